@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is strict in the same way: Swift 6 mode, warnings as errors, the upcoming features of the style guide.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "appointment-ledger",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ledger", targets: ["ledger"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Vocabulary and domain: pure.
+        .target(name: "EventStore", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "Appointments", dependencies: ["EventStore"], swiftSettings: strict),
+        // Read side.
+        .target(name: "Projections", dependencies: ["EventStore", "Appointments"], swiftSettings: strict),
+        .target(name: "Replay", dependencies: ["EventStore", "Appointments", "Projections"], swiftSettings: strict),
+        // What happens when something arrives.
+        .target(
+            name: "Handlers",
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", crypto, logging, metrics],
+            swiftSettings: strict),
+        // Engines.
+        .target(
+            name: "SQLiteEngine",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
+            swiftSettings: strict),
+        // Transport.
+        .target(
+            name: "API",
+            dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle],
+            swiftSettings: strict),
+        // Programs.
+        .executableTarget(
+            name: "ledger",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
+                argumentParser, logging, metrics, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+        // Tests.
+        .testTarget(
+            name: "AppointmentsTests", dependencies: ["EventStore", "Appointments"], resources: [.copy("Golden")],
+            swiftSettings: strict),
+        .testTarget(name: "EventStoreTests", dependencies: ["EventStore"], swiftSettings: strict),
+        .testTarget(
+            name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HandlersTests", dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            swiftSettings: strict),
+        .testTarget(
+            name: "APITests",
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", yams],
+            swiftSettings: strict),
+        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "ledger"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+    ]
+)

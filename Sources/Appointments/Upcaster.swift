@@ -1,0 +1,29 @@
+package import EventStore
+
+/// Lifts the stored `data` of one type of event from one shape to the next, when it is read. Nothing stored changes.
+package struct Upcaster: Sendable {
+    package let type: EventType
+    /// The number of the shape that it reads; it gives the next one.
+    package let schema: Int
+    package let lift: @Sendable (JSONValue) -> JSONValue
+
+    package init(type: EventType, schema: Int, lift: @escaping @Sendable (JSONValue) -> JSONValue) {
+        (self.type, self.schema, self.lift) = (type, schema, lift)
+    }
+
+    /// All upcasters of today. None yet: every type is still in its first shape.
+    package static let all: [Upcaster] = []
+
+    static func lift(
+        _ data: [UInt8], type: EventType, schema: Int, with upcasters: [Upcaster]
+    ) throws(JSONError) -> [UInt8] {
+        let chain = upcasters.filter { $0.type == type && $0.schema >= schema }.sorted { $0.schema < $1.schema }
+        if chain.isEmpty {
+            guard schema <= Codec.schema(of: type) else {
+                throw JSONError("a newer shape than this program knows", at: 0)
+            }
+            return data
+        }
+        return chain.reduce(try JSONValue(data)) { $1.lift($0) }.bytes
+    }
+}

@@ -1,0 +1,167 @@
+/// The bytes of a recorded event, and what they say.
+///
+/// An entry is one JSON object with its keys in a fixed order, written once by `init(_:stream:version:previous:)`.
+/// Its bytes are stored, hashed and shown; they are never encoded again. `docs/events.md` describes every key.
+package struct Entry: Sendable {
+    /// The entry as it is stored.
+    package private(set) var bytes: [UInt8]
+    package private(set) var type = ""
+    package private(set) var schema = 0
+    package private(set) var stream = StreamID(Identifier(high: 0, low: 0))
+    package private(set) var version = 0
+    /// The leaf of the version before; nil for version 1.
+    package private(set) var previous: Hash?
+    package private(set) var id = Identifier(high: 0, low: 0)
+    package private(set) var at = Timestamp(milliseconds: 0)
+    package private(set) var country = ""
+    package private(set) var actor = ""
+    package private(set) var correlation = ""
+    package private(set) var causation: Identifier?
+    /// The JSON object of the event's own fields.
+    package private(set) var data: [UInt8] = []
+    package private(set) var personal: [PersonalReference] = []
+
+    /// The most bytes that an entry may have.
+    package static let maximumBytes = 60 * 1024
+}
+
+/// What an entry says of a personal field: whose it is and what its sealed bytes hash to. It says nothing of its content.
+package struct PersonalReference: Hashable, Sendable {
+    package let field: String
+    /// The random id of the person in the subject directory.
+    package let subject: Identifier
+    /// The number of the person's key.
+    package let key: Int
+    /// The digest of the sealed bytes, which are kept beside the entry.
+    package let sha256: Hash
+}
+
+// MARK: - Writing
+
+extension Entry {
+    /// Encodes an event that takes its place in a stream.
+    ///
+    /// - Throws: `tooLarge` when the entry would have more than `maximumBytes`.
+    package init(_ event: NewEvent, stream: StreamID, version: Int, previous: Hash?) throws(EventStoreError) {
+        (type, schema, self.stream, self.version) = (event.type, event.schema, stream, version)
+        (self.previous, id, at, country) = (previous, event.id, event.at, event.country)
+        (actor, correlation, causation, data) = (event.actor, event.correlation, event.causation, event.data)
+        personal = event.personal.map(\.reference)
+        bytes = Self.encode(event, stream: stream, version: version, previous: previous)
+        guard bytes.count <= Self.maximumBytes else {
+            throw EventStoreError(
+                .tooLarge,
+                message: "an entry of \(bytes.count) bytes exceeds the limit of \(Self.maximumBytes): send less data")
+        }
+    }
+
+    private static func encode(_ event: NewEvent, stream: StreamID, version: Int, previous: Hash?) -> [UInt8] {
+        var writer = JSONWriter(reservingCapacity: 640)
+        writer.object {
+            $0.member("type", event.type)
+            $0.member("schema", event.schema)
+            $0.member("stream", stream.description)
+            $0.member("version", version)
+            $0.member("previous", previous)
+            $0.member("id", event.id.description)
+            $0.member("at", event.at)
+            $0.member("country", event.country)
+            $0.member("actor", event.actor)
+            $0.member("correlation", event.correlation)
+            $0.member("causation", event.causation?.description)
+            $0.member("data") { $0.raw(event.data) }
+            $0.member("personal") { writer in
+                writer.object { writer in
+                    for field in event.personal { field.reference.write(to: &writer) }
+                }
+            }
+        }
+        return writer.bytes
+    }
+}
+
+extension PersonalReference {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.member(field) {
+            $0.object {
+                $0.member("subject", subject.description)
+                $0.member("key", key)
+                $0.member("sha256", sha256)
+            }
+        }
+    }
+}
+
+// MARK: - Reading
+
+extension Entry {
+    /// Reads a stored entry.
+    ///
+    /// Keys that this program does not know are passed over, so that an older program reads what a newer one wrote.
+    /// - Throws: `JSONError` when the bytes are no JSON object or a key has a value of another kind.
+    package init(_ bytes: [UInt8]) throws(JSONError) {
+        self.bytes = bytes
+        var entry = self
+        try JSONReader.read(bytes) { reader throws(JSONError) in
+            try reader.object { key, reader throws(JSONError) in try entry.read(key, from: &reader) }
+        }
+        guard !entry.type.isEmpty, entry.schema >= 1, entry.version >= 1, !entry.data.isEmpty else {
+            throw JSONError("an entry lacks its type, schema, version or data", at: 0)
+        }
+        self = entry
+    }
+
+    private mutating func read(_ key: String, from reader: inout JSONReader) throws(JSONError) {
+        switch key {
+        case "type": type = try reader.string()
+        case "schema": schema = Int(try reader.integer())
+        case "stream": stream = try reader.value("a stream name", StreamID.init(_:))
+        case "version": version = Int(try reader.integer())
+        case "previous": previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64:))
+        case "id": id = try reader.value("a UUID", Identifier.init(_:))
+        case "at": at = try reader.value("a moment in RFC 3339", Timestamp.init(_:))
+        case "country": country = try reader.string()
+        case "actor": actor = try reader.string()
+        case "correlation": correlation = try reader.string()
+        case "causation": causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(_:))
+        case "data":
+            guard reader.peek() == UInt8(ascii: "{") else { throw reader.error("data is no object") }
+            data = try reader.raw()
+        case "personal":
+            var references: [PersonalReference] = []
+            try reader.object { field, reader throws(JSONError) in
+                references.append(try PersonalReference(field: field, from: &reader))
+            }
+            personal = references
+        default: try reader.skip()
+        }
+    }
+}
+
+extension PersonalReference {
+    fileprivate init(field: String, from reader: inout JSONReader) throws(JSONError) {
+        var parts: (subject: Identifier?, key: Int?, sha256: Hash?)
+        try reader.object { key, reader throws(JSONError) in
+            switch key {
+            case "subject": parts.subject = try reader.value("a UUID", Identifier.init(_:))
+            case "key": parts.key = Int(try reader.integer())
+            case "sha256": parts.sha256 = try reader.value("a digest", Hash.init(base64:))
+            default: try reader.skip()
+            }
+        }
+        guard let subject = parts.subject, let key = parts.key, let sha256 = parts.sha256 else {
+            throw reader.error("a personal field lacks its subject, key or digest")
+        }
+        self.init(field: field, subject: subject, key: key, sha256: sha256)
+    }
+}
+
+extension JSONReader {
+    /// Reads a string that writes a value of another type.
+    package mutating func value<Value>(
+        _ name: StaticString, _ parse: (String) -> Value?
+    ) throws(JSONError) -> Value {
+        guard let value = parse(try string()) else { throw error("expected \(name)") }
+        return value
+    }
+}

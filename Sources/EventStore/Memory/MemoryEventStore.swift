@@ -1,0 +1,77 @@
+import Synchronization
+
+/// The reference engine: all events in memory. Every rule of the contract is meant as it is written here.
+package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
+    private struct State {
+        var log: [RecordedEvent] = []
+        var streams: [StreamID: [RecordedEvent]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func append(
+        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        try appendNow(events, to: stream, expecting: expectation)
+    }
+
+    package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        readNow(stream, from: version)
+    }
+
+    package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        eventsNow(after: position, limit: limit)
+    }
+
+    package func head() async throws(EventStoreError) -> Int { state.withLock { $0.log.count } }
+
+    package func events(
+        matching filter: EventFilter, after position: Int, limit: Int
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        state.withLock { Array($0.log.dropFirst(max(position, 0)).lazy.filter(filter.matches).prefix(max(limit, 0))) }
+    }
+
+    package func counts() async throws(EventStoreError) -> [EventCount] {
+        let groups = state.withLock { Dictionary(grouping: $0.log) { "\($0.entry.type)|\($0.entry.country)" } }
+        return groups.sorted { $0.key < $1.key }.compactMap { group in
+            group.value.first.map { .init(type: $0.entry.type, country: $0.entry.country, count: group.value.count) }
+        }
+    }
+}
+
+// MARK: - The same without waiting, for the simulator
+
+extension MemoryEventStore {
+    /// Appends at once; the rules are those of `append`.
+    package func appendNow(
+        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
+    ) throws(EventStoreError) -> [RecordedEvent] {
+        try state.withLock { (state) throws(EventStoreError) -> [RecordedEvent] in
+            let stored = state.streams[stream, default: []]
+            let head = stored.last.map { StreamHead(version: $0.version, leaf: $0.leaf) } ?? .empty
+            switch try head.admit(events, to: stream, expecting: expectation) {
+            case .write(let placed):
+                let recorded = placed.enumerated().map { $1.recorded(at: state.log.count + 1 + $0) }
+                state.log += recorded
+                state.streams[stream] = stored + recorded
+                return recorded
+            case .compare(let version):
+                return try head.resolve(
+                    events, to: stream, expecting: expectation, before: version > 1 ? stored[version - 2].leaf : nil,
+                    stored: Array(stored[(version - 1)...]))
+            }
+        }
+    }
+
+    /// Reads a stream at once.
+    package func readNow(_ stream: StreamID, from version: Int = 1) -> [RecordedEvent] {
+        state.withLock { Array($0.streams[stream, default: []].dropFirst(max(version, 1) - 1)) }
+    }
+
+    /// Reads the feed at once.
+    package func eventsNow(after position: Int, limit: Int) -> [RecordedEvent] {
+        state.withLock { Array($0.log.dropFirst(max(position, 0)).prefix(max(limit, 0))) }
+    }
+}

@@ -1,0 +1,69 @@
+import Crypto
+
+/// A SHA-256 digest: 32 bytes, kept in line so that millions of them cost no allocation.
+package struct Hash: Hashable, Sendable {
+    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    /// The digest with these bytes; nil unless there are 32.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
+    }
+
+    /// The 32 bytes, in order.
+    package var bytes: [UInt8] { withBytes { Array($0) } }
+
+    /// Gives the 32 bytes to `body` without copying them.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withUnsafeBytes(of: words, body)
+    }
+
+    package static func == (left: Hash, right: Hash) -> Bool { left.words == right.words }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+// MARK: - Hashing
+
+extension Hash {
+    /// The digest of some bytes.
+    package init(of message: [UInt8]) { self.init(message, prefix: nil) }
+
+    /// The leaf of an entry: `SHA-256(0x00 ‖ entry)`, as RFC 6962 section 2.1 hashes a leaf of a Merkle tree.
+    package static func leaf(of entry: [UInt8]) -> Hash { Hash(entry, prefix: 0x00) }
+
+    private init(_ message: [UInt8], prefix: UInt8?) {
+        var hasher = SHA256()
+        if let prefix { withUnsafeBytes(of: prefix) { hasher.update(bufferPointer: $0) } }
+        message.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+        let digest = hasher.finalize()
+        withUnsafeMutableBytes(of: &words) { words in digest.withUnsafeBytes { words.copyMemory(from: $0) } }
+    }
+
+    /// HMAC-SHA256 of some bytes under a key (RFC 2104).
+    package static func authentication(of message: [UInt8], key: [UInt8]) -> Hash {
+        let code = HMAC<SHA256>.authenticationCode(for: message, using: SymmetricKey(data: key))
+        var hash = Hash(of: [])
+        withUnsafeMutableBytes(of: &hash.words) { words in code.withUnsafeBytes { words.copyMemory(from: $0) } }
+        return hash
+    }
+
+    /// Whether two digests are equal, in a time that does not tell where they differ.
+    package func equalsInConstantTime(_ other: Hash) -> Bool {
+        let (left, right) = (words, other.words)
+        return (left.0 ^ right.0) | (left.1 ^ right.1) | (left.2 ^ right.2) | (left.3 ^ right.3) == 0
+    }
+}
+
+// MARK: - Base64
+
+extension Hash: CustomStringConvertible {
+    /// The digest in base64 with padding (RFC 4648 section 4).
+    package var description: String { Base64.encode(bytes) }
+
+    /// The digest that a base64 text writes; nil unless it is the one canonical text of 32 bytes.
+    package init?(base64 text: some StringProtocol) {
+        guard let bytes = Base64.decode(text) else { return nil }
+        self.init(bytes: bytes)
+    }
+}

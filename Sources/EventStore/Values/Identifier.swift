@@ -1,0 +1,99 @@
+/// A UUID (RFC 9562): 128 bits, written in lower-case hexadecimal.
+package struct Identifier: Hashable, Comparable, Sendable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+    /// The identifier with these 16 bytes, most significant first; nil unless there are 16.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 16 else { return nil }
+        high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The 16 bytes, most significant first.
+    package var bytes: [UInt8] {
+        [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * UInt64($0))) } }
+    }
+
+    package static func < (left: Identifier, right: Identifier) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension Identifier {
+    /// A UUIDv7: 48 bits of Unix milliseconds, then random bits, so that new identifiers sort by time.
+    package static func version7(at now: Timestamp, random: (UInt64, UInt64)) -> Identifier {
+        let milliseconds = UInt64(bitPattern: max(now.milliseconds, 0)) & 0xFFFF_FFFF_FFFF
+        return Identifier(high: milliseconds << 16 | 0x7000 | random.0 & 0x0FFF, low: variant(random.1))
+    }
+
+    /// A UUIDv8 made of the first 122 bits that are free in a hash: the same hash gives the same identifier.
+    package static func version8(_ hash: Hash) -> Identifier {
+        let halves = Identifier(bytes: hash.bytes.prefix(16)) ?? Identifier(high: 0, low: 0)
+        return Identifier(high: halves.high & ~0xF000 | 0x8000, low: variant(halves.low))
+    }
+
+    /// A UUIDv4 of these random bits.
+    package static func version4(random: (UInt64, UInt64)) -> Identifier {
+        Identifier(high: random.0 & ~0xF000 | 0x4000, low: variant(random.1))
+    }
+
+    private static func variant(_ bits: UInt64) -> UInt64 { bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000 }
+}
+
+extension Identifier: CustomStringConvertible {
+    package var description: String {
+        String(unsafeUninitializedCapacity: 36) { buffer in
+            write(into: buffer)
+            return 36
+        }
+    }
+
+    func write(into buffer: UnsafeMutableBufferPointer<UInt8>) {
+        var place = 0
+        for nibble in 0..<32 {
+            if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+                buffer[place] = UInt8(ascii: "-")
+                place += 1
+            }
+            let half = nibble < 16 ? high : low
+            let value = UInt8(truncatingIfNeeded: half >> (60 - 4 * UInt64(nibble & 15))) & 15
+            buffer[place] = value < 10 ? 48 + value : 87 + value
+            place += 1
+        }
+    }
+
+    /// Reads the 36 characters of a UUID, hyphens in their places, in either case; nil for anything else.
+    package init?(_ text: some StringProtocol) {
+        guard let value = Array(text.utf8).withUnsafeBufferPointer({ Identifier(utf8: $0) }) else { return nil }
+        self = value
+    }
+
+    init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count == 36 else { return nil }
+        var halves: (UInt64, UInt64) = (0, 0)
+        var nibbles = 0
+        for (place, byte) in bytes.enumerated() {
+            if place == 8 || place == 13 || place == 18 || place == 23 {
+                guard byte == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            let value: UInt8
+            switch byte {
+            case 48...57: value = byte - 48
+            case 97...102: value = byte - 87
+            case 65...70: value = byte - 55
+            default: return nil
+            }
+            if nibbles < 16 {
+                halves.0 = halves.0 << 4 | UInt64(value)
+            } else {
+                halves.1 = halves.1 << 4 | UInt64(value)
+            }
+            nibbles += 1
+        }
+        self.init(high: halves.0, low: halves.1)
+    }
+}

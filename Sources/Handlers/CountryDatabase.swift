@@ -1,0 +1,64 @@
+package import Appointments
+package import EventStore
+
+/// A wish to hold a slot for an appointment.
+package struct SlotClaim: Equatable, Sendable {
+    package let appointment: AppointmentID
+    package let schedule: ScheduleID
+    package let country: Country
+    /// The random id of the insured person.
+    package let subject: Identifier
+    package let now: Timestamp
+
+    package init(
+        appointment: AppointmentID, schedule: ScheduleID, country: Country, subject: Identifier, now: Timestamp
+    ) {
+        (self.appointment, self.schedule, self.country) = (appointment, schedule, country)
+        (self.subject, self.now) = (subject, now)
+    }
+
+    /// Why the slot can't be held whoever else wants it; nil when it can.
+    package func refusal(of slot: Slot) -> FailureReason? {
+        if slot.date <= now { return .slotInPast }
+        return country.isOpen(for: slot.date) ? nil : .outsideOpeningHours
+    }
+}
+
+/// What a country's database answers to a claim.
+package enum ClaimResult: Equatable, Sendable {
+    /// The appointment holds the slot, since now or since an earlier claim.
+    case held(Slot)
+    case refused(FailureReason)
+}
+
+/// A slot as its country lists it.
+package struct ScheduleRow: Equatable, Sendable {
+    package let slot: Slot
+    package let country: Country
+    /// The appointment that holds it.
+    package let holder: AppointmentID?
+
+    package init(slot: Slot, country: Country, holder: AppointmentID?) {
+        (self.slot, self.country, self.holder) = (slot, country, holder)
+    }
+}
+
+/// The clinical database of one country: its slots, and who holds them.
+package protocol CountryDatabase: Sendable {
+    /// Holds a slot for an appointment, in one transaction: a slot has one holder whoever races, and no insured person
+    /// holds two slots that overlap. Claiming again what the appointment holds gives the same answer.
+    ///
+    /// The order of the reasons: not found, held already by this appointment, past, closed, taken, already booked.
+    func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult
+
+    /// Gives back what an appointment holds; nothing happens when it holds nothing.
+    func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError)
+
+    /// Adds slots, or replaces those that nobody holds; all or none.
+    ///
+    /// - Throws: `invalid`, with the scheduleId, when a slot that somebody holds would change or belongs to the other country.
+    func add(_ slots: [Slot]) async throws(EventStoreError)
+
+    /// Slots by id, those behind `schedule`, at most `limit`.
+    func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow]
+}

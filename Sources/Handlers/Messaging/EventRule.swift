@@ -1,0 +1,36 @@
+import Appointments
+import EventStore
+
+/// A rule of the event bus: which events it sends to which queue.
+package struct EventRule: Sendable {
+    package let name: String
+    package let source: String
+    package let detailType: String
+    package let status: String
+    /// The country that `detail.countryISO` must name; nil for any.
+    package let country: String?
+    package let target: QueueName
+
+    /// The three rules of the bus.
+    package static let all = [
+        EventRule(
+            name: "AppointmentProcessedPERule", source: "medical.appointment.pe",
+            detailType: BusMessage.processedType, status: "PROCESSED", country: "PE", target: .completion),
+        EventRule(
+            name: "AppointmentProcessedCLRule", source: "medical.appointment.cl",
+            detailType: BusMessage.processedType, status: "PROCESSED", country: "CL", target: .completion),
+        EventRule(
+            name: "AppointmentErrorRule", source: "medical.appointment",
+            detailType: BusMessage.errorType, status: "FAILED", country: nil, target: .error),
+    ]
+
+    /// The queues that the rules send an event to.
+    package static func targets(of event: BusEvent) -> [QueueName] {
+        guard let detail = try? JSONValue(event.detail) else { return [] }
+        return all.filter { rule in
+            rule.source == event.source && rule.detailType == event.detailType
+                && detail["status"]?.text == rule.status
+                && (rule.country == nil || detail["countryISO"]?.text == rule.country)
+        }.map(\.target)
+    }
+}

@@ -1,0 +1,57 @@
+package import Appointments
+
+/// The queues that handlers read, by their names on AWS and in the embedded ledger alike.
+package enum QueueName: String, CaseIterable, Sendable {
+    case peru = "appointments-pe"
+    case chile = "appointments-cl"
+    case completion = "appointments-completion"
+    case error = "appointments-error"
+
+    package init(of country: Country) {
+        switch country {
+        case .peru: self = .peru
+        case .chile: self = .chile
+        }
+    }
+
+    /// The queue that takes what could not be handled.
+    package var deadLetterName: String { rawValue + "-dlq" }
+}
+
+/// The topics that the router publishes to.
+package enum TopicName: String, CaseIterable, Sendable {
+    /// Kept for compatibility; nothing is subscribed to it.
+    case main = "appointments"
+    case peru = "appointments-pe"
+    case chile = "appointments-cl"
+
+    package init(of country: Country) {
+        switch country {
+        case .peru: self = .peru
+        case .chile: self = .chile
+        }
+    }
+
+    /// The queue that is subscribed to the topic.
+    package var subscriber: QueueName? {
+        switch self {
+        case .main: nil
+        case .peru: .peru
+        case .chile: .chile
+        }
+    }
+}
+
+/// How every queue behaves; the same numbers are set on the SQS queues.
+package enum QueueSettings {
+    /// How long a received message stays hidden from other receivers, in milliseconds.
+    package static let visibilityMilliseconds: Int64 = 180_000
+    /// How long a message is kept, in milliseconds: 14 days.
+    package static let retentionMilliseconds: Int64 = 14 * 86_400_000
+    /// After this many receives without a delete a message becomes a dead letter.
+    package static let maximumReceives = 3
+    /// The most messages that one call receives.
+    package static let batch = 10
+    /// How long a receive waits for a message, in milliseconds.
+    package static let longPollMilliseconds: Int64 = 20_000
+}

@@ -1,0 +1,91 @@
+package import Appointments
+package import EventStore
+import Synchronization
+
+/// The reference for the view: all rows in memory, every list sorted when it is asked for.
+package final class MemoryViews: AppointmentViews, ProjectionStore {
+    private struct State {
+        var rows: [AppointmentID: AppointmentRow] = [:]
+        var checkpoints: [ProjectionName: Int] = [:]
+        var parked: [ProjectionName: [ParkedEvent]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
+        state.withLock { $0.rows[appointment] }
+    }
+
+    package func rows(
+        _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
+    ) async throws(EventStoreError) -> [AppointmentRow] {
+        Array(sorted(filter).filter { row in place.map { row.place > $0 } ?? true }.dropFirst(offset).prefix(limit))
+    }
+
+    package func count(_ filter: RowFilter) async throws(EventStoreError) -> Int { sorted(filter).count }
+
+    package func counts() async throws(EventStoreError) -> [RowCount] {
+        Country.allCases.flatMap { country in
+            AppointmentStatus.allCases.compactMap { status in
+                let count = sorted(RowFilter(status: status, country: country)).count
+                return count == 0 ? nil : RowCount(country: country, status: status, count: count)
+            }
+        }
+    }
+
+    package func idle(
+        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+    ) async throws(EventStoreError) -> [AppointmentRow] {
+        let rows = sorted(RowFilter(status: status)).reversed()
+            .filter { row in row.updatedAt <= moment && (place.map { row.place < $0 } ?? true) }
+        return Array(rows.prefix(limit))
+    }
+
+    private func sorted(_ filter: RowFilter) -> [AppointmentRow] {
+        state.withLock { $0.rows.values.filter(filter.matches).sorted { $0.place < $1.place } }
+    }
+
+    // MARK: ProjectionStore
+
+    package func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
+        state.withLock { $0.checkpoints[projection, default: 0] }
+    }
+
+    package func rows(of appointments: [AppointmentID]) async throws(EventStoreError) -> [AppointmentID: AppointmentRow]
+    {
+        state.withLock { state in
+            Dictionary(uniqueKeysWithValues: Set(appointments).compactMap { id in state.rows[id].map { (id, $0) } })
+        }
+    }
+
+    package func commit(
+        _ commit: ProjectionCommit, of projection: ProjectionName, expecting checkpoint: Int
+    ) async throws(EventStoreError) -> Bool {
+        state.withLock { state in
+            guard state.checkpoints[projection, default: 0] == checkpoint else { return false }
+            for row in commit.rows { state.rows[row.appointment] = row }
+            for event in commit.parked
+            where !state.parked[projection, default: []].contains(where: {
+                ($0.appointment, $0.version) == (event.appointment, event.version)
+            }) { state.parked[projection, default: []].append(event) }
+            state.checkpoints[projection] = commit.checkpoint
+            return true
+        }
+    }
+
+    package func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
+        let all = state.withLock { $0.parked[projection, default: []] }
+        let first = Dictionary(grouping: all, by: \.appointment).compactMapValues { events in
+            events.min { $0.version < $1.version }
+        }
+        return first.values.sorted { $0.appointment < $1.appointment }
+    }
+
+    package func unpark(
+        _ appointment: AppointmentID, from projection: ProjectionName
+    ) async throws(EventStoreError) {
+        state.withLock { $0.parked[projection]?.removeAll { $0.appointment == appointment } }
+    }
+}

@@ -1,0 +1,100 @@
+import Appointments
+package import EventStore
+
+/// Brings the appointments view up to the feed, batch by batch, when it is not written with the append itself.
+///
+/// Rows, parked events and checkpoint are written together. An event that can't be taken in parks its appointment;
+/// the others move on.
+package struct ProjectionRunner: Sendable {
+    package static let projection = ProjectionName(
+        AppointmentProjection.name, number: AppointmentProjection.number)
+
+    private let feed: any EventFeed
+    private let store: any EventStore
+    private let views: any ProjectionStore
+    private let people: PersonResolver
+
+    package init(
+        feed: any EventFeed, store: any EventStore, views: any ProjectionStore, people: PersonResolver
+    ) {
+        (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
+    }
+
+    /// Takes in the next batch of the feed.
+    ///
+    /// - Returns: how many events the batch had; 0 when the view is up to the feed.
+    /// - Throws: `unavailable`; nothing was written then, and the same batch comes again.
+    package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> Int {
+        let checkpoint = try await views.checkpoint(of: Self.projection)
+        let batch = try await feed.events(after: checkpoint, limit: limit)
+        guard let last = batch.last?.position else { return 0 }
+        var commit = try await take(in: batch, now: now)
+        commit.checkpoint = last
+        _ = try await views.commit(commit, of: Self.projection, expecting: checkpoint)
+        return batch.count
+    }
+
+    /// Works out what a batch changes, whatever order it came in. The rows are ordered by id.
+    package func take(in batch: [RecordedEvent], now: Timestamp) async throws(EventStoreError) -> ProjectionCommit {
+        let appointments = Set(batch.map(\.stream.appointment)).sorted()
+        let held = try await views.rows(of: appointments)
+        let parked = Set(try await views.parked(by: Self.projection).map(\.appointment))
+        var commit = ProjectionCommit(checkpoint: 0)
+        for appointment in appointments {
+            let events = batch.filter { $0.stream == appointment.stream }.sorted { $0.version < $1.version }
+            if parked.contains(appointment) {
+                commit.parked += events.map {
+                    ParkedEvent(
+                        appointment: appointment, version: $0.version, reason: "waits behind a parked event", at: now)
+                }
+                continue
+            }
+            try await take(in: events, of: appointment, row: held[appointment], now: now, commit: &commit)
+        }
+        return commit
+    }
+
+    private func take(
+        in events: [RecordedEvent], of appointment: AppointmentID, row held: AppointmentRow?, now: Timestamp,
+        commit: inout ProjectionCommit
+    ) async throws(EventStoreError) {
+        var row = held
+        var queue = events[...]
+        while let event = queue.popFirst() {
+            switch Verdict(of: event, holding: row?.head) {
+            case .duplicate: continue
+            case .gap(let version):
+                let missing = try await store.read(appointment.stream, from: version)
+                guard missing.first?.version == version else {
+                    commit.parked.append(event.parked("version \(version) is missing from the store", at: now))
+                    return
+                }
+                queue = missing[...]
+            case .conflict:
+                commit.parked.append(event.parked("conflict: another event was applied as this version", at: now))
+                return
+            case .accept:
+                do throws(EventStoreError) {
+                    let insured = event.version == 1 ? try await people.insured(of: event) : nil
+                    row = try AppointmentProjection.project(event, onto: row, insured: insured)
+                } catch {
+                    if error.code == .unavailable { throw error }
+                    commit.parked.append(event.parked(error.message, at: now))
+                    queue = []
+                }
+            }
+        }
+        if let row, row != held { commit.rows.append(row) }
+    }
+}
+
+extension AppointmentRow {
+    /// Version and leaf of the last event in the row.
+    package var head: StreamHead { StreamHead(version: version, leaf: leaf) }
+}
+
+extension RecordedEvent {
+    fileprivate func parked(_ reason: String, at now: Timestamp) -> ParkedEvent {
+        ParkedEvent(appointment: stream.appointment, version: version, reason: reason, at: now)
+    }
+}
