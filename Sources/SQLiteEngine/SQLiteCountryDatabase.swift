@@ -75,21 +75,21 @@ extension SQLiteCountryDatabase {
         ) { AppointmentID(try $0.identifier(0)) }
     }
 
+    /// The slots that a person holds in this country.
+    private func slots(heldBy subject: Identifier, in database: Database) throws -> [Slot] {
+        try database.rows(
+            """
+            SELECT \(Self.columns) FROM \(claims) AS claim JOIN schedules AS slot ON slot.schedule = claim.schedule
+            WHERE claim.subject = ? AND claim.released IS NULL
+            """, [subject.blob], Self.slot)
+    }
+
     private func claim(_ claim: SlotClaim, in database: Database) throws -> ClaimResult {
-        guard let slot = try slot(claim.schedule, in: database) else { return .refused(.scheduleNotFound) }
         let holder = try holder(of: claim.schedule, in: database)
-        if holder == claim.appointment { return .held(slot) }
-        if let reason = claim.refusal(of: slot) { return .refused(reason) }
-        if holder != nil { return .refused(.slotTaken) }
-        let length = Int64(Country.slotMinutes) * 60_000
-        let overlaps = try database.row(
-            "SELECT 1 FROM \(claims) WHERE subject = ? AND released IS NULL AND date > ? AND date < ? LIMIT 1",
-            [
-                claim.subject.blob, slot.date.adding(milliseconds: -length).milliseconds,
-                slot.date.adding(milliseconds: length).milliseconds,
-            ]
-        ) { _ in true }
-        if overlaps != nil { return .refused(.alreadyBooked) }
+        let result = claim.decide(
+            on: try slot(claim.schedule, in: database), heldBy: holder,
+            others: try slots(heldBy: claim.subject, in: database))
+        guard case .held(let slot) = result, holder != claim.appointment else { return result }
         try database.run(
             """
             INSERT INTO \(claims) (appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?)

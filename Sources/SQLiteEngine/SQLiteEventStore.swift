@@ -6,15 +6,18 @@ import Projections
 /// The events in SQLite: appends that wait together share one fsync, and the view is written along with them.
 package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     private let file: SQLiteFile
+    private let writesView: Bool
 
-    package init(_ file: SQLiteFile) { self.file = file }
+    /// - Parameter writesView: whether the view is written with each append; without it the projection runner follows.
+    package init(_ file: SQLiteFile, writesView: Bool = true) { (self.file, self.writesView) = (file, writesView) }
 
     package func append(
         _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
     ) async throws(EventStoreError) -> [RecordedEvent] {
         let bell = file.appended
-        return try await file.write { writing in
-            let recorded = try Self.append(events, to: stream, expecting: expectation, in: writing)
+        return try await file.write { [writesView] writing in
+            let recorded = try Self.append(
+                events, to: stream, expecting: expectation, in: writing, writesView: writesView)
             writing.ring(bell)
             return recorded
         }
@@ -41,19 +44,20 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
 
 extension SQLiteEventStore {
     private static func append(
-        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation, in writing: Writing
+        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation, in writing: Writing,
+        writesView: Bool
     ) throws -> [RecordedEvent] {
         let head = try head(of: stream, in: writing.database)
         switch try head.admit(events, to: stream, expecting: expectation) {
         case .write(let placed):
-            let viewIsCurrent = try writing.viewIsCurrent()
+            let followsView = try writing.followsView(writesView)
             var recorded: [RecordedEvent] = []
             for event in placed {
                 let position = try writing.nextPosition()
                 try insert(event, at: position, in: writing.database)
                 recorded.append(event.recorded(at: position))
             }
-            if viewIsCurrent { try SQLiteViews.follow(recorded, placed, in: writing.database) }
+            if followsView { try SQLiteViews.follow(recorded, placed, in: writing.database) }
             return recorded
         case .compare(let version):
             let stored = try read(stream, from: max(version - 1, 1), in: writing.database)

@@ -18,6 +18,15 @@ package final class SQLiteMessaging: Sendable {
 
     package func queue(_ name: QueueName) -> SQLiteQueue { SQLiteQueue(name: name, messaging: self) }
 
+    /// Makes visible what was being handled when the last server ended: only one server works on a file, so nobody is
+    /// handling it now. Receive counts stay.
+    package func releaseInFlight() async throws(EventStoreError) {
+        let now = now().milliseconds
+        try await file.write { writing in
+            try writing.database.run("UPDATE messages SET visible = ? WHERE visible > ? AND receives > 0", [now, now])
+        }
+    }
+
     func send(_ bodies: [[UInt8]], to queue: QueueName, in writing: Writing) throws {
         let now = now().milliseconds
         for body in bodies {

@@ -33,6 +33,11 @@ package final class SQLiteSubjectDirectory: SubjectDirectory {
         }
     }
 
+    /// Some row, to try a key on; nil where there is none.
+    package func any() async throws(EventStoreError) -> Subject? {
+        try await file.read { try $0.row("SELECT \(Self.columns) FROM subjects LIMIT 1", [], Self.subject) }
+    }
+
     private static func subject(of person: PersonName, in database: Database) throws -> Subject? {
         try database.row(
             "SELECT \(columns) FROM subjects WHERE country = ? AND insured = ?", [person.country, person.insured],

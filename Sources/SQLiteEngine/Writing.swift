@@ -18,7 +18,12 @@ final class Writing {
     }
 
     /// Whether the view has every event that was stored before this transaction, so that it is written along.
-    func viewIsCurrent() throws -> Bool { try loadLog().viewIsCurrent }
+    ///
+    /// - Parameter writesView: false leaves the view behind from here on.
+    func followsView(_ writesView: Bool) throws -> Bool {
+        if try loadLog().viewIsCurrent, !writesView { log?.viewIsCurrent = false }
+        return try loadLog().viewIsCurrent
+    }
 
     private func loadLog() throws -> (head: Int, stored: Int, viewIsCurrent: Bool) {
         if let log { return log }
