@@ -1,0 +1,32 @@
+# The commands of this repository. `make help` lists them.
+
+PORT ?= 8080
+DATA ?= data
+ARGUMENTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint bench clean
+
+help: ## lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## builds, then serves the embedded ledger on 127.0.0.1:8080 (PORT=, DATA=)
+	exec .build/release/ledger serve --port $(PORT) --data $(DATA)
+
+build: ## installs what is missing and makes the release build, .build/release/ledger
+	scripts/install.sh run
+	swift build -c release --product ledger
+
+test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--filter TidyTests")
+	scripts/install.sh run test
+	scripts/test.sh $(ARGUMENTS)
+
+lint: ## checks the layout of the Swift files and the syntax of the scripts
+	scripts/install.sh run
+	scripts/lint.sh
+
+bench: build ## measures the release build: one JSON line a case
+	for case in append lifecycle fold http; do .build/release/ledger bench $$case || exit 1; done
+
+clean: ## removes what was built; the data stays
+	rm -rf .build

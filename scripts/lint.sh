@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Checks the layout of all Swift files against .swift-format and the syntax of all scripts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+swift format lint --strict --parallel -r Package.swift Sources Tests
+for script in scripts/*.sh .ci/run; do
+    bash -n "$script"
+done
+if command -v shellcheck >/dev/null; then
+    shellcheck scripts/*.sh .ci/run
+fi
+echo "lint: nothing to complain about"

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Builds everything once and runs all tests. The last line says how many passed and failed.
+#
+#   scripts/test.sh [ARGUMENT...]    arguments go to swift test, such as --filter TidyTests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+results=.build/test-results
+report="$results/tests.xml"
+# swift test adds the library's name to the file of Swift Testing.
+testing_report="$results/tests-swift-testing.xml"
+log="$results/tests.log"
+
+# Two tests a core: some wait for files and sockets, and more at once would only take each other's time.
+: "${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:=$((2 * $(nproc)))}"
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
+
+# Prints "PASSED FAILED". The report has one testcase a test; it is unfinished when the tests crashed, and then the
+# log tells which tests had begun and never ended.
+count() {
+    local file=
+    for file in "$testing_report" "$report"; do
+        if [[ -s "$file" ]] && grep -q '</testsuites>' "$file"; then
+            awk '
+                /<testcase / { cases++; bad = 0 }
+                /<skipped/ { skipped++ }
+                /<failure|<error/ && !bad { failed++; bad = 1 }
+                END { print cases - skipped - failed + 0, failed + 0 }' "$file"
+            return
+        fi
+    done
+    awk '
+        /^◇ Test case / || /^◇ Test run / { next }
+        /^◇ Test .* started\.$/ { begun++ }
+        /^(✔|━) Test .* passed after / && !/ Test run / { passed++ }
+        END { failed = begun - passed; print passed + 0, (failed > 0 ? failed : 1) }' "$log"
+}
+
+mkdir -p "$results"
+rm -f "$report" "$testing_report" "$log"
+
+# LedgerTests run the ledger binary that this same build leaves beside them.
+swift build --build-tests --explicit-target-dependency-import-check error
+
+status=0
+swift test --skip-build --disable-xctest --xunit-output "$report" "$@" </dev/null 2>&1 | tee "$log" || status=$?
+
+read -r passed failed < <(count)
+if [[ $((passed + failed)) -eq 0 ]]; then
+    echo "test.sh: no test ran" >&2
+    status=1
+elif [[ $status -ne 0 && $failed -eq 0 ]]; then
+    echo "test.sh: swift test ended with status $status, though no test reports a failure" >&2
+elif [[ $status -eq 0 && $failed -gt 0 ]]; then
+    echo "test.sh: tests failed, though swift test ended well" >&2
+    status=1
+fi
+echo "$passed passed, $failed failed" | tee "$results/summary"
+exit "$status"
