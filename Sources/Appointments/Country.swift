@@ -35,11 +35,12 @@ extension Country {
 
     /// Whether a slot that begins at a moment lies inside the opening hours from its first to its last minute.
     package func isOpen(for slot: Timestamp) -> Bool {
-        let local = localMinutes(at: slot)
-        let day = Int(local.flooringDivision(by: 1440))
-        let minute = Int(local - Int64(day) * 1440)
-        guard let hours = openingHours(weekday: CivilDate(daysSinceEpoch: day).weekday) else { return false }
-        return minute >= hours.opensAtMinute && minute + Self.slotMinutes <= hours.closesAtMinute
+        let local = slot.milliseconds + Int64(offsetMinutes(at: slot)) * 60_000
+        let day = local.flooringDivision(by: 86_400_000)
+        let inDay = local - day * 86_400_000
+        guard let hours = openingHours(weekday: CivilDate(daysSinceEpoch: Int(day)).weekday) else { return false }
+        return inDay >= Int64(hours.opensAtMinute) * 60_000
+            && inDay + Int64(Self.slotMinutes) * 60_000 <= Int64(hours.closesAtMinute) * 60_000
     }
 
     /// The local wall clock at a moment, as minutes since the local 1970-01-01T00:00, rounded down.

@@ -24,6 +24,9 @@ package struct Upcaster: Sendable {
             }
             return data
         }
+        guard chain.map(\.schema) == Array(schema..<schema + chain.count) else {
+            throw JSONError("no upcaster lifts this shape to the next", at: 0)
+        }
         return chain.reduce(try JSONValue(data)) { $1.lift($0) }.bytes
     }
 }

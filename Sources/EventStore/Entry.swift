@@ -98,42 +98,70 @@ extension Entry {
     /// Reads a stored entry.
     ///
     /// Keys that this program does not know are passed over, so that an older program reads what a newer one wrote.
-    /// - Throws: `JSONError` when the bytes are no JSON object or a key has a value of another kind.
+    /// - Throws: `JSONError` when the bytes are no JSON object, a known key is missing or appears twice, or it has a value
+    ///   of another kind.
     package init(_ bytes: [UInt8]) throws(JSONError) {
         self.bytes = bytes
         var entry = self
+        var seen: UInt16 = 0
         try JSONReader.read(bytes) { reader throws(JSONError) in
-            try reader.object { key, reader throws(JSONError) in try entry.read(key, from: &reader) }
+            try reader.object { name, reader throws(JSONError) in
+                guard let key = Key(name) else { return try reader.skip() }
+                if seen & key.bit != 0 { throw reader.error("an entry has a key twice") }
+                seen |= key.bit
+                try entry.read(key, from: &reader)
+            }
         }
-        guard !entry.type.isEmpty, entry.schema >= 1, entry.version >= 1, !entry.data.isEmpty else {
-            throw JSONError("an entry lacks its type, schema, version or data", at: 0)
+        guard seen.nonzeroBitCount == Key.names.count else { throw JSONError("an entry lacks one of its keys", at: 0) }
+        guard !entry.type.isEmpty, entry.schema >= 1, entry.version >= 1 else {
+            throw JSONError("an entry lacks its type, schema or version", at: 0)
         }
         self = entry
     }
 
-    private mutating func read(_ key: String, from reader: inout JSONReader) throws(JSONError) {
+    /// The keys in the order in which they are written. All are in every entry.
+    private enum Key: Int {
+        case type, schema, stream, version, previous, id, at, country, actor, correlation, causation, data, personal
+
+        static let names = [
+            "type", "schema", "stream", "version", "previous", "id", "at", "country", "actor", "correlation",
+            "causation", "data", "personal",
+        ]
+
+        init?(_ name: String) {
+            guard let place = Self.names.firstIndex(of: name) else { return nil }
+            self.init(rawValue: place)
+        }
+
+        var bit: UInt16 { 1 << UInt16(rawValue) }
+    }
+
+    private mutating func read(_ key: Key, from reader: inout JSONReader) throws(JSONError) {
         switch key {
-        case "type": type = try reader.string()
-        case "schema": schema = Int(try reader.integer())
-        case "stream": stream = try reader.value("a stream name", StreamID.init(_:))
-        case "version": version = Int(try reader.integer())
-        case "previous": previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64:))
-        case "id": id = try reader.value("a UUID", Identifier.init(_:))
-        case "at": at = try reader.value("a moment in RFC 3339", Timestamp.init(_:))
-        case "country": country = try reader.string()
-        case "actor": actor = try reader.string()
-        case "correlation": correlation = try reader.string()
-        case "causation": causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(_:))
-        case "data":
+        case .type: type = try reader.string()
+        case .schema: schema = Int(try reader.integer())
+        case .stream: stream = try reader.value("a stream name", StreamID.init(_:))
+        case .version: version = Int(try reader.integer())
+        case .previous: previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64:))
+        case .id: id = try reader.value("a UUID", Identifier.init(_:))
+        case .at: at = try reader.value("a moment in RFC 3339", Timestamp.init(_:))
+        case .country: country = try reader.string()
+        case .actor: actor = try reader.string()
+        case .correlation: correlation = try reader.string()
+        case .causation: causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(_:))
+        case .data:
             guard reader.peek() == UInt8(ascii: "{") else { throw reader.error("data is no object") }
             data = try reader.raw()
-        case "personal":
+        case .personal:
             var references: [PersonalReference] = []
             try reader.object { field, reader throws(JSONError) in
-                references.append(try PersonalReference(field: field, from: &reader))
+                let reference = try PersonalReference(field: field, from: &reader)
+                guard !references.contains(where: { $0.field == field }) else {
+                    throw reader.error("an entry has a personal field twice")
+                }
+                references.append(reference)
             }
             personal = references
-        default: try reader.skip()
         }
     }
 }

@@ -37,6 +37,39 @@ package struct NewEvent: Sendable {
     }
 }
 
+extension NewEvent {
+    /// Refuses an event whose entry could not be read back.
+    ///
+    /// - Throws: `invalid` when its data is no JSON object, it lacks its type or schema, two of its personal fields have
+    ///   the same name, or its names hold control characters, which PostgreSQL's jsonb would refuse for ever.
+    func check() throws(EventStoreError) {
+        func isObject(_ bytes: [UInt8]) -> Bool {
+            do throws(JSONError) {
+                try JSONReader.read(bytes) { reader throws(JSONError) in
+                    try reader.object { _, reader throws(JSONError) in try reader.skip() }
+                }
+                return true
+            } catch {
+                return false
+            }
+        }
+        let names = [type, country, actor, correlation] + personal.map(\.reference.field)
+        let problem: String? =
+            if type.isEmpty || schema < 1 {
+                "it lacks its type or schema"
+            } else if names.contains(where: { $0.utf8.contains { $0 < 0x20 || $0 == 0x7F } }) {
+                "one of its names holds a control character"
+            } else if Set(personal.map { Array($0.reference.field.utf8) }).count < personal.count {
+                "two personal fields have the same name"
+            } else if !isObject(data) {
+                "its data is no JSON object"
+            } else {
+                nil
+            }
+        if let problem { throw EventStoreError(.invalid, message: "an event can't be stored: \(problem)") }
+    }
+}
+
 /// An event as the store keeps it: its entry, its leaf and its place.
 package struct RecordedEvent: Sendable {
     /// The place in the log of all streams, from 1; nil where the engine gives no such order.

@@ -36,6 +36,10 @@ package struct StreamHead: Sendable {
             throw EventStoreError(
                 .invalid, message: "personal data is sealed for one version: append it expecting that version")
         }
+        if let expected, expected < 0 {
+            throw EventStoreError(.invalid, message: "no stream is at version \(expected): versions count from 1")
+        }
+        for event in events { try event.check() }
         if events.isEmpty { throw EventStoreError(.invalid, message: "an append holds no event") }
         if let expected, expected != version {
             if expected < version { return .compare(from: expected + 1) }

@@ -22,6 +22,24 @@ package struct SlotClaim: Equatable, Sendable {
         if slot.date <= now { return .slotInPast }
         return country.isOpen(for: slot.date) ? nil : .outsideOpeningHours
     }
+
+    /// The answer to the claim. Every engine asks this, inside the transaction that then stores the holder.
+    ///
+    /// - Parameter slot: the slot that is claimed; nil where the country has none with this id.
+    /// - Parameter holder: the appointment that holds it.
+    /// - Parameter others: the slots that the insured person holds, or those of them that overlap.
+    package func decide(on slot: Slot?, heldBy holder: AppointmentID?, others: [Slot]) -> ClaimResult {
+        guard let slot else { return .refused(.scheduleNotFound) }
+        if holder == appointment { return .held(slot) }
+        if let reason = refusal(of: slot) { return .refused(reason) }
+        if holder != nil { return .refused(.slotTaken) }
+        return others.contains(where: slot.overlaps) ? .refused(.alreadyBooked) : .held(slot)
+    }
+}
+
+extension Slot {
+    /// Whether two slots share a moment; one that begins when the other ends does not.
+    package func overlaps(_ other: Slot) -> Bool { date < other.end && other.date < end }
 }
 
 /// What a country's database answers to a claim.
@@ -61,4 +79,18 @@ package protocol CountryDatabase: Sendable {
 
     /// Slots by id, those behind `schedule`, at most `limit`.
     func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow]
+}
+
+extension EventStoreError {
+    /// The refusal to change a slot that an appointment holds.
+    package static func slotIsHeld(_ schedule: ScheduleID) -> EventStoreError {
+        EventStoreError(
+            .invalid, message: "schedule \(schedule.number) is held by an appointment: leave it as it is")
+    }
+
+    /// The refusal to take another country's slot.
+    package static func slotIsElsewhere(_ schedule: ScheduleID) -> EventStoreError {
+        EventStoreError(
+            .invalid, message: "schedule \(schedule.number) belongs to another country: choose another scheduleId")
+    }
 }

@@ -43,10 +43,7 @@ package struct ProjectionRunner: Sendable {
         for appointment in appointments {
             let events = batch.filter { $0.stream == appointment.stream }.sorted { $0.version < $1.version }
             if parked.contains(appointment) {
-                commit.parked += events.map {
-                    ParkedEvent(
-                        appointment: appointment, version: $0.version, reason: "waits behind a parked event", at: now)
-                }
+                commit.parked += events.map { $0.parked(Self.waiting, at: now) }
                 continue
             }
             try await take(in: events, of: appointment, row: held[appointment], now: now, commit: &commit)
@@ -64,27 +61,50 @@ package struct ProjectionRunner: Sendable {
             switch Verdict(of: event, holding: row?.head) {
             case .duplicate: continue
             case .gap(let version):
-                let missing = try await store.read(appointment.stream, from: version)
-                guard missing.first?.version == version else {
-                    commit.parked.append(event.parked("version \(version) is missing from the store", at: now))
-                    return
+                do throws(EventStoreError) {
+                    let missing = try await missing(of: appointment, from: version)
+                    // What is left of the batch comes again as duplicates, unless the store lacks it.
+                    queue = missing + [event] + queue
+                } catch {
+                    if error.code == .unavailable { throw error }
+                    park(event, and: queue, because: error.message)
+                    queue = []
                 }
-                queue = missing[...]
             case .conflict:
-                commit.parked.append(event.parked("conflict: another event was applied as this version", at: now))
-                return
+                park(event, and: queue, because: "conflict: another event was applied as this version")
+                queue = []
             case .accept:
                 do throws(EventStoreError) {
                     let insured = event.version == 1 ? try await people.insured(of: event) : nil
                     row = try AppointmentProjection.project(event, onto: row, insured: insured)
                 } catch {
                     if error.code == .unavailable { throw error }
-                    commit.parked.append(event.parked(error.message, at: now))
+                    park(event, and: queue, because: error.message)
                     queue = []
                 }
             }
         }
         if let row, row != held { commit.rows.append(row) }
+
+        func park(_ event: RecordedEvent, and later: ArraySlice<RecordedEvent>, because reason: String) {
+            commit.parked.append(event.parked(reason, at: now))
+            commit.parked += later.filter { $0.version > event.version }.map { $0.parked(Self.waiting, at: now) }
+        }
+    }
+
+    private static let waiting = "waits behind a parked event"
+
+    /// The events of an appointment from a version on.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` also when the store lacks that version.
+    private func missing(
+        of appointment: AppointmentID, from version: Int
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        let events = try await store.read(appointment.stream, from: version)
+        guard events.first?.version == version else {
+            throw EventStoreError(.corrupt, message: "version \(version) is missing from the store")
+        }
+        return events
     }
 }
 

@@ -34,10 +34,9 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] {
-        let groups = state.withLock { Dictionary(grouping: $0.log) { "\($0.entry.type)|\($0.entry.country)" } }
-        return groups.sorted { $0.key < $1.key }.compactMap { group in
-            group.value.first.map { .init(type: $0.entry.type, country: $0.entry.country, count: group.value.count) }
-        }
+        let groups = state.withLock { Dictionary(grouping: $0.log) { [$0.entry.type, $0.entry.country] } }
+        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+            .map { EventCount(type: $0.key[0], country: $0.key[1], count: $0.value.count) }
     }
 }
 

@@ -28,6 +28,9 @@ package struct KeyRing: Sendable {
     package func newSubject(
         _ person: PersonName, id: Identifier, key: [UInt8], nonce: [UInt8]
     ) throws(EventStoreError) -> Subject {
+        guard key.count == 32, nonce.count == 12 else {
+            throw EventStoreError(.invalid, message: "a person's key has 32 bytes and is wrapped with 12 of nonce")
+        }
         do {
             let box = try AES.GCM.seal(
                 key, using: SymmetricKey(data: master), nonce: AES.GCM.Nonce(data: nonce),

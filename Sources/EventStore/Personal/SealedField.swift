@@ -19,6 +19,9 @@ package struct SealedField: Sendable {
     package init(
         _ clear: String, field: String, key: SubjectKey, stream: StreamID, version: Int, type: String, nonce: [UInt8]
     ) throws(EventStoreError) {
+        guard nonce.count == 12, key.bytes.count == 32 else {
+            throw EventStoreError(.invalid, message: "field \(field) is sealed with 32 bytes of key and 12 of nonce")
+        }
         do {
             let box = try AES.GCM.seal(
                 Self.pad(clear), using: SymmetricKey(data: key.bytes), nonce: AES.GCM.Nonce(data: nonce),
@@ -67,6 +70,6 @@ package struct SealedField: Sendable {
 
     private static func unpad(_ padded: [UInt8]) -> String? {
         guard let length = padded.first.map(Int.init), length < padded.count else { return nil }
-        return String(validating: padded[1...length].prefix(length), as: UTF8.self)
+        return String(validating: padded.dropFirst().prefix(length), as: UTF8.self)
     }
 }

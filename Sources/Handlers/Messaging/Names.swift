@@ -1,4 +1,5 @@
 package import Appointments
+package import EventStore
 
 /// The queues that handlers read, by their names on AWS and in the embedded ledger alike.
 package enum QueueName: String, CaseIterable, Sendable {
@@ -54,4 +55,9 @@ package enum QueueSettings {
     package static let batch = 10
     /// How long a receive waits for a message, in milliseconds.
     package static let longPollMilliseconds: Int64 = 20_000
+
+    /// Whether a message, waiting or dead, has been kept for the whole retention.
+    package static func isExpired(sentAt: Timestamp, now: Timestamp) -> Bool {
+        sentAt.adding(milliseconds: retentionMilliseconds) <= now
+    }
 }

@@ -15,11 +15,13 @@ package struct CompletionProjector: Procedure {
         case .success(let readable): notice = readable
         case .failure(let error): return .finish(.failed(reason: error.reason))
         }
+        if notice.reason != nil { return .finish(.failed(reason: "the message reports a failure, not a booking")) }
         switch outcome {
         case .begin: return .read(notice.appointment.stream)
         case .conflict: return attempts.readAgain(notice.appointment.stream)
         case .appended: return .finish(.done)
         case .stream(let loaded):
+            if let problem = notice.contradiction(to: loaded) { return .finish(.failed(reason: problem)) }
             do throws(Rejection) {
                 return try loaded.append(.complete, actor: "completion", now: now) ?? .finish(.done)
             } catch {
@@ -54,6 +56,7 @@ package struct ErrorHandler: Procedure {
         case .conflict: return attempts.readAgain(notice.appointment.stream)
         case .appended: return .finish(.done)
         case .stream(let loaded):
+            if let problem = notice.contradiction(to: loaded) { return .finish(.failed(reason: problem)) }
             let failed = Failed(reason: reason, stage: .error, message: reason.message)
             do throws(Rejection) {
                 return try loaded.append(.fail(failed), actor: "error-handler", now: now) ?? .finish(.done)
@@ -67,6 +70,12 @@ package struct ErrorHandler: Procedure {
 }
 
 extension BusNotice {
+    /// Why the message can't be about this appointment; nil when it can.
+    fileprivate func contradiction(to loaded: LoadedAppointment) -> String? {
+        guard let request = loaded.state.request, request.country != country else { return nil }
+        return "a message of \(country.code) names an appointment of \(request.country.code)"
+    }
+
     fileprivate static func read(_ body: [UInt8]) -> Result<BusNotice, UnreadableMessage> {
         do throws(UnreadableMessage) {
             return .success(try BusNotice(body: body))

@@ -15,13 +15,17 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
     package init() {}
 
     package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
-        state.withLock { $0.rows[appointment] }
+        rowNow(appointment)
     }
+
+    /// The row of an appointment, at once.
+    package func rowNow(_ appointment: AppointmentID) -> AppointmentRow? { state.withLock { $0.rows[appointment] } }
 
     package func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
-        Array(sorted(filter).filter { row in place.map { row.place > $0 } ?? true }.dropFirst(offset).prefix(limit))
+        let behind = sorted(filter).filter { row in place.map { row.place > $0 } ?? true }
+        return Array(behind.dropFirst(max(offset, 0)).prefix(max(limit, 0)))
     }
 
     package func count(_ filter: RowFilter) async throws(EventStoreError) -> Int { sorted(filter).count }
@@ -40,7 +44,7 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
     ) async throws(EventStoreError) -> [AppointmentRow] {
         let rows = sorted(RowFilter(status: status)).reversed()
             .filter { row in row.updatedAt <= moment && (place.map { row.place < $0 } ?? true) }
-        return Array(rows.prefix(limit))
+        return Array(rows.prefix(max(limit, 0)))
     }
 
     private func sorted(_ filter: RowFilter) -> [AppointmentRow] {

@@ -1,0 +1,103 @@
+package import Appointments
+package import EventStore
+import Synchronization
+
+/// The reference for a country's database: its slots and their holders in memory.
+package final class MemoryCountryDatabase: CountryDatabase {
+    private struct Held {
+        let appointment: AppointmentID
+        let subject: Identifier
+    }
+
+    private struct State {
+        var slots: [ScheduleID: Slot] = [:]
+        var holders: [ScheduleID: Held] = [:]
+    }
+
+    private let country: Country
+    private let owners: ScheduleOwners
+    private let state = Mutex(State())
+
+    /// - Parameter owners: shared by the databases of one ledger, so that a slot belongs to one country.
+    package init(_ country: Country, owners: ScheduleOwners = ScheduleOwners()) {
+        (self.country, self.owners) = (country, owners)
+    }
+
+    package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult { claimNow(claim) }
+
+    package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
+        releaseNow(appointment)
+    }
+
+    package func add(_ slots: [Slot]) async throws(EventStoreError) { try addNow(slots) }
+
+    package func schedules(
+        after schedule: ScheduleID?, limit: Int
+    ) async throws(EventStoreError) -> [ScheduleRow] {
+        schedulesNow(after: schedule, limit: limit)
+    }
+}
+
+// MARK: - The same without waiting, for the simulator
+
+extension MemoryCountryDatabase {
+    /// Claims at once; the rules are those of `claim`.
+    package func claimNow(_ claim: SlotClaim) -> ClaimResult {
+        state.withLock { state in
+            let result = claim.decide(
+                on: state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
+                others: state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] })
+            if case .held = result {
+                state.holders[claim.schedule] = Held(appointment: claim.appointment, subject: claim.subject)
+            }
+            return result
+        }
+    }
+
+    /// Gives back at once; the rules are those of `release`.
+    package func releaseNow(_ appointment: AppointmentID) {
+        state.withLock { state in
+            state.holders = state.holders.filter { $0.value.appointment != appointment }
+        }
+    }
+
+    /// Adds at once; the rules are those of `add`.
+    package func addNow(_ slots: [Slot]) throws(EventStoreError) {
+        try state.withLock { (state) throws(EventStoreError) in
+            for slot in slots where state.holders[slot.schedule] != nil && state.slots[slot.schedule] != slot {
+                throw .slotIsHeld(slot.schedule)
+            }
+            try owners.take(slots.map(\.schedule), for: country)
+            for slot in slots { state.slots[slot.schedule] = slot }
+        }
+    }
+
+    /// Lists at once; the rules are those of `schedules`.
+    package func schedulesNow(after schedule: ScheduleID? = nil, limit: Int = .max) -> [ScheduleRow] {
+        state.withLock { state in
+            state.slots.values.filter { slot in schedule.map { slot.schedule > $0 } ?? true }
+                .sorted { $0.schedule < $1.schedule }.prefix(max(limit, 0)).map { slot in
+                    ScheduleRow(slot: slot, country: country, holder: state.holders[slot.schedule]?.appointment)
+                }
+        }
+    }
+}
+
+/// Which country each slot belongs to: what the countries' databases in memory share.
+package final class ScheduleOwners: Sendable {
+    private let countries = Mutex<[ScheduleID: Country]>([:])
+
+    package init() {}
+
+    /// Notes slots as a country's, all or none.
+    ///
+    /// - Throws: `invalid` when one belongs to the other country.
+    fileprivate func take(_ schedules: [ScheduleID], for country: Country) throws(EventStoreError) {
+        try countries.withLock { (countries) throws(EventStoreError) in
+            for schedule in schedules where countries[schedule, default: country] != country {
+                throw .slotIsElsewhere(schedule)
+            }
+            for schedule in schedules { countries[schedule] = country }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+package import EventStore
+import Synchronization
+
+/// The reference for queues, dead letters, topics and bus: all messages in memory, with the semantics of SQS, SNS and
+/// EventBridge. Ids come from a counter and time from the caller, so that a run can be repeated.
+package final class MemoryMessaging: Sendable {
+    fileprivate struct State {
+        var counter = 0
+        var queues: [QueueName: [StoredMessage]] = [:]
+        /// In the order in which they died.
+        var dead: [DeadMessage] = []
+    }
+
+    fileprivate struct StoredMessage {
+        let id: String
+        let body: [UInt8]
+        let sentAt: Timestamp
+        var visibleAt: Timestamp
+        var receiveCount = 0
+        /// The receipt that names this message while it is hidden; nil before a receive and after a retry.
+        var receipt: String?
+        var reason: String?
+    }
+
+    fileprivate struct DeadMessage {
+        let letter: DeadLetter
+        let sentAt: Timestamp
+    }
+
+    private let state = Mutex(State())
+    private let now: @Sendable () -> Timestamp
+
+    /// - Parameter now: the clock that visibility, delay and retention go by.
+    package init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
+
+    /// One of the queues.
+    package func queue(_ name: QueueName) -> any MessageQueue { MemoryQueue(name: name, messaging: self) }
+}
+
+// MARK: - Queues
+
+extension MemoryMessaging {
+    /// Puts messages into a queue at once; the rules are those of `MessageQueue.send`.
+    package func sendNow(_ messages: [OutgoingMessage], to queue: QueueName) {
+        let now = now()
+        state.withLock { state in
+            for message in messages { state.enqueue(message.body, into: queue, at: now) }
+        }
+    }
+
+    /// Receives at once; the rules are those of `MessageQueue.receive`, without the wait.
+    package func receiveNow(
+        from queue: QueueName, limit: Int, visibilityMilliseconds: Int64
+    ) -> [ReceivedMessage] {
+        let now = now()
+        return state.withLock { state in
+            state.expire(at: now)
+            state.bury(in: queue, at: now)
+            var received: [ReceivedMessage] = []
+            var messages = state.queues[queue, default: []]
+            for place in messages.indices where received.count < limit && messages[place].visibleAt <= now {
+                state.counter += 1
+                let receipt = "\(messages[place].id)/\(state.counter)"
+                messages[place].receiveCount += 1
+                messages[place].visibleAt = now.adding(milliseconds: visibilityMilliseconds)
+                messages[place].receipt = receipt
+                received.append(
+                    ReceivedMessage(
+                        id: messages[place].id, body: messages[place].body,
+                        receiveCount: messages[place].receiveCount, receipt: receipt))
+            }
+            state.queues[queue] = messages
+            return received
+        }
+    }
+
+    /// Deletes at once; the rules are those of `MessageQueue.delete`.
+    package func deleteNow(_ receipts: [String], from queue: QueueName) {
+        let now = now()
+        let wanted = Set(receipts)
+        state.withLock { state in
+            state.queues[queue]?.removeAll { message in
+                message.visibleAt > now && message.receipt.map(wanted.contains) ?? false
+            }
+        }
+    }
+
+    /// Makes a message visible again; the rules are those of `MessageQueue.retry`.
+    package func retryNow(_ receipt: String, in queue: QueueName, afterMilliseconds: Int64, reason: String) {
+        let now = now()
+        state.withLock { state in
+            guard
+                let place = state.queues[queue]?.firstIndex(where: { $0.receipt == receipt && $0.visibleAt > now })
+            else { return }
+            state.queues[queue]?[place].visibleAt = now.adding(milliseconds: max(afterMilliseconds, 0))
+            state.queues[queue]?[place].receipt = nil
+            state.queues[queue]?[place].reason = reason
+        }
+    }
+
+    /// Counts at once; the rules are those of `MessageQueue.depth`.
+    package func depthNow(of queue: QueueName) -> QueueDepth {
+        let now = now()
+        return state.withLock { state in
+            state.expire(at: now)
+            let messages = state.queues[queue, default: []]
+            let waiting = messages.count { $0.visibleAt <= now }
+            return QueueDepth(
+                waiting: waiting, inFlight: messages.count - waiting,
+                dead: state.dead.count { $0.letter.queue == queue })
+        }
+    }
+}
+
+// MARK: - Dead letters
+
+extension MemoryMessaging: DeadLetters {
+    package func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter] {
+        listNow(queue, limit: limit)
+    }
+
+    package func letter(_ id: String) async throws(EventStoreError) -> DeadLetter? { letterNow(id) }
+
+    package func redrive(_ ids: [String]) async throws(EventStoreError) -> Int { redriveNow(ids) }
+
+    package func remove(_ id: String) async throws(EventStoreError) -> Bool { removeNow(id) }
+
+    /// Lists at once; the rules are those of `list`.
+    package func listNow(_ queue: QueueName? = nil, limit: Int = .max) -> [DeadLetter] {
+        let now = now()
+        return state.withLock { state in
+            state.expire(at: now)
+            let letters = state.dead.map(\.letter).filter { queue == nil || $0.queue == queue }
+            return Array(letters.prefix(max(limit, 0)))
+        }
+    }
+
+    /// Finds at once; the rules are those of `letter`.
+    package func letterNow(_ id: String) -> DeadLetter? { listNow().first { $0.id == id } }
+
+    /// Puts back at once; the rules are those of `redrive`.
+    package func redriveNow(_ ids: [String]) -> Int {
+        let now = now()
+        let wanted = Set(ids)
+        return state.withLock { state in
+            state.expire(at: now)
+            let chosen = state.dead.filter { wanted.contains($0.letter.id) }
+            state.dead.removeAll { wanted.contains($0.letter.id) }
+            for message in chosen {
+                state.enqueue(message.letter.body, into: message.letter.queue, at: now, id: message.letter.id)
+            }
+            return chosen.count
+        }
+    }
+
+    /// Takes away at once; the rules are those of `remove`.
+    package func removeNow(_ id: String) -> Bool {
+        state.withLock { state in
+            let before = state.dead.count
+            state.dead.removeAll { $0.letter.id == id }
+            return state.dead.count < before
+        }
+    }
+}
+
+// MARK: - Topics and bus
+
+extension MemoryMessaging: Topics, EventBus {
+    package func publish(_ message: OutgoingMessage, to topic: TopicName) async throws(EventStoreError) {
+        publishNow(message, to: topic)
+    }
+
+    package func put(_ event: BusEvent) async throws(EventStoreError) { putNow(event) }
+
+    /// Publishes at once; the rules are those of `publish`.
+    package func publishNow(_ message: OutgoingMessage, to topic: TopicName) {
+        guard let queue = topic.subscriber else { return }
+        let now = now()
+        state.withLock { state in
+            let id = state.nextID("notification")
+            state.enqueue(Envelope.notification(message, topic: topic, id: id, at: now), into: queue, at: now)
+        }
+    }
+
+    /// Puts an event on the bus at once; the rules are those of `put`.
+    package func putNow(_ event: BusEvent) {
+        let now = now()
+        state.withLock { state in
+            let id = state.nextID("event")
+            for queue in EventRule.targets(of: event) {
+                state.enqueue(Envelope.event(event, id: id), into: queue, at: now)
+            }
+        }
+    }
+}
+
+// MARK: - The state
+
+extension MemoryMessaging.State {
+    fileprivate mutating func nextID(_ kind: String) -> String {
+        counter += 1
+        return "\(kind)-\(counter)"
+    }
+
+    fileprivate mutating func enqueue(_ body: [UInt8], into queue: QueueName, at now: Timestamp, id: String? = nil) {
+        let message = MemoryMessaging.StoredMessage(
+            id: id ?? nextID("message"), body: body, sentAt: now, visibleAt: now)
+        queues[queue, default: []].append(message)
+    }
+
+    /// Drops what was kept for the whole retention, waiting or dead.
+    fileprivate mutating func expire(at now: Timestamp) {
+        for queue in QueueName.allCases {
+            queues[queue]?.removeAll { QueueSettings.isExpired(sentAt: $0.sentAt, now: now) }
+        }
+        dead.removeAll { QueueSettings.isExpired(sentAt: $0.sentAt, now: now) }
+    }
+
+    /// Moves visible messages that used up their receives to the dead letters.
+    fileprivate mutating func bury(in queue: QueueName, at now: Timestamp) {
+        func isDead(_ message: MemoryMessaging.StoredMessage) -> Bool {
+            message.visibleAt <= now && message.receiveCount >= QueueSettings.maximumReceives
+        }
+        for message in queues[queue, default: []] where isDead(message) {
+            let letter = DeadLetter(
+                id: message.id, queue: queue, body: message.body, receiveCount: message.receiveCount,
+                reason: message.reason, deadAt: now)
+            dead.append(MemoryMessaging.DeadMessage(letter: letter, sentAt: message.sentAt))
+        }
+        queues[queue]?.removeAll(where: isDead)
+    }
+}

@@ -1,0 +1,46 @@
+package import Appointments
+package import EventStore
+package import Projections
+import Synchronization
+
+/// The reference for the sweeper's log: all rounds in memory.
+package final class MemorySweepLog: SweepLog {
+    private let views: MemoryViews
+    private let rounds = Mutex<[AppointmentID: SweepRounds]>([:])
+
+    /// - Parameter views: tells at which version an appointment stands.
+    package init(views: MemoryViews) { self.views = views }
+
+    package func beginRound(
+        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+    ) async throws(EventStoreError) -> Bool {
+        beginRoundNow(of: appointment, version: version, now: now, quietSince: quietSince, maximum: maximum)
+    }
+
+    package func stuck(rounds: Int, quietSince: Timestamp) async throws(EventStoreError) -> [AppointmentID] {
+        stuckNow(rounds: rounds, quietSince: quietSince)
+    }
+
+    /// Counts a round at once; the rules are those of `beginRound`.
+    package func beginRoundNow(
+        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+    ) -> Bool {
+        rounds.withLock { rounds in
+            let next = SweepRounds.next(
+                after: rounds[appointment], version: version, now: now, quietSince: quietSince, maximum: maximum)
+            guard let next else { return false }
+            rounds[appointment] = next
+            return true
+        }
+    }
+
+    /// Lists at once, by id; the rules are those of `stuck`.
+    package func stuckNow(rounds count: Int, quietSince: Timestamp) -> [AppointmentID] {
+        rounds.withLock { rounds in
+            rounds.filter { appointment, rounds in
+                rounds.count >= count && rounds.last <= quietSince
+                    && views.rowNow(appointment)?.version == rounds.version
+            }.keys.sorted()
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Synchronization
+
+/// Wakes those who wait for something to do, so that nothing is polled while nothing happens.
+///
+/// A ring is never lost: who has read `rings` before looking for work, and found none, is woken by any later ring.
+package final class Doorbell: Sendable {
+    private struct State {
+        var rings: UInt64 = 0
+        var lastWaiter: UInt64 = 0
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        /// Waiters whose time was up before they had begun to wait.
+        var released: Set<UInt64> = []
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// How often the bell rang.
+    package var rings: UInt64 { state.withLock { $0.rings } }
+
+    /// Wakes all who wait.
+    package func ring() {
+        let waiters = state.withLock { state in
+            state.rings &+= 1
+            defer { state.waiters.removeAll(keepingCapacity: true) }
+            return Array(state.waiters.values)
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Waits until the bell has rung more often than `seen`, the time is up, or the task is cancelled.
+    package func wait(since seen: UInt64, atMostMilliseconds limit: Int64) async {
+        let waiter = state.withLock { state in
+            state.lastWaiter &+= 1
+            return state.lastWaiter
+        }
+        let timer = Task { [self] in
+            do { try await Task.sleep(for: .milliseconds(limit)) } catch { return }
+            release(waiter)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let waits = state.withLock { state in
+                    if state.rings != seen || state.released.contains(waiter) { return false }
+                    state.waiters[waiter] = continuation
+                    return true
+                }
+                if !waits { continuation.resume() }
+            }
+        } onCancel: {
+            release(waiter)
+        }
+        timer.cancel()
+        state.withLock { _ = $0.released.remove(waiter) }
+    }
+
+    private func release(_ waiter: UInt64) {
+        let continuation = state.withLock { state in
+            let continuation = state.waiters.removeValue(forKey: waiter)
+            if continuation == nil { state.released.insert(waiter) }
+            return continuation
+        }
+        continuation?.resume()
+    }
+}

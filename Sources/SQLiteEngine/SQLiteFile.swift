@@ -1,0 +1,108 @@
+package import EventStore
+import Foundation
+import GRDB
+package import Handlers
+
+/// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, readers beside it.
+package final class SQLiteFile: Sendable {
+    let pool: DatabasePool
+    private let writer: GroupCommit
+    /// Rings when events were appended by this process.
+    package let appended = Doorbell()
+
+    /// Opens the file, makes it when it is missing, and brings its tables up to this program.
+    ///
+    /// - Throws: `unavailable` when it can't be opened, `corrupt` when it is no ledger of this program or an older one.
+    package init(path: String) throws(EventStoreError) {
+        do {
+            var configuration = Configuration()
+            // Another process, such as a command beside the server, may hold the write lock for a moment.
+            configuration.busyMode = .timeout(5)
+            configuration.maximumReaderCount = 8
+            configuration.label = "ledger"
+            configuration.prepareDatabase { database in
+                try database.execute(
+                    sql: """
+                        PRAGMA cache_size = -65536;
+                        PRAGMA mmap_size = 1073741824;
+                        PRAGMA recursive_triggers = ON;
+                        """)
+            }
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try pool.writeWithoutTransaction { database in
+                // GRDB sets NORMAL for WAL, which may lose the last commits when the power goes.
+                try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+            }
+            let migrator = Schema.migrator
+            if try pool.read(migrator.hasBeenSuperseded) {
+                throw EventStoreError(.corrupt, message: "\(path) was written by a newer program: update this one")
+            }
+            try migrator.migrate(pool)
+        } catch {
+            throw Self.translate(error)
+        }
+        writer = GroupCommit(pool)
+    }
+
+    /// Reads in one snapshot, off the pool of Swift's tasks.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(EventStoreError) -> Value {
+        do {
+            return try await pool.read(body)
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Writes in a transaction that is shared with whoever else waits; durable once this returns.
+    ///
+    /// - Parameter body: may run more than once.
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (Writing) throws -> Value
+    ) async throws(EventStoreError) -> Value {
+        do {
+            return try await writer.write(body)
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Whether SQLite could not do what it was asked, whatever it was asked: disk full, no lock, no file.
+    static func isOutage(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError else { return false }
+        switch error.resultCode {
+        case .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_CANTOPEN, .SQLITE_READONLY,
+            .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_PERM:
+            return true
+        default: return false
+        }
+    }
+
+    /// The error of the vocabulary for one of SQLite's. Its text names no value of a row.
+    static func translate(_ error: any Error) -> EventStoreError {
+        if let error = error as? EventStoreError { return error }
+        guard let error = error as? DatabaseError else {
+            return EventStoreError(.unavailable, message: "the database did not answer: try again", cause: error)
+        }
+        let said = SQLiteFailure(code: Int(error.extendedResultCode.rawValue), message: error.message ?? "")
+        if error.resultCode == .SQLITE_FULL {
+            return EventStoreError(.unavailable, message: "the disk is full: make room and try again", cause: said)
+        }
+        if isOutage(error) {
+            return EventStoreError(.unavailable, message: "the database can't be written or read now", cause: said)
+        }
+        if error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB {
+            return EventStoreError(.corrupt, message: "the database file is damaged: restore a backup", cause: said)
+        }
+        return EventStoreError(.invalid, message: "the database refused a statement", cause: said)
+    }
+}
+
+/// What SQLite said, without the statement and its values.
+struct SQLiteFailure: Error, CustomStringConvertible {
+    let code: Int
+    let message: String
+
+    var description: String { "SQLite error \(code): \(message)" }
+}

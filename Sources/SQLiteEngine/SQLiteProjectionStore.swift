@@ -1,0 +1,92 @@
+package import Appointments
+package import EventStore
+import GRDB
+package import Projections
+
+extension SQLiteViews: ProjectionStore {
+    package func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
+        try await file.read { try Self.checkpoint(of: projection, in: $0) }
+    }
+
+    package func rows(
+        of appointments: [AppointmentID]
+    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] {
+        try await file.read { database in
+            var rows: [AppointmentID: AppointmentRow] = [:]
+            for id in appointments { rows[id] = try Self.row(id, in: database) }
+            return rows
+        }
+    }
+
+    package func commit(
+        _ commit: ProjectionCommit, of projection: ProjectionName, expecting checkpoint: Int
+    ) async throws(EventStoreError) -> Bool {
+        try await file.write { writing in
+            let database = writing.database
+            guard try Self.checkpoint(of: projection, in: database) == checkpoint else { return false }
+            for row in commit.rows {
+                if let old = try Self.row(row.appointment, in: database) {
+                    try Self.update(row, from: old, in: database)
+                } else {
+                    try Self.insert(row, in: database)
+                }
+            }
+            for event in commit.parked { try Self.park(event, by: projection, in: database) }
+            try Self.moveCheckpoint(of: projection, to: commit.checkpoint, in: database)
+            return true
+        }
+    }
+
+    package func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
+        try await file.read { database in
+            // A bare column beside min() takes the value of the row that has the minimum (sqlite.org/lang_select.html).
+            try database.rows(
+                """
+                SELECT appointment, min(version), reason, at FROM parked WHERE projection = ?
+                GROUP BY appointment ORDER BY appointment
+                """, [projection.description]
+            ) { row in
+                ParkedEvent(
+                    appointment: AppointmentID(try row.identifier(0)), version: row[1], reason: row[2],
+                    at: row.moment(3))
+            }
+        }
+    }
+
+    package func unpark(
+        _ appointment: AppointmentID, from projection: ProjectionName
+    ) async throws(EventStoreError) {
+        try await file.write { writing in
+            try writing.database.run(
+                "DELETE FROM parked WHERE projection = ? AND appointment = ?",
+                [projection.description, appointment.blob])
+        }
+    }
+}
+
+// MARK: - Within a transaction
+
+extension SQLiteViews {
+    static func checkpoint(of projection: ProjectionName, in database: Database) throws -> Int {
+        try database.row(
+            "SELECT position FROM checkpoints WHERE projection = ?", [projection.description]
+        ) { $0[0] } ?? 0
+    }
+
+    static func moveCheckpoint(of projection: ProjectionName, to position: Int, in database: Database) throws {
+        try database.run(
+            """
+            INSERT INTO checkpoints VALUES (?, ?)
+            ON CONFLICT (projection) DO UPDATE SET position = excluded.position
+            """, [projection.description, position])
+    }
+
+    static func park(_ event: ParkedEvent, by projection: ProjectionName, in database: Database) throws {
+        try database.run(
+            "INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [
+                projection.description, event.appointment.blob, event.version, event.reason,
+                event.at.milliseconds,
+            ])
+    }
+}

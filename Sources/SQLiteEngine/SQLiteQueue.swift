@@ -1,0 +1,163 @@
+package import EventStore
+import Foundation
+import GRDB
+package import Handlers
+
+/// One queue of the embedded ledger, with the semantics of SQS.
+package struct SQLiteQueue: MessageQueue {
+    let name: QueueName
+    let messaging: SQLiteMessaging
+
+    /// How long a waiting receiver goes without looking: another process may have put a message in, or one may have
+    /// become visible again.
+    private static let pollMilliseconds: Int64 = 500
+
+    package func send(_ messages: [OutgoingMessage]) async throws(EventStoreError) {
+        try await messaging.file.write { writing in
+            try messaging.send(messages.map(\.body), to: name, in: writing)
+        }
+    }
+
+    package func receive(
+        limit: Int, waitMilliseconds: Int64, visibilityMilliseconds: Int64
+    ) async throws(EventStoreError) -> [ReceivedMessage] {
+        guard let bell = messaging.bells[name] else { return [] }
+        var left = waitMilliseconds
+        while true {
+            let rings = bell.rings
+            if try await hasVisible() {
+                let received = try await take(limit, visibilityMilliseconds)
+                if !received.isEmpty { return received }
+            }
+            if left <= 0 || Task.isCancelled { return [] }
+            await bell.wait(since: rings, atMostMilliseconds: min(left, Self.pollMilliseconds))
+            left -= Self.pollMilliseconds
+        }
+    }
+
+    package func delete(_ receipts: [String]) async throws(EventStoreError) {
+        let receipts = receipts.compactMap(Receipt.init)
+        try await messaging.file.write { writing in
+            for receipt in receipts {
+                try writing.database.run(
+                    "DELETE FROM messages WHERE id = ? AND receives = ?", [receipt.id, receipt.receives])
+            }
+        }
+    }
+
+    package func retry(
+        _ receipt: String, afterMilliseconds delay: Int64, reason: String
+    ) async throws(EventStoreError) {
+        guard let receipt = Receipt(receipt) else { return }
+        let visible = messaging.now().adding(milliseconds: delay)
+        try await messaging.file.write { writing in
+            try writing.database.run(
+                "UPDATE messages SET visible = ?, reason = ? WHERE id = ? AND receives = ?",
+                [visible.milliseconds, reason, receipt.id, receipt.receives])
+        }
+    }
+
+    package func depth() async throws(EventStoreError) -> QueueDepth {
+        let now = messaging.now().milliseconds
+        return try await messaging.file.read { database in
+            let counts = try database.row(
+                """
+                SELECT count(*) FILTER (WHERE visible <= ?), count(*) FILTER (WHERE visible > ?)
+                FROM messages WHERE queue = ?
+                """, [now, now, name.rawValue]
+            ) { (waiting: $0[0] as Int, inFlight: $0[1] as Int) }
+            let dead = try database.row(
+                "SELECT count(*) FROM dead_letters WHERE queue = ?", [name.rawValue]
+            ) { $0[0] as Int }
+            return QueueDepth(waiting: counts?.waiting ?? 0, inFlight: counts?.inFlight ?? 0, dead: dead ?? 0)
+        }
+    }
+}
+
+// MARK: - Receiving
+
+extension SQLiteQueue {
+    /// Looks without the write lock, so that an empty queue costs no commit.
+    private func hasVisible() async throws(EventStoreError) -> Bool {
+        let now = messaging.now().milliseconds
+        return try await messaging.file.read { database in
+            try database.row(
+                "SELECT 1 FROM messages WHERE queue = ? AND visible <= ? LIMIT 1", [name.rawValue, now]
+            ) { _ in true } ?? false
+        }
+    }
+
+    /// The receive count is durable before anybody sees the message: one that crashes its handler every time still
+    /// becomes a dead letter.
+    private func take(
+        _ limit: Int, _ visibilityMilliseconds: Int64
+    ) async throws(EventStoreError) -> [ReceivedMessage] {
+        let now = messaging.now()
+        return try await messaging.file.write { writing in
+            let database = writing.database
+            var received: [ReceivedMessage] = []
+            while received.count < limit {
+                let found = try database.rows(
+                    """
+                    SELECT id, body, sent, receives FROM messages WHERE queue = ? AND visible <= ?
+                    ORDER BY visible, id LIMIT ?
+                    """, [name.rawValue, now.milliseconds, limit - received.count]
+                ) { Found(id: $0[0], body: try $0.bytes(1), sent: $0.moment(2), receives: $0[3]) }
+                if found.isEmpty { break }
+                for message in found {
+                    if let taken = try take(message, now, visibilityMilliseconds, in: database) {
+                        received.append(taken)
+                    }
+                }
+            }
+            return received
+        }
+    }
+
+    private struct Found {
+        let id: Int64
+        let body: [UInt8]
+        let sent: Timestamp
+        let receives: Int
+    }
+
+    private func take(
+        _ message: Found, _ now: Timestamp, _ visibilityMilliseconds: Int64, in database: Database
+    ) throws -> ReceivedMessage? {
+        if message.sent.adding(milliseconds: QueueSettings.retentionMilliseconds) < now {
+            try database.run("DELETE FROM messages WHERE id = ?", [message.id])
+            return nil
+        }
+        if message.receives >= QueueSettings.maximumReceives {
+            try database.run(
+                """
+                INSERT INTO dead_letters (id, queue, body, sent, receives, reason, dead)
+                SELECT id, queue, body, sent, receives, reason, ? FROM messages WHERE id = ?
+                """, [now.milliseconds, message.id])
+            try database.run("DELETE FROM messages WHERE id = ?", [message.id])
+            return nil
+        }
+        let hidden = now.adding(milliseconds: max(visibilityMilliseconds, 1))
+        try database.run(
+            "UPDATE messages SET visible = ?, receives = receives + 1 WHERE id = ?", [hidden.milliseconds, message.id])
+        let receipt = Receipt(id: message.id, receives: message.receives + 1)
+        return ReceivedMessage(
+            id: String(message.id), body: message.body, receiveCount: receipt.receives, receipt: receipt.text)
+    }
+}
+
+/// A receipt names the message and which receive it was: an older receive's receipt does nothing.
+private struct Receipt {
+    let id: Int64
+    let receives: Int
+
+    init(id: Int64, receives: Int) { (self.id, self.receives) = (id, receives) }
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "-")
+        guard parts.count == 2, let id = Int64(parts[0]), let receives = Int(parts[1]) else { return nil }
+        self.init(id: id, receives: receives)
+    }
+
+    var text: String { "\(id)-\(receives)" }
+}

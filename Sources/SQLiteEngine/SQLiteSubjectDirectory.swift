@@ -1,0 +1,52 @@
+package import EventStore
+import Foundation
+import GRDB
+
+/// Who the subject ids mean, in SQLite.
+package final class SQLiteSubjectDirectory: SubjectDirectory {
+    private let file: SQLiteFile
+
+    package init(_ file: SQLiteFile) { self.file = file }
+
+    private static let columns = "id, country, insured, key_number, wrapped_key"
+
+    package func subject(of person: PersonName) async throws(EventStoreError) -> Subject? {
+        try await file.read { try Self.subject(of: person, in: $0) }
+    }
+
+    package func subject(_ id: Identifier) async throws(EventStoreError) -> Subject? {
+        try await file.read {
+            try $0.row("SELECT \(Self.columns) FROM subjects WHERE id = ?", [id.blob], Self.subject)
+        }
+    }
+
+    package func add(_ subject: Subject) async throws(EventStoreError) -> Subject {
+        try await file.write { writing in
+            if let row = try Self.subject(of: subject.person, in: writing.database) { return row }
+            try writing.database.run(
+                "INSERT INTO subjects (\(Self.columns)) VALUES (?, ?, ?, ?, ?)",
+                [
+                    subject.id.blob, subject.person.country, subject.person.insured, subject.keyNumber,
+                    Data(subject.wrappedKey),
+                ])
+            return subject
+        }
+    }
+
+    /// Some row, to try a key on; nil where there is none.
+    package func any() async throws(EventStoreError) -> Subject? {
+        try await file.read { try $0.row("SELECT \(Self.columns) FROM subjects LIMIT 1", [], Self.subject) }
+    }
+
+    private static func subject(of person: PersonName, in database: Database) throws -> Subject? {
+        try database.row(
+            "SELECT \(columns) FROM subjects WHERE country = ? AND insured = ?", [person.country, person.insured],
+            subject)
+    }
+
+    private static func subject(_ row: Row) throws -> Subject {
+        Subject(
+            id: try row.identifier(0), person: PersonName(country: row[1], insured: row[2]), keyNumber: row[3],
+            wrappedKey: try row.bytes(4))
+    }
+}

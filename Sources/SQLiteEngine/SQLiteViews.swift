@@ -1,0 +1,176 @@
+package import Appointments
+package import EventStore
+import GRDB
+package import Projections
+
+/// The appointments view in SQLite, with its checkpoints and parked events.
+package final class SQLiteViews: AppointmentViews {
+    let file: SQLiteFile
+
+    package init(_ file: SQLiteFile) { self.file = file }
+
+    package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
+        try await file.read { try Self.row(appointment, in: $0) }
+    }
+
+    package func rows(
+        _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
+    ) async throws(EventStoreError) -> [AppointmentRow] {
+        try await file.read { database in
+            var query = Self.query("SELECT \(Self.columns) FROM appointments", filter)
+            if let place {
+                query.require(
+                    "(created, appointment) < (?, ?)", place.createdAt.milliseconds, place.appointment.blob)
+            }
+            query.sql += " ORDER BY created DESC, appointment DESC LIMIT ? OFFSET ?"
+            query.arguments += [max(limit, 0), max(offset, 0)]
+            return try database.rows(query.sql, query.arguments, Self.row)
+        }
+    }
+
+    package func count(_ filter: RowFilter) async throws(EventStoreError) -> Int {
+        try await file.read { database in
+            let query = Self.query("SELECT count(*) FROM appointments", filter)
+            return try database.row(query.sql, query.arguments) { $0[0] } ?? 0
+        }
+    }
+
+    package func counts() async throws(EventStoreError) -> [RowCount] {
+        let counts = try await file.read { database in
+            try database.rows("SELECT country, status, count(*) FROM appointments GROUP BY country, status") {
+                RowCount(country: try $0.value(0), status: try $0.value(1), count: $0[2])
+            }
+        }
+        return Country.allCases.flatMap { country in
+            AppointmentStatus.allCases.compactMap { status in
+                counts.first { $0.country == country && $0.status == status }
+            }
+        }
+    }
+
+    package func idle(
+        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+    ) async throws(EventStoreError) -> [AppointmentRow] {
+        try await file.read { database in
+            var query = Self.query("SELECT \(Self.columns) FROM appointments", RowFilter(status: status))
+            query.require("updated <= ?", moment.milliseconds)
+            if let place {
+                query.require(
+                    "(created, appointment) > (?, ?)", place.createdAt.milliseconds, place.appointment.blob)
+            }
+            query.sql += " ORDER BY created, appointment LIMIT ?"
+            query.arguments += [max(limit, 0)]
+            return try database.rows(query.sql, query.arguments, Self.row)
+        }
+    }
+
+    private static func query(_ sql: String, _ filter: RowFilter) -> Query {
+        var query = Query(sql)
+        query.require("insured = ?", filter.insured?.digits)
+        query.require("status = ?", filter.status?.rawValue)
+        query.require("country = ?", filter.country?.code)
+        query.require("created >= ?", filter.from?.milliseconds)
+        query.require("created <= ?", filter.to?.milliseconds)
+        return query
+    }
+}
+
+// MARK: - Rows
+
+extension SQLiteViews {
+    static let columns = """
+        appointment, insured, country, schedule, created, status, updated, processed, center, specialty, medic, date, \
+        reason, message, version, leaf
+        """
+
+    static func row(_ appointment: AppointmentID, in database: Database) throws -> AppointmentRow? {
+        try database.row(
+            "SELECT \(columns) FROM appointments WHERE appointment = ?", [appointment.blob], row)
+    }
+
+    static func row(_ row: Row) throws -> AppointmentRow {
+        guard let schedule = ScheduleID(row[3]) else { throw row.damaged(3) }
+        return AppointmentRow(
+            appointment: AppointmentID(try row.identifier(0)),
+            insured: try (row[1] as String?).map { digits in
+                guard let insured = InsuredID(digits) else { throw row.damaged(1) }
+                return insured
+            },
+            country: try row.value(2), schedule: schedule, createdAt: row.moment(4), status: try row.value(5),
+            updatedAt: row.moment(6), processedAt: row.momentIfPresent(7), slot: slot(of: row, schedule),
+            failure: try failure(of: row), version: row[14], leaf: try row.hash(15))
+    }
+
+    private static func slot(of row: Row, _ schedule: ScheduleID) -> Slot? {
+        guard let center: Int64 = row[8], let specialty: Int64 = row[9], let medic: Int64 = row[10],
+            let date = row.momentIfPresent(11)
+        else { return nil }
+        return Slot(schedule: schedule, center: center, specialty: specialty, medic: medic, date: date)
+    }
+
+    private static func failure(of row: Row) throws -> AppointmentRow.Failure? {
+        guard let message: String = row[13] else { return nil }
+        return .init(reason: try row.value(12), message: message)
+    }
+
+    /// Writes a row that is new.
+    static func insert(_ row: AppointmentRow, in database: Database) throws {
+        try database.run(
+            "INSERT INTO appointments (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                row.appointment.blob, row.insured?.digits, row.country.code, row.schedule.number,
+                row.createdAt.milliseconds, row.status.rawValue, row.updatedAt.milliseconds,
+                row.processedAt?.milliseconds, row.slot?.center, row.slot?.specialty, row.slot?.medic,
+                row.slot?.date.milliseconds, row.failure?.reason.rawValue, row.failure?.message, row.version,
+                row.leaf.blob,
+            ])
+    }
+
+    /// Writes what changed from one row of an appointment to its next. Columns that never change, and the status where
+    /// it stayed, are left out, so that their indexes are not touched.
+    static func update(_ row: AppointmentRow, from old: AppointmentRow, in database: Database) throws {
+        if row.status == old.status {
+            return try database.run(
+                "UPDATE appointments SET updated = ?, version = ?, leaf = ? WHERE appointment = ?",
+                [row.updatedAt.milliseconds, row.version, row.leaf.blob, row.appointment.blob])
+        }
+        try database.run(
+            """
+            UPDATE appointments SET status = ?, updated = ?, processed = ?, center = ?, specialty = ?, medic = ?,
+                date = ?, reason = ?, message = ?, version = ?, leaf = ?
+            WHERE appointment = ?
+            """,
+            [
+                row.status.rawValue, row.updatedAt.milliseconds, row.processedAt?.milliseconds, row.slot?.center,
+                row.slot?.specialty, row.slot?.medic, row.slot?.date.milliseconds, row.failure?.reason.rawValue,
+                row.failure?.message, row.version, row.leaf.blob, row.appointment.blob,
+            ])
+    }
+
+    /// Takes events in that are appended in the same transaction. What the view can't take in is parked; the append
+    /// goes on.
+    static func follow(
+        _ recorded: [RecordedEvent], _ placed: [StreamHead.Placed], in database: Database
+    ) throws {
+        guard let first = recorded.first else { return }
+        let appointment = first.stream.appointment
+        let old = first.version == 1 ? nil : try row(appointment, in: database)
+        var new = old
+        for (event, placed) in zip(recorded, placed) {
+            do throws(EventStoreError) {
+                guard new?.version ?? 0 == event.version - 1 else {
+                    throw EventStoreError(.corrupt, message: "waits behind a parked event")
+                }
+                let insured = placed.personal.first { $0.reference.field == "insured" }.flatMap { InsuredID($0.clear) }
+                new = try AppointmentProjection.project(event, onto: new, insured: insured)
+            } catch {
+                try park(
+                    ParkedEvent(
+                        appointment: appointment, version: event.version, reason: error.message, at: event.entry.at),
+                    by: ProjectionRunner.projection, in: database)
+            }
+        }
+        guard let new, new != old else { return }
+        if let old { try update(new, from: old, in: database) } else { try insert(new, in: database) }
+    }
+}

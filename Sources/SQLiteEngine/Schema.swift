@@ -1,0 +1,152 @@
+import GRDB
+
+/// The tables of the embedded ledger's one file. A step is never edited once it was released; new ones are added.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 events") { try $0.execute(sql: events) }
+        migrator.registerMigration("2 appointments") { try $0.execute(sql: appointments) }
+        migrator.registerMigration("3 messages") { try $0.execute(sql: messages) }
+        migrator.registerMigration("4 countries") { try $0.execute(sql: countries) }
+        migrator.registerMigration("5 access") { try $0.execute(sql: access) }
+        return migrator
+    }
+
+    /// Positions come from the head row, in the transaction that writes the event, so that they have no holes and
+    /// none is used twice. Streams are keyed by the 16 bytes of their UUID.
+    private static let events = """
+        CREATE TABLE events (
+            position INTEGER PRIMARY KEY,
+            stream BLOB NOT NULL,
+            version INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            country TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            actor TEXT NOT NULL,
+            correlation TEXT NOT NULL,
+            leaf BLOB NOT NULL,
+            entry BLOB NOT NULL,
+            sealed BLOB
+        ) STRICT;
+        CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
+        CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL) STRICT;
+        INSERT INTO head VALUES (1, 0);
+        CREATE TRIGGER events_are_never_updated BEFORE UPDATE ON events
+            BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
+        CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+            BEGIN SELECT RAISE(ABORT, 'an event is never deleted'); END;
+        CREATE TRIGGER head_only_grows BEFORE UPDATE ON head WHEN NEW.position < OLD.position
+            BEGIN SELECT RAISE(ABORT, 'a position is never used twice'); END;
+        CREATE TRIGGER head_is_never_deleted BEFORE DELETE ON head
+            BEGIN SELECT RAISE(ABORT, 'a position is never used twice'); END;
+        CREATE TABLE subjects (
+            country TEXT NOT NULL,
+            insured TEXT NOT NULL,
+            id BLOB NOT NULL UNIQUE,
+            key_number INTEGER NOT NULL,
+            wrapped_key BLOB NOT NULL,
+            PRIMARY KEY (country, insured)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let appointments = """
+        CREATE TABLE appointments (
+            appointment BLOB PRIMARY KEY,
+            insured TEXT,
+            country TEXT NOT NULL,
+            schedule INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            updated INTEGER NOT NULL,
+            processed INTEGER,
+            center INTEGER,
+            specialty INTEGER,
+            medic INTEGER,
+            date INTEGER,
+            reason TEXT,
+            message TEXT,
+            version INTEGER NOT NULL,
+            leaf BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX appointments_by_insured ON appointments (insured, created);
+        CREATE INDEX appointments_by_status ON appointments (status, created);
+        CREATE INDEX appointments_by_country ON appointments (country, created);
+        CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE parked (
+            projection TEXT NOT NULL,
+            appointment BLOB NOT NULL,
+            version INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (projection, appointment, version)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE sweeps (
+            appointment BLOB PRIMARY KEY,
+            version INTEGER NOT NULL,
+            rounds INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let messages = """
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            queue TEXT NOT NULL,
+            body BLOB NOT NULL,
+            sent INTEGER NOT NULL,
+            visible INTEGER NOT NULL,
+            receives INTEGER NOT NULL DEFAULT 0,
+            reason TEXT
+        ) STRICT;
+        CREATE INDEX messages_by_queue ON messages (queue, visible);
+        CREATE TABLE dead_letters (
+            id INTEGER PRIMARY KEY,
+            queue TEXT NOT NULL,
+            body BLOB NOT NULL,
+            sent INTEGER NOT NULL,
+            receives INTEGER NOT NULL,
+            reason TEXT,
+            dead INTEGER NOT NULL
+        ) STRICT;
+        """
+
+    /// A slot has one holder, and a person holds one slot at a time, by constraint and not by care.
+    private static let countries = """
+        CREATE TABLE schedules (
+            schedule INTEGER PRIMARY KEY,
+            country TEXT NOT NULL,
+            center INTEGER NOT NULL,
+            specialty INTEGER NOT NULL,
+            medic INTEGER NOT NULL,
+            date INTEGER NOT NULL,
+            UNIQUE (country, center, medic, date)
+        ) STRICT;
+        """
+        + ["pe", "cl"].map { country in
+            """
+
+            CREATE TABLE appointments_\(country) (
+                appointment BLOB PRIMARY KEY,
+                schedule INTEGER NOT NULL REFERENCES schedules,
+                subject BLOB NOT NULL,
+                date INTEGER NOT NULL,
+                claimed INTEGER NOT NULL,
+                released INTEGER
+            ) STRICT, WITHOUT ROWID;
+            CREATE UNIQUE INDEX appointments_\(country)_holder
+                ON appointments_\(country) (schedule) WHERE released IS NULL;
+            CREATE UNIQUE INDEX appointments_\(country)_person
+                ON appointments_\(country) (subject, date) WHERE released IS NULL;
+            """
+        }.joined()
+
+    private static let access = """
+        CREATE TABLE api_keys (
+            digest BLOB PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            role TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            revoked INTEGER
+        ) STRICT, WITHOUT ROWID;
+        """
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+
+/// `ledger bench`: figures of this machine, one JSON line a case.
+struct Bench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measures this program on this machine; prints one JSON line a case.",
+        discussion: """
+            Use a release build on a quiet machine. `limitPerSecond` is what SQLite does by itself in the same run: \
+            plain SQL, group commit, the same number of clients, and none of a ledger's work.
+
+            EXAMPLES
+              ledger bench append --clients 16 --events 100000
+              ledger bench lifecycle
+            """)
+
+    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold }
+
+    @Argument(help: "What to measure.") var measured: Case
+    @Option(help: "How many events are written or read.") var events = 100_000
+    @Option(help: "How many clients work beside each other.") var clients = 16
+    @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
+
+    func validate() throws {
+        guard (4...50_000_000).contains(events) else { throw ValidationError("--events is 4 to 50000000") }
+        guard (1...1024).contains(clients) else { throw ValidationError("--clients is 1 to 1024") }
+    }
+
+    func run() async throws {
+        let directory = try ScratchDirectory(in: scratch)
+        let bench = StoreBench(directory: directory.path, events: events, clients: clients)
+        switch measured {
+        case .append: try await bench.append()
+        case .lifecycle: try await bench.lifecycle()
+        case .fold: try await bench.fold()
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Appointments
+import EventStore
+import Foundation
+import Glibc
+import Handlers
+import Logging
+import Projections
+import SQLiteEngine
+
+/// The embedded ledger, wired: one directory with the database, the key file and the server's lock.
+struct Embedded: Sendable {
+    let directory: String
+    let file: SQLiteFile
+    let store: SQLiteEventStore
+    let views: SQLiteViews
+    let messaging: SQLiteMessaging
+    let sweepLog: SQLiteSweepLog
+    let apiKeys: SQLiteAPIKeys
+    let keyRing: KeyRing
+    let people: PersonResolver
+    let performer: Performer
+    /// Whether this call has made the ledger.
+    let isNew: Bool
+
+    /// What to do where there is no ledger yet.
+    enum Creation {
+        case refuse
+        case create(demoSlots: Bool)
+    }
+
+    /// Opens the ledger in a directory.
+    ///
+    /// - Throws: `invalid` when there is none, or its key file is missing or another's; `unavailable`; `corrupt`.
+    static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
+        let path = directory + "/ledger.sqlite"
+        let isNew = access(path, F_OK) != 0
+        if isNew {
+            guard case .create = creation else {
+                throw EventStoreError(
+                    .invalid,
+                    message: "there is no ledger in \(directory): begin one with `ledger serve`, or name its --data")
+            }
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            } catch {
+                throw EventStoreError(.unavailable, message: "the directory \(directory) can't be made", cause: error)
+            }
+        }
+        let file = try SQLiteFile(path: path)
+        let directoryOfSubjects = SQLiteSubjectDirectory(file)
+        let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects)
+        let ledger = Embedded(directory, file, directoryOfSubjects, keyRing, isNew: isNew)
+        if isNew, case .create(demoSlots: true) = creation {
+            for country in Country.allCases {
+                try await ledger.performer.countries[country]?.add(DemoSlots.make(country, from: Machine.now()))
+            }
+        }
+        return ledger
+    }
+
+    private init(
+        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing, isNew: Bool
+    ) {
+        (self.directory, self.file, self.keyRing, self.isNew) = (directory, file, keyRing, isNew)
+        store = SQLiteEventStore(file)
+        views = SQLiteViews(file)
+        messaging = SQLiteMessaging(file, now: Machine.now)
+        sweepLog = SQLiteSweepLog(file)
+        apiKeys = SQLiteAPIKeys(file)
+        people = PersonResolver(directory: subjects, keys: keyRing)
+        performer = Performer(
+            store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: Machine.random),
+            countries: Dictionary(
+                uniqueKeysWithValues: Country.allCases.map { ($0, SQLiteCountryDatabase(file, $0)) }),
+            topics: messaging, bus: messaging, now: Machine.now)
+    }
+
+    /// The key file's ring; a new one only for a ledger that has sealed nothing yet.
+    private static func keyRing(
+        _ path: String, _ subjects: SQLiteSubjectDirectory
+    ) async throws(EventStoreError) -> KeyRing {
+        let sample = try await subjects.any()
+        guard let ring = try KeyFile.read(path) else {
+            guard sample == nil else {
+                throw EventStoreError(
+                    .invalid, message: "the key file \(path) is missing: restore it, nothing else opens what is sealed")
+            }
+            return try KeyFile.make(path)
+        }
+        if let sample { _ = try ring.key(of: sample) }
+        return ring
+    }
+}
+
+/// Keeps a second server off the same directory, for as long as it is held.
+final class ServerLock: Sendable {
+    private let descriptor: Int32
+
+    /// - Throws: `unavailable` when another server holds it.
+    init(_ directory: String) throws(EventStoreError) {
+        descriptor = Glibc.open(directory + "/serve.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw EventStoreError(
+                .unavailable, message: "\(directory)/serve.lock can't be made: \(String(cString: strerror(errno)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw EventStoreError(
+                .unavailable, message: "another server runs on \(directory): stop it, or name another --data")
+        }
+    }
+
+    deinit { close(descriptor) }
+}

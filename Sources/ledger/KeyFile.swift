@@ -1,0 +1,46 @@
+import EventStore
+import Glibc
+
+/// The file that holds the master key of an embedded ledger: 32 random bytes that only its owner may read.
+enum KeyFile {
+    /// Reads the key.
+    ///
+    /// - Returns: nil when there is no such file.
+    /// - Throws: `unavailable` when it can't be read, `invalid` when it does not hold a key or others may read it.
+    static func read(_ path: String) throws(EventStoreError) -> KeyRing? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 {
+            if errno == ENOENT { return nil }
+            throw failure("can't be read", path)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("can't be read", path) }
+        guard status.st_mode & 0o077 == 0 else {
+            throw EventStoreError(.invalid, message: "others may read the key file \(path): run `chmod 600 \(path)`")
+        }
+        var bytes = [UInt8](repeating: 0, count: 33)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { throw failure("can't be read", path) }
+        return try KeyRing(master: Array(bytes.prefix(count)))
+    }
+
+    /// Makes a new key; durable once this returns.
+    ///
+    /// - Throws: `unavailable` when the file is there already or can't be written.
+    static func make(_ path: String) throws(EventStoreError) -> KeyRing {
+        let key = Machine.random(32)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("can't be made", path) }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, key, key.count) == key.count, fsync(descriptor) == 0 else {
+            unlink(path)
+            throw failure("can't be written", path)
+        }
+        return try KeyRing(master: key)
+    }
+
+    private static func failure(_ what: String, _ path: String) -> EventStoreError {
+        EventStoreError(.unavailable, message: "the key file \(path) \(what): \(String(cString: strerror(errno)))")
+    }
+}
