@@ -18,7 +18,8 @@ import Testing
         "Projections": Layer(ours: ["EventStore", "Appointments"]),
         "Replay": Layer(ours: ["EventStore", "Appointments", "Projections"]),
         "Handlers": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Replay"], others: ["Crypto", "Logging", "Metrics"]),
+            ours: ["EventStore", "Appointments", "Projections", "Replay"],
+            others: ["Crypto", "Glibc", "Logging", "Metrics"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
         "API": Layer(
