@@ -37,7 +37,7 @@ count() {
 }
 
 mkdir -p "$results"
-rm -f "$report" "$testing_report" "$log"
+rm -f "$report" "$testing_report" "$log" "$results/summary"
 
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error

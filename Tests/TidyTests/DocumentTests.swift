@@ -1,0 +1,120 @@
+import Testing
+
+/// What is written for people is there, and true where a test can tell.
+@Suite struct DocumentTests {
+    /// Functions that protocols of others ask for: what they do is written there.
+    private static let knownElsewhere: Set<String> = [
+        "<", "=", "hash", "encode", "run", "log", "next", "makeAsyncIterator", "makeIterator", "validate", "handle",
+    ]
+
+    static func undocumented(_ files: [Source]) -> [Offence] {
+        let requirements = files.reduce(into: knownElsewhere) { $0.formUnion($1.requirements) }
+        return files.flatMap { file in
+            file.visibleDeclarations.filter { declaration in
+                if declaration.keyword == "func", requirements.contains(declaration.name) { return false }
+                let above = file.lines.prefix(declaration.line - 1).reversed()
+                let first = above.map { $0.drop { $0 == " " } }.first { !$0.hasPrefix("@") }
+                return first?.hasPrefix("///") != true
+            }
+            .map { file.offence($0.line, "\($0.keyword) \($0.name) does not open with a sentence") }
+        }
+    }
+
+    static func unnumbered(_ files: [String: String]) -> [Offence] {
+        let folder = "docs/decisions/"
+        let names = files.keys.filter { $0.hasPrefix(folder) && $0.hasSuffix(".md") }.sorted()
+        if names.isEmpty { return [Offence(path: folder, line: 1, complaint: "no decision is written down")] }
+        return names.enumerated().compactMap { index, path in
+            let digits = String(index + 1)
+            let number = String(repeating: "0", count: max(0, 3 - digits.count)) + digits
+            guard path.hasPrefix("\(folder)\(number)-"), files[path]?.hasPrefix("# \(number) ") == true else {
+                return Offence(path: path, line: 1, complaint: "expected \(number)-title.md that begins '# \(number) '")
+            }
+            return nil
+        }
+    }
+
+    /// The promises of the table whose header is `| Promise | Test |`, with the tests in backticks behind each.
+    static func promises(_ text: String) -> [(line: Int, tests: [Substring])] {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let header = lines.firstIndex(where: { $0.hasPrefix("| Promise") && $0.contains("| Test") }) else {
+            return []
+        }
+        return lines[header...].dropFirst(2).prefix { $0.hasPrefix("|") }.indices.map { index in
+            let cell = lines[index].split(separator: "|").dropFirst().first ?? ""
+            let parts = cell.split(separator: "`", omittingEmptySubsequences: false)
+            return (index + 1, parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element))
+        }
+    }
+
+    /// Promises that name no test, or one that is not there: neither a test's name nor a suite.
+    static func unkept(_ readme: String, tests: [Source]) -> [Offence] {
+        let promises = promises(readme)
+        let suites = Set(tests.flatMap { $0.typeNames.map(\.name) })
+        let text = tests.filter { $0.target != "TidyTests" || !$0.path.hasSuffix("DocumentTests.swift") }
+            .map { $0.lines.joined(separator: "\n") }.joined(separator: "\n")
+        func complain(_ line: Int, _ complaint: String) -> Offence {
+            Offence(path: "README.md", line: line, complaint: complaint)
+        }
+        if promises.isEmpty { return [complain(1, "no table '| Promise | Test |' with a row")] }
+        return promises.flatMap { line, names in
+            names.isEmpty
+                ? [complain(line, "a promise without a test")]
+                : names.filter { !suites.contains(String($0)) && !text.contains("\"\($0)\"") }
+                    .map { complain(line, "no test is called '\($0)'") }
+        }
+    }
+
+    @Test("every type and function that other targets see opens with a sentence")
+    func docstrings() { expectNone(Self.undocumented(SourceTree.sources)) }
+
+    @Test("the decisions are numbered without holes")
+    func decisions() { expectNone(Self.unnumbered(SourceTree.files)) }
+
+    @Test("every promise of the README names a test that exists")
+    func readme() {
+        expectNone(Self.unkept(SourceTree.files["README.md", default: ""], tests: SourceTree.tests))
+    }
+
+    @Test("the docstring rule finds what is planted")
+    func plantedDeclarations() {
+        let bad = Source(
+            "Sources/X/Y.swift",
+            """
+            package struct One {}
+            /// Fine.
+            @frozen
+            package enum Two {
+                package init() {}
+                package private(set) var three = 3
+                package static func four() {}
+
+                package func five() {}
+            }
+            protocol Five { func five() }
+            """)
+        #expect(lines(Self.undocumented([bad])) == [1, 7])
+    }
+
+    @Test("the rules for documents find what is planted")
+    func plantedDocuments() {
+        let decisions = [
+            "docs/decisions/001-one.md": "# 001 One\n", "docs/decisions/003-three.md": "# 003 Three\n",
+            "docs/decisions/notes.txt": "",
+        ]
+        #expect(Self.unnumbered(decisions).map(\.path) == ["docs/decisions/003-three.md"])
+        #expect(Self.unnumbered([:]).count == 1)
+        let tests = [Source("Tests/XTests/Y.swift", "@Suite struct Suite {\n@Test(\"a rule\") func rule() {}\n}\n")]
+        let readme = """
+            | Promise | Test |
+            |---|---|
+            | kept | `a rule`, `Suite` |
+            | broken | `a rule`, `another rule` |
+            | empty | soon |
+
+            | unrelated | `x` |
+            """
+        #expect(lines(Self.unkept(readme, tests: tests)) == [4, 5])
+        #expect(lines(Self.unkept("no table", tests: tests)) == [1])
+    }
+}
