@@ -2,11 +2,16 @@ package import EventStore
 import Foundation
 import GRDB
 package import Handlers
+import Synchronization
 
 /// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, readers beside it.
 package final class SQLiteFile: Sendable {
-    let pool: DatabasePool
-    private let writer: GroupCommit
+    /// How many connections read beside the writer.
+    private static let readerCount = 4
+
+    private let writer: JobQueue<Writing>
+    private let readers: [JobQueue<Database>]
+    private let turn = Atomic<Int>(0)
     /// Rings when events were appended by this process.
     package let appended = Doorbell()
 
@@ -15,44 +20,74 @@ package final class SQLiteFile: Sendable {
     /// - Throws: `unavailable` when it can't be opened, `corrupt` when it is no ledger of this program or an older one.
     package init(path: String) throws(EventStoreError) {
         do {
-            var configuration = Configuration()
-            // Another process, such as a command beside the server, may hold the write lock for a moment.
-            configuration.busyMode = .timeout(5)
-            configuration.maximumReaderCount = 8
-            configuration.label = "ledger"
-            configuration.prepareDatabase { database in
-                try database.execute(
-                    sql: """
-                        PRAGMA cache_size = -65536;
-                        PRAGMA mmap_size = 1073741824;
-                        PRAGMA recursive_triggers = ON;
-                        """)
-            }
-            pool = try DatabasePool(path: path, configuration: configuration)
-            try pool.writeWithoutTransaction { database in
+            let connection = try DatabaseQueue(path: path, configuration: Self.configuration)
+            try connection.writeWithoutTransaction { database in
                 // GRDB sets NORMAL for WAL, which may lose the last commits when the power goes.
                 try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
             }
             let migrator = Schema.migrator
-            if try pool.read(migrator.hasBeenSuperseded) {
+            if try connection.read(migrator.hasBeenSuperseded) {
                 throw EventStoreError(.corrupt, message: "\(path) was written by a newer program: update this one")
             }
-            try migrator.migrate(pool)
+            try migrator.migrate(connection)
+            writer = JobQueue(connection, process: GroupCommit.commit)
+            var configuration = Self.configuration
+            configuration.readonly = true
+            readers = try (0..<Self.readerCount).map { _ in
+                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
+            }
         } catch {
             throw Self.translate(error)
         }
-        writer = GroupCommit(pool)
     }
 
-    /// Reads in one snapshot, off the pool of Swift's tasks.
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        // Another process, such as a command beside the server, may hold the write lock for a moment.
+        configuration.busyMode = .timeout(5)
+        configuration.label = "ledger"
+        configuration.prepareDatabase { database in
+            try database.execute(
+                sql: """
+                    PRAGMA cache_size = -65536;
+                    PRAGMA mmap_size = 1073741824;
+                    PRAGMA recursive_triggers = ON;
+                    """)
+        }
+        return configuration
+    }
+
+    /// Reads in one snapshot that is no older than the call.
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(EventStoreError) -> Value {
         do {
-            return try await pool.read(body)
+            let idle = readers.first { $0.isIdle }
+            let reader = idle ?? readers[turn.wrappingAdd(1, ordering: .relaxed).oldValue & 0xFFFF % readers.count]
+            return try await reader.perform(body)
         } catch {
             throw Self.translate(error)
         }
+    }
+
+    /// Runs reads that wait together in one snapshot.
+    private static func read(_ jobs: [Job<Database>], in database: Database) {
+        var failure: (any Error)?
+        do { try database.run("BEGIN") } catch { failure = error }
+        var outcomes: [(any Error)?] = []
+        for job in jobs {
+            do {
+                if let failure { throw failure }
+                try job.run(database)
+                outcomes.append(nil)
+            } catch {
+                outcomes.append(error)
+            }
+        }
+        // Nothing was written, so an end of the snapshot that fails changes nothing: the next BEGIN reports it.
+        if database.isInsideTransaction { try? database.run("COMMIT") }
+        for (job, outcome) in zip(jobs, outcomes) { job.finish(outcome) }
     }
 
     /// Writes in a transaction that is shared with whoever else waits; durable once this returns.
@@ -62,7 +97,7 @@ package final class SQLiteFile: Sendable {
         _ body: @escaping @Sendable (Writing) throws -> Value
     ) async throws(EventStoreError) -> Value {
         do {
-            return try await writer.write(body)
+            return try await writer.perform(body)
         } catch {
             throw Self.translate(error)
         }

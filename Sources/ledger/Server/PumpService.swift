@@ -1,0 +1,47 @@
+import Handlers
+import Logging
+import Projections
+import SQLiteEngine
+import ServiceLifecycle
+
+/// Runs the pumps of the embedded ledger: router, queues and sweeper, until the server is told to stop.
+struct PumpService: Service {
+    /// How many messages or events a pump has in hand at once.
+    static let batch = 64
+    /// How long a pump waits for a message before it looks whether it should stop.
+    static let waitMilliseconds: Int64 = 1000
+
+    let ledger: Embedded
+    let sweepAfterMilliseconds: Int64
+    let logger: Logger
+
+    func run() async throws {
+        let stop = Stop()
+        await withGracefulShutdownHandler {
+            await pump(until: stop)
+        } onGracefulShutdown: {
+            stop.request()
+        }
+        logger.info("the pumps have finished what was in hand")
+    }
+
+    private func pump(until stop: Stop) async {
+        await withTaskGroup(of: Void.self) { group in
+            for name in QueueName.allCases {
+                let pump = QueuePump(
+                    name, queue: ledger.messaging.queue(name), performer: ledger.performer, logger: logger)
+                group.addTask {
+                    await pump.run(until: stop, batch: Self.batch, waitMilliseconds: Self.waitMilliseconds)
+                }
+            }
+            let router = RouterPump(
+                feed: ledger.store, checkpoints: ledger.views, performer: ledger.performer, logger: logger)
+            let appended = ledger.file.appended
+            group.addTask { await router.run(until: stop, batch: Self.batch, appended: appended) }
+            let sweeper = Sweeper(
+                views: ledger.views, log: ledger.sweepLog, performer: ledger.performer,
+                patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
+            group.addTask { await sweeper.run(until: stop) }
+        }
+    }
+}
