@@ -14,9 +14,10 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nio: [Target.Dependency] = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -31,6 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -47,7 +49,7 @@ let package = Package(
         .target(
             name: "Handlers",
             dependencies: ["EventStore", "Appointments", "Projections", "Replay", crypto, logging, metrics],
-            swiftSettings: strict),
+            resources: [.embedInCode("Requests/openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
             name: "SQLiteEngine",
@@ -56,7 +58,7 @@ let package = Package(
         // Transport.
         .target(
             name: "API",
-            dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle],
+            dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle] + nio,
             swiftSettings: strict),
         // Programs.
         .executableTarget(

@@ -1,0 +1,67 @@
+package import Handlers
+import HummingbirdCore
+package import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// The HTTP server: Hummingbird accepts the connections, and every request goes to the one request table.
+///
+/// A graceful shutdown closes idle connections at once and the others after their answer.
+package struct APIServer: Service {
+    private let server: any Service
+    private let bound = BoundPort()
+
+    /// - Parameter port: 0 for any free port; `port` tells which one it was.
+    package init(
+        table: RequestTable, host: String, port: Int, limits: TransportLimits = TransportLimits(), logger: Logger
+    ) {
+        let bound = bound
+        server = RequestChannel(table: table, limits: limits).server(
+            configuration: ServerConfiguration(
+                address: .hostname(host, port: port), backlog: 1024,
+                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+            onServerRunning: { bound.set($0.localAddress?.port ?? port) },
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    }
+
+    /// The port that the server listens on; waits until it does.
+    package var port: Int {
+        get async { await bound.value }
+    }
+
+    /// Serves until a graceful shutdown.
+    package func run() async throws { try await server.run() }
+}
+
+/// A port that is known once the server listens.
+private final class BoundPort: Sendable {
+    private struct State {
+        var port: Int?
+        var waiting: [CheckedContinuation<Int, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func set(_ port: Int) {
+        let waiting = state.withLock { state in
+            state.port = port
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume(returning: port) }
+    }
+
+    var value: Int {
+        get async {
+            await withCheckedContinuation { continuation in
+                let port = state.withLock { state -> Int? in
+                    if state.port == nil { state.waiting.append(continuation) }
+                    return state.port
+                }
+                if let port { continuation.resume(returning: port) }
+            }
+        }
+    }
+}

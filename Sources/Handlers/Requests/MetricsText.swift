@@ -1,0 +1,93 @@
+import Appointments
+import EventStore
+import Projections
+
+/// The metrics in the text format of Prometheus (version 0.0.4). Labels hold routes, states and names of our own, and
+/// never anything that a caller sent.
+struct MetricsText {
+    private(set) var text = ""
+
+    mutating func requests(_ counts: RequestMeters.Counts) {
+        family("ledger_http_requests_total", "counter", "Requests answered, by route and status.")
+        let ordered = counts.requests.sorted { ($0.key.label, $0.key.status) < ($1.key.label, $1.key.status) }
+        for (key, count) in ordered {
+            sample("ledger_http_requests_total", [("route", key.label), ("status", "\(key.status)")], "\(count)")
+        }
+        let name = "ledger_http_request_seconds"
+        family(name, "histogram", "Time to answer a request, by route.")
+        for (route, histogram) in counts.seconds.sorted(by: { label($0.key) < label($1.key) }) {
+            for (bound, count) in zip(RequestMeters.bounds, histogram.buckets) {
+                sample(name + "_bucket", [("route", label(route)), ("le", "\(bound)")], "\(count)")
+            }
+            sample(name + "_bucket", [("route", label(route)), ("le", "+Inf")], "\(histogram.count)")
+            sample(name + "_sum", [("route", label(route))], "\(histogram.sum)")
+            sample(name + "_count", [("route", label(route))], "\(histogram.count)")
+        }
+    }
+
+    mutating func ledger(_ report: StatusReport) {
+        family("ledger_head_position", "gauge", "Position of the last event.")
+        sample("ledger_head_position", [], "\(report.readiness.head)")
+        family("ledger_events", "gauge", "Events, by type and country.")
+        for count in report.events {
+            sample("ledger_events", [("type", count.type), ("country", count.country)], "\(count.count)")
+        }
+        family("ledger_appointments", "gauge", "Appointments, by status and country.")
+        for count in report.appointments {
+            sample(
+                "ledger_appointments", [("status", count.status.rawValue), ("country", count.country.code)],
+                "\(count.count)")
+        }
+        family("ledger_stuck_appointments", "gauge", "Appointments that were sent round as often as they may be.")
+        sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
+        projections(report.readiness.projections)
+        queues(report.readiness.queues)
+    }
+
+    mutating func isUp(_ isUp: Bool) {
+        family("ledger_store_up", "gauge", "Whether the store and the queues answer.")
+        sample("ledger_store_up", [], isUp ? "1" : "0")
+    }
+
+    private mutating func projections(_ projections: [ProjectionStatus]) {
+        let families: [(String, String, (ProjectionStatus) -> Int)] = [
+            ("ledger_projection_lag_events", "Events that a projection has not taken in.", { $0.lag }),
+            ("ledger_projection_stalled", "Whether a projection lags and stands still.", { $0.isStalled ? 1 : 0 }),
+            ("ledger_projection_parked", "Appointments that a projection has parked.", { $0.parked }),
+        ]
+        for (name, help, value) in families {
+            family(name, "gauge", help)
+            for projection in projections {
+                sample(name, [("projection", projection.name.description)], "\(value(projection))")
+            }
+        }
+    }
+
+    private mutating func queues(_ queues: [QueueStatus]) {
+        family("ledger_queue_messages", "gauge", "Messages of a queue, by state.")
+        for queue in queues {
+            let states = [
+                ("waiting", queue.depth.waiting), ("in_flight", queue.depth.inFlight), ("dead", queue.depth.dead),
+            ]
+            for (state, count) in states {
+                sample("ledger_queue_messages", [("queue", queue.name.rawValue), ("state", state)], "\(count)")
+            }
+        }
+    }
+
+    private func label(_ route: Route?) -> String { route?.rawValue ?? "none" }
+
+    private mutating func family(_ name: String, _ kind: String, _ help: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"
+    }
+
+    private mutating func sample(_ name: String, _ labels: [(String, String)], _ value: String) {
+        text += name
+        if !labels.isEmpty { text += "{" + labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",") + "}" }
+        text += " \(value)\n"
+    }
+}
+
+extension RequestMeters.Key {
+    fileprivate var label: String { route?.rawValue ?? "none" }
+}

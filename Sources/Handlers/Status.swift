@@ -1,0 +1,158 @@
+package import Appointments
+package import EventStore
+package import Projections
+import Synchronization
+
+/// Reads how the ledger is doing: for `/health/ready`, `/metrics` and the command line.
+package final class LedgerStatus: Sendable {
+    private let feed: any EventFeed
+    private let views: any AppointmentViews
+    private let checkpoints: any ProjectionStore
+    private let projections: [ProjectionName]
+    private let audit: any AuditLog
+    private let queues: [QueueName: any MessageQueue]
+    private let sweeps: any SweepLog
+    private let stallMilliseconds: Int64
+    private let patienceMilliseconds: Int64
+    private let now: @Sendable () -> Timestamp
+    /// Since when each projection was seen to lag at the same checkpoint.
+    private let lagging = Mutex<[ProjectionName: (checkpoint: Int, since: Timestamp)]>([:])
+
+    /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
+    /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
+    /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
+    package init(
+        feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
+        projections: [ProjectionName], audit: any AuditLog, queues: [QueueName: any MessageQueue],
+        sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
+        patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
+    ) {
+        (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
+        (self.audit, self.queues, self.sweeps, self.now) = (audit, queues, sweeps, now)
+        (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
+    }
+
+    /// Whether the ledger can do its work: the cheap half of `read`.
+    ///
+    /// - Throws: `unavailable` when the store or a queue does not answer.
+    package func readiness() async throws(EventStoreError) -> Readiness {
+        let now = now()
+        // Checkpoints first: one that moves meanwhile must not look as if it were ahead of the head.
+        var progress: [(ProjectionName, checkpoint: Int, parked: Int)] = []
+        for name in projections {
+            progress.append(
+                (name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name).count))
+        }
+        let head = try await feed.head()
+        var readiness = Readiness(head: head)
+        for (name, checkpoint, parked) in progress {
+            let lag = max(head - checkpoint, 0)
+            readiness.projections.append(
+                ProjectionStatus(
+                    name: name, checkpoint: checkpoint, lag: lag, parked: parked,
+                    isStalled: isStalled(name, checkpoint: checkpoint, lag: lag, now: now)))
+        }
+        for (name, queue) in queues.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
+        }
+        return readiness
+    }
+
+    /// Everything that is known.
+    ///
+    /// - Throws: `unavailable` when the store or a queue does not answer.
+    package func read() async throws(EventStoreError) -> StatusReport {
+        let readiness = try await readiness()
+        return StatusReport(
+            readiness: readiness, events: try await audit.counts(), appointments: try await views.counts(),
+            stuck: try await sweeps.stuck(
+                rounds: Sweeper.rounds, quietSince: now().adding(milliseconds: -patienceMilliseconds)))
+    }
+
+    private func isStalled(_ name: ProjectionName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
+        lagging.withLock { lagging in
+            if lag == 0 {
+                lagging[name] = nil
+                return false
+            }
+            guard let seen = lagging[name], seen.checkpoint == checkpoint else {
+                lagging[name] = (checkpoint, now)
+                return false
+            }
+            return now.milliseconds - seen.since.milliseconds >= stallMilliseconds
+        }
+    }
+}
+
+/// How far a consumer of the feed has come.
+package struct ProjectionStatus: Equatable, Sendable {
+    package let name: ProjectionName
+    package let checkpoint: Int
+    /// How many events it has not taken in.
+    package let lag: Int
+    /// How many appointments it has parked.
+    package let parked: Int
+    /// Whether it lags and has not moved for a while.
+    package let isStalled: Bool
+}
+
+/// How full a queue is, with its name.
+package struct QueueStatus: Equatable, Sendable {
+    package let name: QueueName
+    package let depth: QueueDepth
+}
+
+/// Whether the ledger can do its work.
+package struct Readiness: Equatable, Sendable {
+    /// The position of the last event.
+    package let head: Int
+    package var projections: [ProjectionStatus] = []
+    package var queues: [QueueStatus] = []
+
+    /// Why the ledger is not ready, one sentence each; empty when it is.
+    package var reasons: [String] {
+        projections.filter(\.isStalled).map {
+            "projection \($0.name) stands still at position \($0.checkpoint), \($0.lag) events behind"
+        }
+    }
+}
+
+/// Everything that is known of how the ledger is doing.
+package struct StatusReport: Sendable {
+    package let readiness: Readiness
+    package let events: [EventCount]
+    package let appointments: [RowCount]
+    /// Appointments that were sent round as often as they may be, and still stand.
+    package let stuck: [AppointmentID]
+}
+
+extension JSONWriter {
+    /// Writes the members of whether the ledger can do its work.
+    package mutating func members(of readiness: Readiness) {
+        member("head", readiness.head)
+        key("projections")
+        array { writer in
+            for projection in readiness.projections {
+                writer.object {
+                    $0.member("name", projection.name.description)
+                    $0.member("checkpoint", projection.checkpoint)
+                    $0.member("lag", projection.lag)
+                    $0.member("parked", projection.parked)
+                    $0.key("stalled")
+                    $0.boolean(projection.isStalled)
+                }
+            }
+        }
+        key("queues")
+        array { writer in
+            for queue in readiness.queues {
+                writer.object {
+                    $0.member("name", queue.name.rawValue)
+                    $0.member("waiting", queue.depth.waiting)
+                    $0.member("inFlight", queue.depth.inFlight)
+                    $0.member("dead", queue.depth.dead)
+                }
+            }
+        }
+    }
+}
