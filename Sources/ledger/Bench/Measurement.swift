@@ -23,7 +23,7 @@ struct Measurement: Sendable {
         _ name: String, clients: Int, operations: Int, eventsPerOperation: Int = 1,
         _ operation: @escaping @Sendable (_ index: Int) async throws -> Void
     ) async throws -> Measurement {
-        let next = Atomic<Int>(0)
+        let next = Counter()
         let clock = ContinuousClock()
         let start = clock.now
         let latencies = try await withThrowingTaskGroup(of: [UInt64].self) { group in
@@ -31,7 +31,7 @@ struct Measurement: Sendable {
                 group.addTask {
                     var own: [UInt64] = []
                     while true {
-                        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                        let index = next.take()
                         if index >= operations { return own }
                         let begin = clock.now
                         try await operation(index)
@@ -81,6 +81,13 @@ extension JSONWriter {
         guard let value else { return null() }
         raw(Array(String(format: "%.\(digits)f", value).utf8))
     }
+}
+
+/// Gives each number once, from 0.
+private final class Counter: Sendable {
+    private let next = Atomic<Int>(0)
+
+    func take() -> Int { next.wrappingAdd(1, ordering: .relaxed).oldValue }
 }
 
 /// A directory for one measurement, removed when it is over.

@@ -1,0 +1,71 @@
+package import EventStore
+
+/// Something that `verify` found to contradict what it should be.
+package struct Finding: Equatable, Sendable {
+    package let kind: Kind
+    package let stream: StreamID?
+    package let version: Int?
+    package let position: Int?
+    /// What is wrong, as a lowercase sentence without personal data.
+    package let message: String
+
+    /// The kinds of damage.
+    package enum Kind: String, CaseIterable, Sendable {
+        /// The stored bytes do not hash to the stored leaf.
+        case leafDiffers = "leaf-differs"
+        /// The store refuses to give an event out, or its bytes are no entry that this program knows.
+        case entryUnreadable = "entry-unreadable"
+        /// Positions of the log are missing or stand twice.
+        case positionGap = "position-gap"
+        /// Versions of a stream are missing or stand twice.
+        case versionGap = "version-gap"
+        /// An entry does not name the leaf of the version before.
+        case previousDiffers = "previous-differs"
+        /// Sealed bytes do not hash to what their entry says, or do not open.
+        case sealedDiffers = "sealed-differs"
+        /// An appointment has events and no row.
+        case rowMissing = "row-missing"
+        /// A row has not come as far as its events.
+        case rowBehind = "row-behind"
+        /// A row is not the fold of its events.
+        case rowDiffers = "row-differs"
+        /// A row has no events.
+        case rowWithoutEvents = "row-without-events"
+    }
+
+    package init(_ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, message: String) {
+        (self.kind, self.stream, self.version) = (kind, stream, version)
+        (self.position, self.message) = (position, message)
+    }
+}
+
+/// What `verify` covered and found.
+package struct VerifyReport: Equatable, Sendable {
+    package var events = 0
+    package var streams = 0
+    package var rows = 0
+    /// The position of the last event when it began.
+    package var head = 0
+    /// The first `maximumFindings` findings, in the order in which they were met.
+    package private(set) var findings: [Finding] = []
+    package private(set) var findingCount = 0
+
+    /// The most findings that are kept; the others are counted.
+    package static let maximumFindings = 1000
+
+    package init() {}
+
+    package var isClean: Bool { findingCount == 0 }
+
+    mutating func add(_ finding: Finding) {
+        findingCount += 1
+        if findings.count < Self.maximumFindings { findings.append(finding) }
+    }
+}
+
+/// How far `verify` has come.
+package struct VerifyProgress: Equatable, Sendable {
+    package let position: Int
+    package let head: Int
+    package let findings: Int
+}

@@ -1,0 +1,86 @@
+package import Appointments
+package import EventStore
+package import Projections
+
+/// An event as people look at it: in a history, in an audit page, at the command line.
+package struct HistoryItem: Equatable, Sendable {
+    package let appointment: AppointmentID
+    /// ISO 3166-1 alpha-2 code of the country.
+    package let country: String
+    package let version: Int
+    /// The place in the log of all streams; nil where the engine gives no such order.
+    package let position: Int?
+    package let type: String
+    package let at: Timestamp
+    package let actor: String
+    package let correlation: String
+    package let causation: Identifier?
+    /// The JSON object of the event's own fields.
+    package let data: [UInt8]
+    /// The entry as it is stored and hashed.
+    package let entry: [UInt8]
+    package let leaf: Hash
+    package let previous: Hash?
+
+    package init(_ event: RecordedEvent) {
+        let entry = event.entry
+        (appointment, country, version) = (event.stream.appointment, entry.country, entry.version)
+        (position, type, at, actor) = (event.position, entry.type, entry.at, entry.actor)
+        (correlation, causation, data) = (entry.correlation, entry.causation, entry.data)
+        (self.entry, leaf, previous) = (entry.bytes, event.leaf, entry.previous)
+    }
+}
+
+/// A point in an appointment's life.
+package enum Moment: Equatable, Sendable {
+    /// After the last event.
+    case latest
+    /// After the last event that happened at this time or before it.
+    case time(Timestamp)
+    /// After the event with this version.
+    case version(Int)
+}
+
+/// What happened to one appointment, in order, and what it was at any time.
+package struct History: Sendable {
+    package let appointment: AppointmentID
+    /// Who asked; nil when that is not known or was erased.
+    package let insured: InsuredID?
+    package let events: [RecordedEvent]
+
+    package init(_ appointment: AppointmentID, events: [RecordedEvent], insured: InsuredID?) {
+        (self.appointment, self.events, self.insured) = (appointment, events, insured)
+    }
+
+    /// Reads a history from the store; nil for an appointment that nobody asked for.
+    ///
+    /// - Throws: `unavailable` or `corrupt`.
+    package static func read(
+        _ appointment: AppointmentID, from store: any EventStore, insured: InsuredID?
+    ) async throws(EventStoreError) -> History? {
+        let events = try await store.read(appointment.stream)
+        return events.isEmpty ? nil : History(appointment, events: events, insured: insured)
+    }
+
+    package var items: [HistoryItem] { events.map(HistoryItem.init) }
+
+    /// The appointment as it was; nil before its first event, and for a version that it has not reached.
+    ///
+    /// - Throws: `corrupt` when an event can't be read.
+    package func state(at moment: Moment) throws(EventStoreError) -> AppointmentRow? {
+        try AppointmentProjection.fold(prefix(until: moment), insured: insured)
+    }
+
+    private func prefix(until moment: Moment) -> [RecordedEvent] {
+        switch moment {
+        case .latest: events
+        case .time(let time): Array(events.prefix { $0.entry.at <= time })
+        case .version(let version):
+            if let place = events.firstIndex(where: { $0.version == version }) {
+                Array(events[...place])
+            } else {
+                []
+            }
+        }
+    }
+}
