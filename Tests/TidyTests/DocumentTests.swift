@@ -47,12 +47,21 @@ import Testing
         }
     }
 
+    /// The names that stand behind `@Test(` or `@Suite(` in a file.
+    static func names(in file: Source) -> [Substring] {
+        let text = file.lines.joined(separator: "\n")
+        return ["@Test(", "@Suite("].flatMap { attribute in
+            text.split(separator: attribute).dropFirst().compactMap { rest in
+                let name = rest.drop { $0.isWhitespace }
+                return name.first == "\"" ? name.dropFirst().prefix { $0 != "\"" } : nil
+            }
+        }
+    }
+
     /// Promises that name no test, or one that is not there: neither a test's name nor a suite.
     static func unkept(_ readme: String, tests: [Source]) -> [Offence] {
         let promises = promises(readme)
-        let suites = Set(tests.flatMap { $0.typeNames.map(\.name) })
-        let text = tests.filter { $0.target != "TidyTests" || !$0.path.hasSuffix("DocumentTests.swift") }
-            .map { $0.lines.joined(separator: "\n") }.joined(separator: "\n")
+        let known = Set(tests.flatMap { names(in: $0) + $0.typeNames.map { Substring($0.name) } })
         func complain(_ line: Int, _ complaint: String) -> Offence {
             Offence(path: "README.md", line: line, complaint: complaint)
         }
@@ -60,10 +69,32 @@ import Testing
         return promises.flatMap { line, names in
             names.isEmpty
                 ? [complain(line, "a promise without a test")]
-                : names.filter { !suites.contains(String($0)) && !text.contains("\"\($0)\"") }
-                    .map { complain(line, "no test is called '\($0)'") }
+                : names.filter { !known.contains($0) }.map { complain(line, "no test is called '\($0)'") }
         }
     }
+
+    /// Links of Markdown files to files that are not there.
+    static func brokenLinks(_ files: [String: String]) -> [Offence] {
+        files.filter { $0.key.hasSuffix(".md") }.flatMap { path, text in
+            let folder = path.split(separator: "/").dropLast()
+            return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().flatMap { index, line in
+                line.split(separator: "](").dropFirst().compactMap { rest -> Offence? in
+                    let target = rest.prefix { $0 != ")" && $0 != "#" }
+                    if target.isEmpty || target.hasPrefix("http") { return nil }
+                    var place = Array(folder)
+                    for part in target.split(separator: "/") {
+                        if part == ".." { _ = place.popLast() } else { place.append(part) }
+                    }
+                    let wanted = place.joined(separator: "/")
+                    let isThere = files.keys.contains { $0 == wanted || $0.hasPrefix("\(wanted)/") }
+                    return isThere ? nil : Offence(path: path, line: index + 1, complaint: "no \(wanted) is there")
+                }
+            }
+        }
+    }
+
+    @Test("every link of a document leads to a file")
+    func links() { expectNone(Self.brokenLinks(SourceTree.files)) }
 
     @Test("every type and function that other targets see opens with a sentence")
     func docstrings() { expectNone(Self.undocumented(SourceTree.sources)) }
@@ -104,17 +135,27 @@ import Testing
         ]
         #expect(Self.unnumbered(decisions).map(\.path) == ["docs/decisions/003-three.md"])
         #expect(Self.unnumbered([:]).count == 1)
-        let tests = [Source("Tests/XTests/Y.swift", "@Suite struct Suite {\n@Test(\"a rule\") func rule() {}\n}\n")]
+        let linked = [
+            "docs/a.md": "[b](decisions/b.md#c) [r](../README.md)\n[c](c.md) [d](decisions)", "docs/decisions/b.md": "",
+        ]
+        #expect(lines(Self.brokenLinks(linked)) == [1, 2])
+        let tests = [
+            Source(
+                "Tests/XTests/Y.swift",
+                "@Suite struct Suite {\n@Test(\n    \"a rule\") func rule() {}\n}\nlet no = \"text\""
+            )
+        ]
         let readme = """
             | Promise | Test |
             |---|---|
             | kept | `a rule`, `Suite` |
             | broken | `a rule`, `another rule` |
             | empty | soon |
+            | no test's name | `text` |
 
             | unrelated | `x` |
             """
-        #expect(lines(Self.unkept(readme, tests: tests)) == [4, 5])
+        #expect(lines(Self.unkept(readme, tests: tests)) == [4, 5, 6])
         #expect(lines(Self.unkept("no table", tests: tests)) == [1])
     }
 }
