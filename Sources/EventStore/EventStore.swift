@@ -10,7 +10,7 @@ package enum Expectation: Hashable, Sendable {
 
 /// The events of all streams, append-only.
 ///
-/// Every implementation passes the same contract suite (`EventStoreContractTests`).
+/// Every implementation passes the same contract suite (`EventStoreContract`).
 package protocol EventStore: Sendable {
     /// Appends events to one stream, all or none, and returns them as they are stored once that is durable.
     ///

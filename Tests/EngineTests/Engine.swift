@@ -1,0 +1,69 @@
+import Appointments
+import EventStore
+import Handlers
+import Projections
+import Synchronization
+import Testing
+
+/// The engines that every contract runs against.
+enum Engine: CaseIterable, CustomTestStringConvertible {
+    case memory
+
+    /// Those that this machine can run.
+    static var available: [Engine] { allCases }
+
+    var testDescription: String { "\(self)" }
+
+    /// A new, empty ledger on this engine.
+    func make() async throws -> TestEngine {
+        let clock = HandClock()
+        switch self {
+        case .memory: return .memory(clock: clock)
+        }
+    }
+}
+
+/// All protocols of one engine over one empty ledger, and the clock that it goes by.
+struct TestEngine: Sendable {
+    let store: any EventStore
+    let feed: any EventFeed
+    let audit: any AuditLog
+    let directory: any SubjectDirectory
+    let views: any AppointmentViews
+    let projections: any ProjectionStore
+    let queues: @Sendable (QueueName) -> any MessageQueue
+    let deadLetters: any DeadLetters
+    let topics: any Topics
+    let bus: any EventBus
+    let countries: [Country: any CountryDatabase]
+    let sweepLog: any SweepLog
+    let keys: any APIKeys
+    let clock: HandClock
+
+    func country(_ country: Country) throws -> any CountryDatabase { try #require(countries[country]) }
+}
+
+extension TestEngine {
+    static func memory(clock: HandClock) -> TestEngine {
+        let store = MemoryEventStore()
+        let views = MemoryViews()
+        let messaging = MemoryMessaging(now: clock.now)
+        let owners = ScheduleOwners()
+        return TestEngine(
+            store: store, feed: store, audit: store, directory: MemorySubjectDirectory(), views: views,
+            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
+            countries: [
+                .peru: MemoryCountryDatabase(.peru, owners: owners),
+                .chile: MemoryCountryDatabase(.chile, owners: owners),
+            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock)
+    }
+}
+
+/// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.
+final class HandClock: Sendable {
+    private let moment = Mutex(Timestamp(milliseconds: 1_772_463_600_000))
+
+    @Sendable func now() -> Timestamp { moment.withLock { $0 } }
+
+    func advance(milliseconds: Int64) { moment.withLock { $0 = $0.adding(milliseconds: milliseconds) } }
+}

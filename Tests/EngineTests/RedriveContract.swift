@@ -1,0 +1,74 @@
+import EventStore
+import Handlers
+import Testing
+
+@Suite("The contract of DeadLetters: redrive and removal")
+struct RedriveContract {
+    private let visibility = QueueSettings.visibilityMilliseconds
+
+    private func receive(_ queue: any MessageQueue) async throws -> [ReceivedMessage] {
+        try await queue.receive(limit: 10, waitMilliseconds: 0, visibilityMilliseconds: visibility)
+    }
+
+    /// Makes dead letters of some texts and gives their ids, in their order.
+    private func kill(_ texts: [String], in ledger: TestEngine) async throws -> [String] {
+        let queue = ledger.queues(.peru)
+        for text in texts {
+            try await queue.send([OutgoingMessage(body: Array(text.utf8))])
+            for _ in 0..<QueueSettings.maximumReceives {
+                _ = try await receive(queue)
+                ledger.clock.advance(milliseconds: visibility)
+            }
+            #expect(try await receive(queue).isEmpty)
+        }
+        return try await ledger.deadLetters.list(.peru, limit: 100).map(\.id)
+    }
+
+    @Test("A redriven letter is back in its queue with all its receives", arguments: Engine.available)
+    func redrive(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        let ids = try await kill(["a", "b"], in: ledger)
+        #expect(try await ledger.deadLetters.redrive([ids[0]]) == 1)
+        #expect(try await ledger.deadLetters.list(nil, limit: 10).map(\.id) == [ids[1]])
+        for count in 1...QueueSettings.maximumReceives {
+            let messages = try await receive(queue)
+            #expect(messages.map(\.body) == [Array("a".utf8)])
+            #expect(messages.map(\.receiveCount) == [count])
+            ledger.clock.advance(milliseconds: visibility)
+        }
+        #expect(try await receive(queue).isEmpty)
+        #expect(try await ledger.deadLetters.list(nil, limit: 10).count == 2)
+    }
+
+    @Test("Letters that are gone or named twice are not counted", arguments: Engine.available)
+    func gone(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let ids = try await kill(["a", "b"], in: ledger)
+        #expect(try await ledger.deadLetters.redrive([]) == 0)
+        #expect(try await ledger.deadLetters.redrive([ids[0], ids[0], "nonsense"]) == 1)
+        #expect(try await ledger.deadLetters.redrive(ids) == 1)
+        #expect(try await ledger.deadLetters.redrive(ids) == 0)
+        #expect(try await ledger.queues(.peru).depth() == QueueDepth(waiting: 2, inFlight: 0, dead: 0))
+    }
+
+    @Test("A redriven letter is kept for another 14 days", arguments: Engine.available)
+    func retention(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let ids = try await kill(["a"], in: ledger)
+        ledger.clock.advance(milliseconds: QueueSettings.retentionMilliseconds - 86_400_000)
+        #expect(try await ledger.deadLetters.redrive(ids) == 1)
+        ledger.clock.advance(milliseconds: 2 * 86_400_000)
+        #expect(try await receive(ledger.queues(.peru)).count == 1)
+    }
+
+    @Test("A letter is removed once", arguments: Engine.available)
+    func remove(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let ids = try await kill(["a", "b"], in: ledger)
+        #expect(try await ledger.deadLetters.remove(ids[0]))
+        #expect(try await ledger.deadLetters.remove(ids[0]) == false)
+        #expect(try await ledger.deadLetters.letter(ids[0]) == nil)
+        #expect(try await ledger.queues(.peru).depth().dead == 1)
+    }
+}
