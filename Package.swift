@@ -19,6 +19,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nio: [Target.Dependency] = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -65,7 +66,7 @@ let package = Package(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
-                argumentParser, logging, metrics, serviceLifecycle,
+                argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -85,7 +86,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "APITests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", yams],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", logging, serviceLifecycle, yams,
+            ],
             swiftSettings: strict),
         .testTarget(name: "LedgerTests", dependencies: ["EventStore", "ledger"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

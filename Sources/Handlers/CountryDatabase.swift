@@ -40,6 +40,11 @@ package struct SlotClaim: Equatable, Sendable {
 extension Slot {
     /// Whether two slots share a moment; one that begins when the other ends does not.
     package func overlaps(_ other: Slot) -> Bool { date < other.end && other.date < end }
+
+    /// Whether another id stands for the same medic at the same place and time.
+    package func isTwin(of other: Slot) -> Bool {
+        schedule != other.schedule && (center, medic, date) == (other.center, other.medic, other.date)
+    }
 }
 
 /// What a country's database answers to a claim.
@@ -92,5 +97,12 @@ extension EventStoreError {
     package static func slotIsElsewhere(_ schedule: ScheduleID) -> EventStoreError {
         EventStoreError(
             .invalid, message: "schedule \(schedule.number) belongs to another country: choose another scheduleId")
+    }
+
+    /// The refusal to list the same medic at the same place and time twice.
+    package static func slotIsListed(_ schedule: ScheduleID, as twin: ScheduleID) -> EventStoreError {
+        EventStoreError(
+            .invalid,
+            message: "schedule \(schedule.number) has center, medic and date of schedule \(twin.number): list it once")
     }
 }

@@ -107,21 +107,18 @@ extension SQLiteCountryDatabase {
         let number = slot.schedule.number
         let owner = try database.row("SELECT country FROM schedules WHERE schedule = ?", [number]) { $0[0] as String }
         if let owner, owner != country.code {
-            throw EventStoreError(.invalid, message: "scheduleId \(number) belongs to \(owner): choose another number")
+            throw EventStoreError.slotIsElsewhere(slot.schedule)
         }
         if try self.slot(slot.schedule, in: database) == slot { return }
         if try holder(of: slot.schedule, in: database) != nil {
-            throw EventStoreError(.invalid, message: "scheduleId \(number) is held by an appointment and can't change")
+            throw EventStoreError.slotIsHeld(slot.schedule)
         }
         let twin = try database.row(
             "SELECT schedule FROM schedules WHERE country = ? AND center = ? AND medic = ? AND date = ?",
             [country.code, slot.center, slot.medic, slot.date.milliseconds]
         ) { $0[0] as Int64 }
-        if let twin, twin != number {
-            throw EventStoreError(
-                .invalid,
-                message:
-                    "scheduleId \(number) has the center, medic and date of scheduleId \(twin): a slot is listed once")
+        if let twin = twin.flatMap(ScheduleID.init), twin != slot.schedule {
+            throw EventStoreError.slotIsListed(slot.schedule, as: twin)
         }
         try database.run(
             """

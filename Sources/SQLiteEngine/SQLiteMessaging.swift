@@ -18,12 +18,18 @@ package final class SQLiteMessaging: Sendable {
 
     package func queue(_ name: QueueName) -> SQLiteQueue { SQLiteQueue(name: name, messaging: self) }
 
-    /// Makes visible what was being handled when the last server ended: only one server works on a file, so nobody is
-    /// handling it now. Receive counts stay.
-    package func releaseInFlight() async throws(EventStoreError) {
-        let now = now().milliseconds
+    /// Makes the queues ready for a server that begins: what the last one had in hand is visible again, since only one
+    /// server works on a file, and what was kept for the whole retention is dropped. Receive counts stay.
+    package func begin() async throws(EventStoreError) {
+        let now = now()
         try await file.write { writing in
-            try writing.database.run("UPDATE messages SET visible = ? WHERE visible > ? AND receives > 0", [now, now])
+            try writing.database.run(
+                "UPDATE messages SET visible = ?, receipt = NULL WHERE visible > ? AND receives > 0",
+                [now.milliseconds, now.milliseconds])
+            for table in ["messages", "dead_letters"] {
+                try writing.database.run(
+                    "DELETE FROM \(table) WHERE sent <= ?", [QueueSettings.oldest(at: now).milliseconds])
+            }
         }
     }
 
@@ -66,8 +72,10 @@ extension SQLiteMessaging: DeadLetters {
     private static let columns = "id, queue, body, receives, reason, dead"
 
     package func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter] {
-        try await file.read { database in
+        let oldest = QueueSettings.oldest(at: now())
+        return try await file.read { database in
             var query = Query("SELECT \(Self.columns) FROM dead_letters")
+            query.require("sent > ?", oldest.milliseconds)
             query.require("queue = ?", queue?.rawValue)
             query.sql += " ORDER BY dead, id LIMIT ?"
             query.arguments += [max(limit, 0)]

@@ -37,10 +37,13 @@ package struct SQLiteQueue: MessageQueue {
 
     package func delete(_ receipts: [String]) async throws(EventStoreError) {
         let receipts = receipts.compactMap(Receipt.init)
+        if receipts.isEmpty { return }
+        let now = messaging.now().milliseconds
         try await messaging.file.write { writing in
             for receipt in receipts {
                 try writing.database.run(
-                    "DELETE FROM messages WHERE id = ? AND receives = ?", [receipt.id, receipt.receives])
+                    "DELETE FROM messages WHERE id = ? AND queue = ? AND receipt = ? AND visible > ?",
+                    [receipt.id, name.rawValue, receipt.receives, now])
             }
         }
     }
@@ -49,25 +52,32 @@ package struct SQLiteQueue: MessageQueue {
         _ receipt: String, afterMilliseconds delay: Int64, reason: String
     ) async throws(EventStoreError) {
         guard let receipt = Receipt(receipt) else { return }
-        let visible = messaging.now().adding(milliseconds: delay)
+        let now = messaging.now()
         try await messaging.file.write { writing in
             try writing.database.run(
-                "UPDATE messages SET visible = ?, reason = ? WHERE id = ? AND receives = ?",
-                [visible.milliseconds, reason, receipt.id, receipt.receives])
+                """
+                UPDATE messages SET visible = ?, reason = ?, receipt = NULL
+                WHERE id = ? AND queue = ? AND receipt = ? AND visible > ?
+                """,
+                [
+                    now.adding(milliseconds: delay).milliseconds, reason, receipt.id, name.rawValue,
+                    receipt.receives, now.milliseconds,
+                ])
         }
     }
 
     package func depth() async throws(EventStoreError) -> QueueDepth {
-        let now = messaging.now().milliseconds
+        let now = messaging.now()
+        let oldest = QueueSettings.oldest(at: now).milliseconds
         return try await messaging.file.read { database in
             let counts = try database.row(
                 """
                 SELECT count(*) FILTER (WHERE visible <= ?), count(*) FILTER (WHERE visible > ?)
-                FROM messages WHERE queue = ?
-                """, [now, now, name.rawValue]
+                FROM messages WHERE queue = ? AND sent > ?
+                """, [now.milliseconds, now.milliseconds, name.rawValue, oldest]
             ) { (waiting: $0[0] as Int, inFlight: $0[1] as Int) }
             let dead = try database.row(
-                "SELECT count(*) FROM dead_letters WHERE queue = ?", [name.rawValue]
+                "SELECT count(*) FROM dead_letters WHERE queue = ? AND sent > ?", [name.rawValue, oldest]
             ) { $0[0] as Int }
             return QueueDepth(waiting: counts?.waiting ?? 0, inFlight: counts?.inFlight ?? 0, dead: dead ?? 0)
         }
@@ -124,7 +134,7 @@ extension SQLiteQueue {
     private func take(
         _ message: Found, _ now: Timestamp, _ visibilityMilliseconds: Int64, in database: Database
     ) throws -> ReceivedMessage? {
-        if message.sent.adding(milliseconds: QueueSettings.retentionMilliseconds) < now {
+        if message.sent <= QueueSettings.oldest(at: now) {
             try database.run("DELETE FROM messages WHERE id = ?", [message.id])
             return nil
         }
@@ -139,7 +149,8 @@ extension SQLiteQueue {
         }
         let hidden = now.adding(milliseconds: max(visibilityMilliseconds, 1))
         try database.run(
-            "UPDATE messages SET visible = ?, receives = receives + 1 WHERE id = ?", [hidden.milliseconds, message.id])
+            "UPDATE messages SET visible = ?, receives = receives + 1, receipt = receives + 1 WHERE id = ?",
+            [hidden.milliseconds, message.id])
         let receipt = Receipt(id: message.id, receives: message.receives + 1)
         return ReceivedMessage(
             id: String(message.id), body: message.body, receiveCount: receipt.receives, receipt: receipt.text)

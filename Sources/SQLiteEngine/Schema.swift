@@ -96,6 +96,7 @@ enum Schema {
             sent INTEGER NOT NULL,
             visible INTEGER NOT NULL,
             receives INTEGER NOT NULL DEFAULT 0,
+            receipt INTEGER,
             reason TEXT
         ) STRICT;
         CREATE INDEX messages_by_queue ON messages (queue, visible);

@@ -186,6 +186,16 @@ struct CountryDatabaseContract {
         #expect(try await chile.claim(claim(1, 100, country: .chile)) == .refused(.scheduleNotFound))
     }
 
+    @Test("The same medic at the same place and time is listed once", arguments: Engine.available)
+    func twin(engine: Engine) async throws {
+        let peru = try await engine.make().country(.peru)
+        let slot = try Samples.slot(100, at: noon)
+        let twin = Slot(
+            schedule: try Samples.schedule(101), center: slot.center, specialty: 9, medic: slot.medic, date: slot.date)
+        #expect(await failure { try await peru.add([slot, twin]) } == .invalid)
+        #expect(try await peru.schedules(after: nil, limit: 10).isEmpty)
+    }
+
     @Test("Slots are listed by id, page by page", arguments: Engine.available)
     func pages(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)

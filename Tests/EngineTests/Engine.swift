@@ -2,12 +2,14 @@ import Appointments
 import EventStore
 import Handlers
 import Projections
+import SQLiteEngine
 import Synchronization
 import Testing
 
 /// The engines that every contract runs against.
 enum Engine: CaseIterable, CustomTestStringConvertible {
     case memory
+    case sqlite
 
     /// Those that this machine can run.
     static var available: [Engine] { allCases }
@@ -19,6 +21,7 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
         let clock = HandClock()
         switch self {
         case .memory: return .memory(clock: clock)
+        case .sqlite: return try .sqlite(clock: clock)
         }
     }
 }
@@ -56,6 +59,22 @@ extension TestEngine {
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
             ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock)
+    }
+}
+
+extension TestEngine {
+    static func sqlite(clock: HandClock) throws -> TestEngine {
+        let file = try SQLiteFile(path: try ScratchFile().path)
+        let store = SQLiteEventStore(file)
+        let views = SQLiteViews(file)
+        let messaging = SQLiteMessaging(file, now: clock.now)
+        return TestEngine(
+            store: store, feed: store, audit: store, directory: SQLiteSubjectDirectory(file), views: views,
+            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
+            bus: messaging,
+            countries: [
+                .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
+            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock)
     }
 }
 

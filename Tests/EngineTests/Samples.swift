@@ -41,7 +41,7 @@ enum Samples {
     }
 
     static func slot(_ number: Int64, at date: Timestamp) throws -> Slot {
-        Slot(schedule: try schedule(number), center: 4, specialty: 3, medic: 4, date: date)
+        Slot(schedule: try schedule(number), center: 4, specialty: 3, medic: number, date: date)
     }
 
     static func row(

@@ -67,8 +67,15 @@ extension MemoryCountryDatabase {
             for slot in slots where state.holders[slot.schedule] != nil && state.slots[slot.schedule] != slot {
                 throw .slotIsHeld(slot.schedule)
             }
+            var listed = state.slots
+            for slot in slots {
+                if let twin = listed.values.first(where: slot.isTwin(of:)) {
+                    throw .slotIsListed(slot.schedule, as: twin.schedule)
+                }
+                listed[slot.schedule] = slot
+            }
             try owners.take(slots.map(\.schedule), for: country)
-            for slot in slots { state.slots[slot.schedule] = slot }
+            state.slots = listed
         }
     }
 

@@ -210,10 +210,11 @@ extension MemoryMessaging.State {
 
     /// Drops what was kept for the whole retention, waiting or dead.
     fileprivate mutating func expire(at now: Timestamp) {
+        let oldest = QueueSettings.oldest(at: now)
         for queue in QueueName.allCases {
-            queues[queue]?.removeAll { QueueSettings.isExpired(sentAt: $0.sentAt, now: now) }
+            queues[queue]?.removeAll { $0.sentAt <= oldest }
         }
-        dead.removeAll { QueueSettings.isExpired(sentAt: $0.sentAt, now: now) }
+        dead.removeAll { $0.sentAt <= oldest }
     }
 
     /// Moves visible messages that used up their receives to the dead letters.

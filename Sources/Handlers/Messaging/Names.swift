@@ -56,8 +56,6 @@ package enum QueueSettings {
     /// How long a receive waits for a message, in milliseconds.
     package static let longPollMilliseconds: Int64 = 20_000
 
-    /// Whether a message, waiting or dead, has been kept for the whole retention.
-    package static func isExpired(sentAt: Timestamp, now: Timestamp) -> Bool {
-        sentAt.adding(milliseconds: retentionMilliseconds) <= now
-    }
+    /// What was sent at this moment or earlier, waiting or dead, has been kept for the whole retention and is gone.
+    package static func oldest(at now: Timestamp) -> Timestamp { now.adding(milliseconds: -retentionMilliseconds) }
 }

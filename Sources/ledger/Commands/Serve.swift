@@ -1,0 +1,109 @@
+import API
+import ArgumentParser
+import EventStore
+import Handlers
+import Logging
+import Projections
+import SQLiteEngine
+import ServiceLifecycle
+import UnixSignals
+
+/// `ledger serve`: the embedded ledger in one process.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves the API and runs router, country processors and projectors, all in one process.",
+        discussion: """
+            Without API keys it serves this machine alone. With keys (`ledger keys create`) it may listen on any address, \
+            and every request but /health and /openapi.yaml needs one.
+
+            EXAMPLES
+              ledger serve
+              ledger serve --port 9000 --data /var/lib/ledger
+              ledger serve --host 0.0.0.0
+            """)
+
+    @Option(help: "The address to listen on.") var host = "127.0.0.1"
+    @Option(help: "The port to listen on; 0 for any free one.") var port = 8080
+    @Option(help: "The ledger's directory; made when it is missing.") var data = "./data"
+    @Option(
+        help: "trace, debug, info, notice, warning, error or critical; otherwise $LOG_LEVEL, or info.",
+        transform: Logs.level)
+    var logLevel: Logger.Level?
+    @Option(help: "Seconds after which an appointment that stands still is sent round again.")
+    var sweepAfter = Int(Sweeper.patienceMilliseconds / 1000)
+    @Flag(inversion: .prefixedNo, help: "Fill a new ledger with 500 slots a country to try it out.")
+    var demoSlots = true
+
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535") }
+        guard (1...86_400).contains(sweepAfter) else { throw ValidationError("--sweep-after is 1 to 86400 seconds") }
+    }
+
+    func run() async throws {
+        let logger = Logs.start("ledger", level: logLevel)
+        let ledger = try await Embedded.open(data, .create(demoSlots: demoSlots))
+        let lock = try ServerLock(data)
+        defer { withExtendedLifetime(lock) {} }
+        try await requireKeys(ledger)
+        if ledger.isNew, demoSlots {
+            logger.notice(
+                "a new ledger: made \(DemoSlots.count) demo slots a country, scheduleId 1 to 500 for PE, 1001 to 1500 for CL",
+                metadata: ["directory": "\(data)"])
+        }
+        try await ledger.messaging.begin()
+        try await catchUp(ledger, logger)
+        let server = APIServer(table: table(of: ledger, logger), host: host, port: port, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                // The last one stops first: no request comes in any more when the pumps finish.
+                services: [
+                    .init(
+                        service: PumpService(
+                            ledger: ledger, sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)),
+                    .init(service: server),
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        logger.notice("stopped; everything that was accepted is stored")
+    }
+
+    /// An API that others can reach has keys.
+    private func requireKeys(_ ledger: Embedded) async throws {
+        if ["127.0.0.1", "::1", "localhost"].contains(host) { return }
+        if try await ledger.apiKeys.list().contains(where: { $0.revokedAt == nil }) { return }
+        throw ValidationError(
+            "without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or leave out --host"
+        )
+    }
+
+    /// Takes in what was appended by a program that does not write the view along.
+    private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws {
+        let runner = ProjectionRunner(
+            feed: ledger.store, store: ledger.store, views: ledger.views, people: ledger.people)
+        var count = 0
+        while true {
+            let step = try await runner.step(now: Machine.now())
+            if step == 0 { break }
+            count += step
+        }
+        if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
+    }
+
+    private func table(of ledger: Embedded, _ logger: Logger) -> RequestTable {
+        RequestTable(
+            performer: ledger.performer, views: ledger.views, audit: ledger.store,
+            authenticator: Authenticator(keys: ledger.apiKeys),
+            status: ledger.status(patienceMilliseconds: Int64(sweepAfter) * 1000), secrets: ledger.keyRing,
+            random: Machine.random, logger: logger)
+    }
+}
+
+extension Embedded {
+    /// How the ledger is doing.
+    func status(patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) -> LedgerStatus {
+        LedgerStatus(
+            feed: store, views: views, checkpoints: views,
+            projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
+            queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
+            sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds, now: Machine.now)
+    }
+}
