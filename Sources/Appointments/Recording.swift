@@ -29,6 +29,8 @@ package struct LoadedAppointment: Sendable {
     package let state: Appointment
     package let events: [RecordedEvent]
 
+    private init(state: Appointment, events: [RecordedEvent]) { (self.state, self.events) = (state, events) }
+
     /// Folds the recorded events of one stream.
     ///
     /// - Throws: `corrupt` when an event can't be read.
@@ -40,8 +42,10 @@ package struct LoadedAppointment: Sendable {
 
     /// The same with one more event, which was just appended; nil when it can't be read or does not follow.
     package func appending(_ event: RecordedEvent) -> LoadedAppointment? {
-        guard event.version == events.count + 1 else { return nil }
-        return try? LoadedAppointment(events + [event])
+        guard event.version == events.count + 1, let fact = try? Codec.decode(event.entry) else { return nil }
+        var state = state
+        state.evolve(fact)
+        return LoadedAppointment(state: state, events: events + [event])
     }
 
     /// What the stream's next writer expects.

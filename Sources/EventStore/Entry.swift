@@ -25,7 +25,7 @@ package struct Entry: Sendable {
     package static let maximumBytes = 60 * 1024
 }
 
-/// What an entry says of a personal field: whose it is and what its sealed bytes hash to. It says nothing of its content.
+/// What an entry says of a personal field: whose it is and what its sealed bytes hash to, and nothing of its content.
 package struct PersonalReference: Hashable, Sendable {
     package let field: String
     /// The random id of the person in the subject directory.
@@ -98,8 +98,8 @@ extension Entry {
     /// Reads a stored entry.
     ///
     /// Keys that this program does not know are passed over, so that an older program reads what a newer one wrote.
-    /// - Throws: `JSONError` when the bytes are no JSON object, a known key is missing or appears twice, or it has a value
-    ///   of another kind.
+    /// - Throws: `JSONError` when the bytes are no JSON object, a known key is missing or appears twice, or it has a
+    ///   value of another kind.
     package init(_ bytes: [UInt8]) throws(JSONError) {
         self.bytes = bytes
         var entry = self

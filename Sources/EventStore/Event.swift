@@ -40,8 +40,8 @@ package struct NewEvent: Sendable {
 extension NewEvent {
     /// Refuses an event whose entry could not be read back.
     ///
-    /// - Throws: `invalid` when its data is no JSON object, it lacks its type or schema, two of its personal fields have
-    ///   the same name, or its names hold control characters, which PostgreSQL's jsonb would refuse for ever.
+    /// - Throws: `invalid` when its data is no JSON object, it lacks its type or schema, two of its personal fields
+    ///   have the same name, or its names hold control characters, which PostgreSQL's jsonb would refuse for ever.
     func check() throws(EventStoreError) {
         func isObject(_ bytes: [UInt8]) -> Bool {
             do throws(JSONError) {

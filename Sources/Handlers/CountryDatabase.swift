@@ -79,7 +79,8 @@ package protocol CountryDatabase: Sendable {
 
     /// Adds slots, or replaces those that nobody holds; all or none.
     ///
-    /// - Throws: `invalid`, with the scheduleId, when a slot that somebody holds would change or belongs to the other country.
+    /// - Throws: `invalid`, with the scheduleId, when a slot that somebody holds would change or belongs to the other
+    ///   country.
     func add(_ slots: [Slot]) async throws(EventStoreError)
 
     /// Slots by id, those behind `schedule`, at most `limit`.

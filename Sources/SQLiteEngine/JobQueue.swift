@@ -27,9 +27,6 @@ final class JobQueue<Context>: Sendable {
         (self.connection, self.process) = (connection, process)
     }
 
-    /// Whether nothing is waiting or running.
-    var isIdle: Bool { state.withLock { !$0.isDraining } }
-
     /// Hands a job over and returns what it gave once it is finished.
     ///
     /// - Throws: what the job threw, or why it could not be finished.

@@ -37,7 +37,7 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     package func schedules(
         after schedule: ScheduleID?, limit: Int
     ) async throws(EventStoreError) -> [ScheduleRow] {
-        try await file.read { [self] database in
+        try await file.scan { [self] database in
             try database.rows(
                 """
                 SELECT \(Self.columns), appointment FROM schedules AS slot LEFT JOIN \(claims) AS claim

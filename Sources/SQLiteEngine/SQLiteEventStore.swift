@@ -28,7 +28,7 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        try await file.read { database in
+        try await file.scan { database in
             try database.rows(
                 "SELECT \(Self.columns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
                 [position, max(limit, 0)], Self.event)
@@ -137,7 +137,7 @@ extension SQLiteEventStore {
         matching filter: EventFilter, after position: Int, limit: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
         if filter.streams?.isEmpty == true { return [] }
-        return try await file.read { database in
+        return try await file.scan { database in
             var query = Query("SELECT \(Self.columns) FROM events")
             query.require("position > ?", position)
             query.require("type = ?", filter.type)
@@ -154,7 +154,7 @@ extension SQLiteEventStore {
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] {
-        try await file.read { database in
+        try await file.scan { database in
             try database.rows(
                 "SELECT type, country, count(*) FROM events GROUP BY type, country ORDER BY type, country"
             ) { EventCount(type: $0[0], country: $0[1], count: $0[2]) }

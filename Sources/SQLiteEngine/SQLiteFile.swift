@@ -6,12 +6,12 @@ import Synchronization
 
 /// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, readers beside it.
 package final class SQLiteFile: Sendable {
-    /// How many connections read beside the writer.
-    private static let readerCount = 4
-
     private let writer: JobQueue<Writing>
+    /// Connections for short reads. They are few, so that reads that wait together share a hop and a snapshot.
     private let readers: [JobQueue<Database>]
-    private let turn = Atomic<Int>(0)
+    /// The connection for reads that may take long, so that no short one waits behind them.
+    private let scanner: JobQueue<Database>
+    private let turn = Atomic<UInt>(0)
     /// Rings when events were appended by this process.
     package let appended = Doorbell()
 
@@ -23,7 +23,7 @@ package final class SQLiteFile: Sendable {
             let connection = try DatabaseQueue(path: path, configuration: Self.configuration)
             try connection.writeWithoutTransaction { database in
                 // GRDB sets NORMAL for WAL, which may lose the last commits when the power goes.
-                try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+                try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000;")
             }
             let migrator = Schema.migrator
             if try connection.read(migrator.hasBeenSuperseded) {
@@ -33,9 +33,11 @@ package final class SQLiteFile: Sendable {
             writer = JobQueue(connection, process: GroupCommit.commit)
             var configuration = Self.configuration
             configuration.readonly = true
-            readers = try (0..<Self.readerCount).map { _ in
-                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
+            let reading = (0...max(ProcessInfo.processInfo.activeProcessorCount / 2, 1)).map { _ in configuration }
+            let queues = try reading.map {
+                JobQueue(try DatabaseQueue(path: path, configuration: $0), process: Self.read)
             }
+            (scanner, readers) = (queues[0], Array(queues.dropFirst()))
         } catch {
             throw Self.translate(error)
         }
@@ -58,16 +60,28 @@ package final class SQLiteFile: Sendable {
         return configuration
     }
 
-    /// Reads in one snapshot that is no older than the call.
+    /// Reads a few rows by a key, in one snapshot that is no older than the call.
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(EventStoreError) -> Value {
+        let turn = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+        return try await Self.perform(body, on: readers[Int(turn % UInt(readers.count))])
+    }
+
+    /// Reads what may take a while, in one snapshot that is no older than the call.
+    func scan<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(EventStoreError) -> Value {
+        try await Self.perform(body, on: scanner)
+    }
+
+    private static func perform<Context, Value: Sendable>(
+        _ body: @escaping @Sendable (Context) throws -> Value, on queue: JobQueue<Context>
+    ) async throws(EventStoreError) -> Value {
         do {
-            let idle = readers.first { $0.isIdle }
-            let reader = idle ?? readers[turn.wrappingAdd(1, ordering: .relaxed).oldValue & 0xFFFF % readers.count]
-            return try await reader.perform(body)
+            return try await queue.perform(body)
         } catch {
-            throw Self.translate(error)
+            throw translate(error)
         }
     }
 
@@ -96,11 +110,7 @@ package final class SQLiteFile: Sendable {
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (Writing) throws -> Value
     ) async throws(EventStoreError) -> Value {
-        do {
-            return try await writer.perform(body)
-        } catch {
-            throw Self.translate(error)
-        }
+        try await Self.perform(body, on: writer)
     }
 
     /// Whether SQLite could not do what it was asked, whatever it was asked: disk full, no lock, no file.

@@ -16,6 +16,7 @@ package final class SQLiteMessaging: Sendable {
         bells = Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, Doorbell()) })
     }
 
+    /// One of the queues.
     package func queue(_ name: QueueName) -> SQLiteQueue { SQLiteQueue(name: name, messaging: self) }
 
     /// Makes the queues ready for a server that begins: what the last one had in hand is visible again, since only one

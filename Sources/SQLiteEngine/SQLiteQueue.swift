@@ -69,7 +69,7 @@ package struct SQLiteQueue: MessageQueue {
     package func depth() async throws(EventStoreError) -> QueueDepth {
         let now = messaging.now()
         let oldest = QueueSettings.oldest(at: now).milliseconds
-        return try await messaging.file.read { database in
+        return try await messaging.file.scan { database in
             let counts = try database.row(
                 """
                 SELECT count(*) FILTER (WHERE visible <= ?), count(*) FILTER (WHERE visible > ?)

@@ -16,7 +16,7 @@ package final class SQLiteViews: AppointmentViews {
     package func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
-        try await file.read { database in
+        try await read(filter) { database in
             var query = Self.query("SELECT \(Self.columns) FROM appointments", filter)
             if let place {
                 query.require(
@@ -29,14 +29,14 @@ package final class SQLiteViews: AppointmentViews {
     }
 
     package func count(_ filter: RowFilter) async throws(EventStoreError) -> Int {
-        try await file.read { database in
+        try await read(filter) { database in
             let query = Self.query("SELECT count(*) FROM appointments", filter)
             return try database.row(query.sql, query.arguments) { $0[0] } ?? 0
         }
     }
 
     package func counts() async throws(EventStoreError) -> [RowCount] {
-        let counts = try await file.read { database in
+        let counts = try await file.scan { database in
             try database.rows("SELECT country, status, count(*) FROM appointments GROUP BY country, status") {
                 RowCount(country: try $0.value(0), status: try $0.value(1), count: $0[2])
             }
@@ -51,7 +51,7 @@ package final class SQLiteViews: AppointmentViews {
     package func idle(
         _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
-        try await file.read { database in
+        try await file.scan { database in
             var query = Self.query("SELECT \(Self.columns) FROM appointments", RowFilter(status: status))
             query.require("updated <= ?", moment.milliseconds)
             if let place {
@@ -62,6 +62,13 @@ package final class SQLiteViews: AppointmentViews {
             query.arguments += [max(limit, 0)]
             return try database.rows(query.sql, query.arguments, Self.row)
         }
+    }
+
+    /// One person's rows are few; any other filter may pass over many.
+    private func read<Value: Sendable>(
+        _ filter: RowFilter, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(EventStoreError) -> Value {
+        filter.insured == nil ? try await file.scan(body) : try await file.read(body)
     }
 
     private static func query(_ sql: String, _ filter: RowFilter) -> Query {

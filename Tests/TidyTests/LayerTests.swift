@@ -30,7 +30,9 @@ import Testing
             ours: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
             ],
-            others: system.union(["ArgumentParser", "Crypto", "Logging", "Metrics", "ServiceLifecycle"])),
+            others: system.union([
+                "ArgumentParser", "Crypto", "Logging", "Metrics", "ServiceLifecycle", "UnixSignals",
+            ])),
     ]
 
     /// Parts of the standard library that cost nothing.

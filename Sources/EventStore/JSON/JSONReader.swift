@@ -33,6 +33,7 @@ package struct JSONReader {
         return try result.get()
     }
 
+    /// An error at the byte to be read next.
     package func error(_ message: String) -> JSONError { JSONError(message, at: place) }
 
     /// The first byte of the next value, which tells its kind; nil at the end.

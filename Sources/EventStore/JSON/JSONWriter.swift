@@ -48,18 +48,22 @@ package struct JSONWriter {
         value(&self)
     }
 
+    /// Writes a string, escaped.
     package mutating func string(_ text: String) {
         separate()
         quote(text)
     }
 
+    /// Writes an integer in decimal.
     package mutating func integer(_ value: some BinaryInteger) {
         separate()
         bytes.append(contentsOf: String(value).utf8)
     }
 
+    /// Writes `true` or `false`.
     package mutating func boolean(_ value: Bool) { raw(Array((value ? "true" : "false").utf8)) }
 
+    /// Writes `null`.
     package mutating func null() {
         separate()
         bytes.append(contentsOf: [0x6E, 0x75, 0x6C, 0x6C])

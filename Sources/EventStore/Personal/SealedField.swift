@@ -3,7 +3,7 @@ import Crypto
 /// A personal value, sealed: AES-256-GCM (NIST SP 800-38D) under the person's own key.
 ///
 /// The sealed bytes are `nonce(12) ‖ ciphertext ‖ tag(16)`. The plaintext is padded to a multiple of 32 bytes, so
-/// that its length says nothing; the additional data is `stream|version|type|field`, so that it opens in no other place.
+/// that its length says nothing; the additional data is `stream|version|type|field`, so that it opens nowhere else.
 package struct SealedField: Sendable {
     /// What the entry says of it.
     package let reference: PersonalReference

@@ -64,7 +64,7 @@ package struct JSONLogHandler: LogHandler {
         return String(text[..<end])
     }
 
-    /// One write a line, so that lines of several threads don't mix. A log that nobody reads is dropped, never waited for.
+    /// One write a line, so that lines of several threads do not mix. What nobody reads is dropped, not waited for.
     package static let writeToStandardError: @Sendable ([UInt8]) -> Void = { line in
         line.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }

@@ -10,6 +10,7 @@ package struct CountryMessage: Equatable, Sendable {
     package let at: Timestamp
     package let correlation: String
 
+    /// What the country is asked to do.
     package enum Kind: String, Sendable {
         /// The request is to be processed.
         case requested = "AppointmentRequested"

@@ -35,15 +35,15 @@ package struct QueueDepth: Equatable, Sendable {
     }
 }
 
-/// A queue with the semantics of SQS: at least once, no order, a visibility time-out, a receive count, and a dead-letter
-/// queue for what was received `QueueSettings.maximumReceives` times without being deleted.
+/// A queue with the semantics of SQS: at least once, no order, a visibility time-out, a receive count, and a
+/// dead-letter queue for what was received `QueueSettings.maximumReceives` times without being deleted.
 package protocol MessageQueue: Sendable {
     /// Puts messages into the queue; each is durable once this returns.
     func send(_ messages: [OutgoingMessage]) async throws(EventStoreError)
 
     /// Receives at most `limit` messages and hides them for `visibilityMilliseconds`.
     ///
-    /// Waits up to `waitMilliseconds` for a first message. Moves messages that used up their receives to the dead letters.
+    /// Waits up to `waitMilliseconds` for a first message. What has used up its receives goes to the dead letters.
     func receive(
         limit: Int, waitMilliseconds: Int64, visibilityMilliseconds: Int64
     ) async throws(EventStoreError) -> [ReceivedMessage]

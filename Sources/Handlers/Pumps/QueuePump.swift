@@ -87,9 +87,13 @@ extension QueuePump {
     /// While a store does not answer, the batch in hand is tried again and nothing more is received, so that an outage
     /// does not use up the receives of messages that have done nothing wrong.
     /// - Parameter batch: how many messages are received at once.
-    package func run(until stop: Stop, batch: Int, waitMilliseconds: Int64) async {
+    /// - Parameter callers: those of the API in the same process, who come first.
+    package func run(
+        until stop: Stop, batch: Int, waitMilliseconds: Int64, yieldingTo callers: Callers? = nil
+    ) async {
         var backoff = Backoff()
         while !stop.isRequested {
+            await callers?.giveWay(stop)
             do throws(EventStoreError) {
                 let messages = try await queue.receive(
                     limit: batch, waitMilliseconds: waitMilliseconds,

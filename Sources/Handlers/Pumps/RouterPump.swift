@@ -72,9 +72,13 @@ package struct RouterPump: Sendable {
     /// Routes until it is told to stop.
     ///
     /// - Parameter appended: rings when events were appended; without it the feed is looked at four times a second.
-    package func run(until stop: Stop, batch: Int, appended: Doorbell) async {
+    /// - Parameter callers: those of the API in the same process, who come first.
+    package func run(
+        until stop: Stop, batch: Int, appended: Doorbell, yieldingTo callers: Callers? = nil
+    ) async {
         var backoff = Backoff()
         while !stop.isRequested {
+            await callers?.giveWay(stop)
             let rings = appended.rings
             do throws(EventStoreError) {
                 if try await step(limit: batch) == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }

@@ -6,6 +6,7 @@ package final class Stop: Sendable {
 
     package var isRequested: Bool { bell.rings > 0 }
 
+    /// Asks all pumps to end.
     package func request() { bell.ring() }
 
     /// Sleeps, but not beyond the request to stop.

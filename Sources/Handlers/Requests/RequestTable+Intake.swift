@@ -16,14 +16,14 @@ extension RequestTable {
         let appointment =
             key.map { AppointmentID(owner: caller.actor, idempotencyKey: $0, secret: idempotencySecret) }
             ?? AppointmentID(at: now(), random: Self.words(bytes, from: 0))
-        let completion = try await performer.run(
-            Intake(
-                Intake.Wish(
-                    insured: body.insured, request: body.request, actor: caller.actor,
-                    correlation: correlation ?? Identifier.version4(random: Self.words(bytes, from: 32)).description),
-                ids: Intake.NewIDs(
-                    appointment: appointment, event: .version4(random: Self.words(bytes, from: 16)),
-                    nonce: Array(bytes[48..<60]))))
+        let intake = Intake(
+            Intake.Wish(
+                insured: body.insured, request: body.request, actor: caller.actor,
+                correlation: correlation ?? Identifier.version4(random: Self.words(bytes, from: 32)).description),
+            ids: Intake.NewIDs(
+                appointment: appointment, event: .version4(random: Self.words(bytes, from: 16)),
+                nonce: Array(bytes[48..<60])))
+        let completion = try await callers.waiting { try await performer.run(intake) }
         switch completion {
         case .accepted(let event, let replayed): return accepted(event, body, replayed: replayed)
         case .refused(.differentRequest):

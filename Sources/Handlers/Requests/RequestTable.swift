@@ -6,6 +6,7 @@ package import Projections
 /// The API: answers every request, whatever transport brought it. It never throws.
 package struct RequestTable: Sendable {
     let performer: Performer
+    let callers: Callers
     let store: any EventStore
     let views: any AppointmentViews
     let audit: any AuditLog
@@ -19,14 +20,17 @@ package struct RequestTable: Sendable {
     private let keyLimiter: RateLimiter?
     private let addressLimiter: RateLimiter?
 
+    /// - Parameter callers: counts who waits for a request to be recorded, so that pumps beside the API give way.
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
-        performer: Performer, views: any AppointmentViews, audit: any AuditLog, authenticator: Authenticator,
+        performer: Performer, callers: Callers = Callers(), views: any AppointmentViews, audit: any AuditLog,
+        authenticator: Authenticator,
         status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(),
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
+        self.callers = callers
         (self.authenticator, self.status, self.random, self.logger) = (authenticator, status, random, logger)
         cursors = PageCursor(secret: secrets.secret(for: "cursor"))
         idempotencySecret = secrets.idempotencySecret

@@ -12,9 +12,10 @@ struct Bench: AsyncParsableCommand {
             EXAMPLES
               ledger bench append --clients 16 --events 100000
               ledger bench lifecycle
+              ledger bench http --clients 64
             """)
 
-    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold }
+    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http }
 
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
@@ -33,6 +34,7 @@ struct Bench: AsyncParsableCommand {
         case .append: try await bench.append()
         case .lifecycle: try await bench.lifecycle()
         case .fold: try await bench.fold()
+        case .http: try HTTPBench(directory: directory.path, requests: events, clients: clients).run()
         }
     }
 }

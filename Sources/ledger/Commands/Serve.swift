@@ -52,14 +52,17 @@ struct Serve: AsyncParsableCommand {
         }
         try await ledger.messaging.begin()
         try await catchUp(ledger, logger)
-        let server = APIServer(table: table(of: ledger, logger), host: host, port: port, logger: logger)
+        let callers = Callers()
+        let server = APIServer(
+            table: table(of: ledger, callers, logger), host: host, port: port, logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 // The last one stops first: no request comes in any more when the pumps finish.
                 services: [
                     .init(
-                        service: PumpService(
-                            ledger: ledger, sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)),
+                        service: Pumps(
+                            ledger: ledger, callers: callers, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
+                            logger: logger)),
                     .init(service: server),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -88,9 +91,9 @@ struct Serve: AsyncParsableCommand {
         if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
     }
 
-    private func table(of ledger: Embedded, _ logger: Logger) -> RequestTable {
+    private func table(of ledger: Embedded, _ callers: Callers, _ logger: Logger) -> RequestTable {
         RequestTable(
-            performer: ledger.performer, views: ledger.views, audit: ledger.store,
+            performer: ledger.performer, callers: callers, views: ledger.views, audit: ledger.store,
             authenticator: Authenticator(keys: ledger.apiKeys),
             status: ledger.status(patienceMilliseconds: Int64(sweepAfter) * 1000), secrets: ledger.keyRing,
             random: Machine.random, logger: logger)

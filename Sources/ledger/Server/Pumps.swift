@@ -5,13 +5,14 @@ import SQLiteEngine
 import ServiceLifecycle
 
 /// Runs the pumps of the embedded ledger: router, queues and sweeper, until the server is told to stop.
-struct PumpService: Service {
+struct Pumps: Service {
     /// How many messages or events a pump has in hand at once.
     static let batch = 64
     /// How long a pump waits for a message before it looks whether it should stop.
     static let waitMilliseconds: Int64 = 1000
 
     let ledger: Embedded
+    let callers: Callers
     let sweepAfterMilliseconds: Int64
     let logger: Logger
 
@@ -31,13 +32,16 @@ struct PumpService: Service {
                 let pump = QueuePump(
                     name, queue: ledger.messaging.queue(name), performer: ledger.performer, logger: logger)
                 group.addTask {
-                    await pump.run(until: stop, batch: Self.batch, waitMilliseconds: Self.waitMilliseconds)
+                    await pump.run(
+                        until: stop, batch: Self.batch, waitMilliseconds: Self.waitMilliseconds, yieldingTo: callers)
                 }
             }
             let router = RouterPump(
                 feed: ledger.store, checkpoints: ledger.views, performer: ledger.performer, logger: logger)
             let appended = ledger.file.appended
-            group.addTask { await router.run(until: stop, batch: Self.batch, appended: appended) }
+            group.addTask {
+                await router.run(until: stop, batch: Self.batch, appended: appended, yieldingTo: callers)
+            }
             let sweeper = Sweeper(
                 views: ledger.views, log: ledger.sweepLog, performer: ledger.performer,
                 patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
