@@ -34,6 +34,15 @@ package final class SQLiteCountryDatabase: CountryDatabase {
         }
     }
 
+    /// Adds slots of several countries that share one file; all or none.
+    package static func add(
+        _ slots: [(country: Country, slot: Slot)], to file: SQLiteFile
+    ) async throws(EventStoreError) {
+        try await file.write { writing in
+            for (country, slot) in slots { try SQLiteCountryDatabase(file, country).add(slot, in: writing.database) }
+        }
+    }
+
     package func schedules(
         after schedule: ScheduleID?, limit: Int
     ) async throws(EventStoreError) -> [ScheduleRow] {

@@ -76,6 +76,13 @@ struct Embedded: Sendable {
             topics: messaging, bus: messaging, now: Machine.now)
     }
 
+    /// Adds slots of both countries, all or none.
+    ///
+    /// - Throws: `invalid`, with the scheduleId, for a slot that can't be added.
+    func addSlots(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
+        try await SQLiteCountryDatabase.add(slots, to: file)
+    }
+
     /// The key file's ring; a new one only for a ledger that has sealed nothing yet.
     private static func keyRing(
         _ path: String, _ subjects: SQLiteSubjectDirectory

@@ -7,7 +7,11 @@ struct Ledger: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger",
         abstract: "An event-sourced ledger of medical appointments.",
-        subcommands: [Serve.self, Bench.self])
+        subcommands: [
+            Serve.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
+            StatsCommand.self, SchedulesCommand.self, KeysCommand.self, DeadLettersCommand.self, VerifyCommand.self,
+            Bench.self,
+        ])
 
     static func main() async {
         // A reader that went away is an error of the write, not the end of the process.
@@ -21,7 +25,14 @@ struct Ledger: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch is OutputClosed {
+            Glibc.exit(0)
         } catch let error as EventStoreError {
+            report("ledger: \(error)")
+            Glibc.exit(1)
+        } catch let error as Refusal {
             report("ledger: \(error)")
             Glibc.exit(1)
         } catch {

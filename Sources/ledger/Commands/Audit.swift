@@ -1,0 +1,64 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Replay
+
+/// `ledger audit`: the events of all appointments.
+struct AuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Shows the events of all appointments that match, in the order of the log.",
+        discussion: """
+            EXAMPLES
+              ledger audit --country PE --type failed --from 2026-11-24T00:00:00Z
+              ledger audit --insured 00123 --format csv
+              ledger audit --follow
+            """)
+
+    @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
+    @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+    @Option(help: "Only this insured person's appointments.", transform: Reading.insured) var insured: InsuredID?
+    @Option(help: "Only this appointment.", transform: Reading.appointment) var appointment: AppointmentID?
+    @Option(help: "Only what one request led to.") var correlation: String?
+    @Option(help: "Only what this actor caused, such as key:front-desk.") var actor: String?
+    @Option(help: "Only from this time on (RFC 3339).", transform: Reading.moment) var from: Timestamp?
+    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
+    @Option(help: "Only behind this position.") var after = 0
+    @Option(help: "At most so many; without it all.") var limit: Int?
+    @Flag(help: "Go on as new events come, until interrupted.") var follow = false
+    @OptionGroup var person: PersonOptions
+    @OptionGroup var options: SharedOptions
+
+    func validate() throws {
+        if after < 0 { throw ValidationError("--after is 0 or more") }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+    }
+
+    func run() async throws {
+        let ledger = try await options.open()
+        var query = AuditQuery(
+            EventFilter(
+                type: type?.rawValue, country: country?.code, actor: actor, correlation: correlation, from: from, to: to
+            ))
+        (query.appointment, query.insured, query.after) = (appointment, insured, after)
+        var printer = options.printer([
+            "position", "at", "type", "appointmentId", "version", "countryISO", "insuredId", "actor", "correlation",
+            "leaf",
+        ])
+        var left = limit ?? .max
+        while left > 0 {
+            query.limit = min(left, AuditQuery.maximumLimit)
+            let page = try await query.page(of: ledger.store, views: ledger.views)
+            for item in page.items {
+                try printer.row { $0.auditItem(item, showing: person.display, includesEntry: false) }
+            }
+            left -= page.items.count
+            if let last = page.items.last?.event.position { query.after = last }
+            if page.next != nil { continue }
+            if !follow { break }
+            try printer.flush()
+            try await Task.sleep(for: .milliseconds(250))
+        }
+        try printer.finish()
+    }
+}

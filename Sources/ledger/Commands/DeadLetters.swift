@@ -1,0 +1,205 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Glibc
+import Handlers
+import Projections
+import Replay
+import SQLiteEngine
+
+/// `ledger dlq`: what was given up.
+struct DeadLettersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dlq",
+        abstract: "Shows dead letters and parked events; sends letters round again, or gives them up.",
+        discussion: """
+            EXAMPLES
+              ledger dlq list
+              ledger dlq redrive --all
+              ledger dlq discard 17 --reason 'asked twice by mistake'
+            """,
+        subcommands: [List.self, Show.self, Redrive.self, Discard.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists dead letters, oldest first, then the parked events of each projection.",
+            discussion: """
+                EXAMPLE
+                  ledger dlq list --queue appointments-pe
+                """)
+
+        @Option(help: "Only this queue.", transform: Reading.queue) var queue: QueueName?
+        @Option(help: "At most so many letters.") var limit = 1000
+        @OptionGroup var options: SharedOptions
+
+        func run() async throws {
+            let ledger = try await options.open()
+            var printer = options.printer(["id", "kind", "queue", "appointmentId", "receives", "at", "reason"])
+            for letter in try await ledger.messaging.list(queue, limit: limit) {
+                try printer.row { $0.object { letter.write(to: &$0) } }
+            }
+            if queue == nil {
+                for name in [ProjectionRunner.projection, RouterPump.projection] {
+                    for event in try await ledger.views.parked(by: name) {
+                        try printer.row { $0.object { event.write(to: &$0, projection: name) } }
+                    }
+                }
+            }
+            try printer.finish()
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows a dead letter and the appointment that it points at, as the ledger has it now.",
+            discussion: """
+                EXAMPLE
+                  ledger dlq show 17 --format json
+                """)
+
+        @Argument(help: "The letter's id.") var id: String
+        @OptionGroup var person: PersonOptions
+        @OptionGroup var options: SharedOptions
+
+        func run() async throws {
+            let ledger = try await options.open()
+            let letter = try await ledger.letter(id)
+            var row: AppointmentRow?
+            if let appointment = letter.appointment {
+                let insured = try await ledger.views.row(appointment)?.insured
+                let history = try await History.read(appointment, from: ledger.store, insured: insured)
+                row = try history?.state(at: .latest)
+            }
+            var printer = options.printer([
+                "id", "queue", "receives", "at", "reason", "appointmentId", "appointment.status", "appointment.version",
+            ])
+            try printer.row { writer in
+                writer.object {
+                    letter.write(to: &$0)
+                    $0.member("body", String(decoding: letter.body, as: UTF8.self))
+                    $0.key("appointment")
+                    if let row { $0.appointment(row, showing: person.display) } else { $0.null() }
+                }
+            }
+            try printer.finish()
+        }
+    }
+
+    struct Redrive: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Puts dead letters back into their queues, as if they had never been received.",
+            discussion: """
+                Safe to run twice at once: each letter is moved by one of them.
+
+                EXAMPLES
+                  ledger dlq redrive 17 18
+                  ledger dlq redrive --queue appointments-pe --limit 50
+                  ledger dlq redrive --all
+                """)
+
+        @Argument(help: "The letters' ids.") var ids: [String] = []
+        @Option(help: "All letters of this queue.", transform: Reading.queue) var queue: QueueName?
+        @Flag(help: "All letters.") var all = false
+        @Option(help: "At most so many.") var limit = 1000
+        @OptionGroup var options: SharedOptions
+
+        func validate() throws {
+            guard !ids.isEmpty || all || queue != nil else {
+                throw ValidationError("name letters, a --queue, or --all")
+            }
+        }
+
+        func run() async throws {
+            let messaging = try await options.open().messaging
+            let chosen = ids.isEmpty ? try await messaging.list(queue, limit: limit).map(\.id) : ids
+            let count = try await messaging.redrive(chosen)
+            report(
+                "ledger: \(count) of \(chosen.count) letters are in their queues again; `ledger stats` shows them move")
+            if count < ids.count { throw ExitCode(3) }
+        }
+    }
+
+    struct Discard: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Gives a letter up: its appointment ends as failed, with your name and reason, for ever.",
+            discussion: """
+                EXAMPLE
+                  ledger dlq discard 17 --reason 'asked twice by mistake'
+                """)
+
+        @Argument(help: "The letter's id.") var id: String
+        @Option(help: "Why, for those who read the history; without personal data.") var reason: String
+        @OptionGroup var options: SharedOptions
+
+        func validate() throws {
+            guard (1...500).contains(reason.utf8.count),
+                !reason.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            else { throw ValidationError("--reason is 1 to 500 bytes without control characters") }
+        }
+
+        func run() async throws {
+            let ledger = try await options.open()
+            let letter = try await ledger.letter(id)
+            if let appointment = letter.appointment {
+                switch try await ledger.performer.run(GiveUp(appointment, actor: Self.operatorName, message: reason)) {
+                case .done, .accepted: report("ledger: appointment \(appointment) ended as failed")
+                case .refused(let rejection): report("ledger: appointment \(appointment) stays as it is: \(rejection)")
+                case .failed(let reason): throw Refusal(reason)
+                }
+            }
+            _ = try await ledger.messaging.remove(id)
+            report("ledger: letter \(id) is gone")
+        }
+
+        /// `operator:<user>`, of characters that are safe in an actor's name.
+        private static var operatorName: String {
+            let user = getenv("SUDO_USER") ?? getenv("USER")
+            let name = user.map { String(cString: $0) } ?? String(getuid())
+            let safe = name.unicodeScalars.filter {
+                $0.isASCII && ($0.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains($0))
+            }
+            return "operator:\(String(String.UnicodeScalarView(safe.prefix(64))))"
+        }
+    }
+}
+
+extension Embedded {
+    fileprivate func letter(_ id: String) async throws -> DeadLetter {
+        guard let letter = try await messaging.letter(id) else {
+            throw Refusal("there is no dead letter \(id): `ledger dlq list` shows all")
+        }
+        return letter
+    }
+}
+
+extension DeadLetter {
+    /// The appointment that the letter points at; nil when its body can't be read.
+    fileprivate var appointment: AppointmentID? {
+        switch queue {
+        case .peru, .chile: (try? CountryMessage(body: body))?.appointment
+        case .completion, .error: (try? BusNotice(body: body))?.appointment
+        }
+    }
+
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.member("id", id)
+        writer.member("kind", "letter")
+        writer.member("queue", queue.rawValue)
+        writer.member("appointmentId", appointment?.description)
+        writer.member("receives", receiveCount)
+        writer.member("at", deadAt)
+        writer.member("reason", reason)
+    }
+}
+
+extension ParkedEvent {
+    fileprivate func write(to writer: inout JSONWriter, projection: ProjectionName) {
+        writer.member("id", "\(appointment)@\(version)")
+        writer.member("kind", "parked")
+        writer.member("queue", projection.description)
+        writer.member("appointmentId", appointment.description)
+        writer.member("receives", Int?.none)
+        writer.member("at", at)
+        writer.member("reason", reason)
+    }
+}

@@ -1,0 +1,81 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Projections
+import Replay
+import SQLiteEngine
+
+/// `ledger history`: the events of one appointment.
+struct HistoryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history",
+        abstract: "Shows every event of one appointment, in order, with its hashes.",
+        discussion: """
+            EXAMPLES
+              ledger history 01a20eb6-7f19-7b9d-981d-8314088a3df2
+              ledger history 01a20eb6-7f19-7b9d-981d-8314088a3df2 --as-of 2026-11-24T12:00:00Z --format json
+            """)
+
+    @Argument(help: "The appointment's id.", transform: Reading.appointment) var id: AppointmentID
+    @OptionGroup var moment: MomentOptions
+    @OptionGroup var options: SharedOptions
+
+    func run() async throws {
+        let history = try await History.find(id, in: try await options.open())
+        var printer = options.printer(["version", "position", "type", "at", "actor", "leaf", "previous", "data"])
+        for item in history.items(until: moment.moment) { try printer.row { $0.historyItem(item) } }
+        try printer.finish()
+    }
+}
+
+/// `ledger state`: what an appointment is, or was.
+struct StateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "state",
+        abstract: "Shows an appointment as its events make it, now or at a time in the past.",
+        discussion: """
+            EXAMPLES
+              ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2
+              ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2 --version 2
+            """)
+
+    @Argument(help: "The appointment's id.", transform: Reading.appointment) var id: AppointmentID
+    @OptionGroup var moment: MomentOptions
+    @OptionGroup var person: PersonOptions
+    @OptionGroup var options: SharedOptions
+
+    func run() async throws {
+        let history = try await History.find(id, in: try await options.open())
+        guard let row = try history.state(at: moment.moment) else {
+            throw Refusal("appointment \(id) had no event then: `ledger history \(id)` shows when it began")
+        }
+        var printer = options.printer([
+            "appointmentId", "insuredId", "countryISO", "status", "createdAt", "updatedAt", "schedule.scheduleId",
+            "schedule.date", "failure.reason", "version",
+        ])
+        try printer.row { $0.appointment(row, showing: person.display) }
+        try printer.finish()
+    }
+}
+
+extension History {
+    /// The history of an appointment.
+    ///
+    /// - Throws: a refusal when there is no such appointment.
+    static func find(_ id: AppointmentID, in ledger: Embedded) async throws -> History {
+        let insured = try await ledger.views.row(id)?.insured
+        guard let history = try await History.read(id, from: ledger.store, insured: insured) else {
+            throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")
+        }
+        return history
+    }
+
+    /// The events up to a point.
+    func items(until moment: Moment) -> [HistoryItem] {
+        switch moment {
+        case .latest: items
+        case .time(let time): items.filter { $0.at <= time }
+        case .version(let version): items.filter { $0.version <= version }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Handlers
+import Replay
+
+/// Reads the values of the domain from arguments, as strictly as the API does.
+enum Reading {
+    static func moment(_ text: String) throws -> Timestamp {
+        try require(Timestamp(text), "'\(text)' is no time: write it as 2026-11-24T07:10:53Z")
+    }
+
+    static func appointment(_ text: String) throws -> AppointmentID {
+        try require(AppointmentID(text), "'\(text)' is no appointment id: it is a UUID")
+    }
+
+    static func insured(_ text: String) throws -> InsuredID {
+        try require(InsuredID(text), "an insured id is exactly five digits")
+    }
+
+    static func schedule(_ text: String) throws -> ScheduleID {
+        try require(Int64(text).flatMap(ScheduleID.init), "'\(text)' is no schedule id: it is 1 to 2^53-1")
+    }
+
+    static func country(_ text: String) throws -> Country {
+        try require(Country(rawValue: text), "'\(text)' is no country: it is PE or CL")
+    }
+
+    static func eventType(_ text: String) throws -> EventType {
+        let types = EventType.allCases.map(\.rawValue).joined(separator: ", ")
+        return try require(EventType(rawValue: text), "'\(text)' is no kind of event: take \(types)")
+    }
+
+    static func queue(_ text: String) throws -> QueueName {
+        let queues = QueueName.allCases.map(\.rawValue).joined(separator: ", ")
+        return try require(QueueName(rawValue: text), "'\(text)' is no queue: take \(queues)")
+    }
+
+    static func role(_ text: String) throws -> Role {
+        let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
+        return try require(Role(rawValue: text), "'\(text)' is no role: take \(roles)")
+    }
+
+    private static func require<Value>(_ value: Value?, _ message: String) throws -> Value {
+        guard let value else { throw ValidationError(message) }
+        return value
+    }
+}
+
+/// The point in an appointment's life that is asked for.
+struct MomentOptions: ParsableArguments {
+    @Option(help: "As it was at this time (RFC 3339).", transform: Reading.moment) var asOf: Timestamp?
+    @Option(help: "As it was after the event with this version.") var version: Int?
+
+    func validate() throws {
+        if asOf != nil, version != nil { throw ValidationError("take --as-of or --version, not both") }
+        if let version, version < 1 { throw ValidationError("--version is 1 or more") }
+    }
+
+    var moment: Moment { asOf.map(Moment.time) ?? version.map(Moment.version) ?? .latest }
+}

@@ -1,0 +1,35 @@
+import Glibc
+import Synchronization
+
+/// Shows how far long work has come, on a terminal's standard error; nothing elsewhere.
+final class Progress: Sendable {
+    private static let isShown = isatty(STDERR_FILENO) == 1
+    private let start = ContinuousClock.now
+    private let shown = Mutex(ContinuousClock.now)
+
+    /// Shows the state, at most ten times a second.
+    func show(_ done: Int, of all: Int) {
+        guard Self.isShown, done > 0 else { return }
+        let now = ContinuousClock.now
+        let isDue = shown.withLock { last in
+            guard last.duration(to: now) >= .milliseconds(100) else { return false }
+            last = now
+            return true
+        }
+        guard isDue else { return }
+        let seconds = max(start.duration(to: now) / .seconds(1), 0.001)
+        let rate = Double(done) / seconds
+        let left = Int((Double(all - done) / rate).rounded(.up))
+        write("\r\u{1B}[K\(done * 100 / max(all, 1)) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left")
+    }
+
+    /// Takes the line away.
+    func clear() {
+        if Self.isShown { write("\r\u{1B}[K") }
+    }
+
+    private func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

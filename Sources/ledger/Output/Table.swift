@@ -1,0 +1,28 @@
+/// Lays out rows in columns for a terminal.
+enum Table {
+    /// The lines of some rows; the first row is a header where it says so.
+    static func lines(_ rows: [[String]], hasHeader: Bool) -> [UInt8] {
+        let rows = rows.map { $0.map(printable) }
+        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var text = ""
+        for (index, row) in rows.enumerated() {
+            text += line(row, widths)
+            if index == 0, hasHeader { text += line(widths.map { String(repeating: "-", count: $0) }, widths) }
+        }
+        return Array(text.utf8)
+    }
+
+    private static func line(_ row: [String], _ widths: [Int]) -> String {
+        var line = ""
+        for (cell, width) in zip(row, widths) {
+            line += cell + String(repeating: " ", count: width - cell.count + 2)
+        }
+        while line.last == " " { line.removeLast() }
+        return line + "\n"
+    }
+
+    /// A text without what would move a terminal's cursor or change its colours.
+    private static func printable(_ text: String) -> String {
+        String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+    }
+}
