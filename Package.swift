@@ -84,13 +84,15 @@ let package = Package(
             name: "EngineTests",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
             swiftSettings: strict),
+        .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", logging, serviceLifecycle, yams,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "RawHTTP", logging,
+                serviceLifecycle, yams,
             ],
             swiftSettings: strict),
-        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "ledger"], swiftSettings: strict),
+        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

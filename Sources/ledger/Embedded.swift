@@ -19,8 +19,8 @@ struct Embedded: Sendable {
     let keyRing: KeyRing
     let people: PersonResolver
     let performer: Performer
-    /// Whether this call has made the ledger.
-    let isNew: Bool
+    /// Whether this call has made the demo slots.
+    private(set) var hasNewDemoSlots = false
 
     /// What to do where there is no ledger yet.
     enum Creation {
@@ -50,19 +50,15 @@ struct Embedded: Sendable {
         let file = try SQLiteFile(path: path)
         let directoryOfSubjects = SQLiteSubjectDirectory(file)
         let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects)
-        let ledger = Embedded(directory, file, directoryOfSubjects, keyRing, isNew: isNew)
-        if isNew, case .create(demoSlots: true) = creation {
-            for country in Country.allCases {
-                try await ledger.performer.countries[country]?.add(DemoSlots.make(country, from: Machine.now()))
-            }
-        }
+        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing)
+        if case .create(demoSlots: true) = creation { try await ledger.makeDemoSlots() }
         return ledger
     }
 
     private init(
-        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing, isNew: Bool
+        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing
     ) {
-        (self.directory, self.file, self.keyRing, self.isNew) = (directory, file, keyRing, isNew)
+        (self.directory, self.file, self.keyRing) = (directory, file, keyRing)
         store = SQLiteEventStore(file)
         views = SQLiteViews(file)
         messaging = SQLiteMessaging(file, now: Machine.now)
@@ -74,6 +70,17 @@ struct Embedded: Sendable {
             countries: Dictionary(
                 uniqueKeysWithValues: Country.allCases.map { ($0, SQLiteCountryDatabase(file, $0)) }),
             topics: messaging, bus: messaging, now: Machine.now)
+    }
+
+    /// Makes the demo slots of both countries at once, unless there is any slot or event already.
+    private mutating func makeDemoSlots() async throws(EventStoreError) {
+        guard try await store.head() == 0 else { return }
+        for database in performer.countries.values {
+            guard try await database.schedules(after: nil, limit: 1).isEmpty else { return }
+        }
+        try await addSlots(
+            Country.allCases.flatMap { country in DemoSlots.make(country, from: Machine.now()).map { (country, $0) } })
+        hasNewDemoSlots = true
     }
 
     /// Adds slots of both countries, all or none.

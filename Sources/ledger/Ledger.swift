@@ -16,6 +16,8 @@ struct Ledger: AsyncParsableCommand {
     static func main() async {
         // A reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // So is a file that may not grow: the store answers that it is unavailable.
+        signal(SIGXFSZ, SIG_IGN)
         // What this program writes is its owner's alone: the view holds personal data in clear.
         umask(0o077)
         do {

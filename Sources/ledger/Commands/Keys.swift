@@ -52,6 +52,7 @@ struct KeysCommand: AsyncParsableCommand {
                 }
             }
             try printer.finish()
+            if ledger.hasNewDemoSlots { report("ledger: a new ledger in \(options.data), with demo slots") }
             report("ledger: keep the secret now, it is not stored; send it as X-API-Key")
         }
     }

@@ -45,7 +45,7 @@ struct Serve: AsyncParsableCommand {
         let lock = try ServerLock(data)
         defer { withExtendedLifetime(lock) {} }
         try await requireKeys(ledger)
-        if ledger.isNew, demoSlots {
+        if ledger.hasNewDemoSlots {
             logger.notice(
                 "a new ledger: made \(DemoSlots.count) demo slots a country, scheduleId 1 to 500 for PE, 1001 to 1500 for CL",
                 metadata: ["directory": "\(data)"])

@@ -9,7 +9,7 @@ struct Pumps: Service {
     /// How many messages or events a pump has in hand at once.
     static let batch = 64
     /// How long a pump waits for a message before it looks whether it should stop.
-    static let waitMilliseconds: Int64 = 1000
+    static let waitMilliseconds: Int64 = 250
 
     let ledger: Embedded
     let callers: Callers
