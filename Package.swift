@@ -89,7 +89,7 @@ let package = Package(
             name: "APITests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "RawHTTP", logging,
-                serviceLifecycle, yams,
+                serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
         .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
