@@ -1,0 +1,143 @@
+import EventStore
+import Handlers
+import RawHTTP
+import Testing
+import Yams
+
+/// The specification says what the API does.
+@Suite struct SpecificationTests {
+    /// The document as the server gives it out.
+    private func document() async throws -> Schema {
+        let answer = try await World().send("GET", "/openapi.yaml")
+        #expect(answer.header("Content-Type") == "application/yaml; charset=utf-8")
+        return Schema(try #require(try Yams.compose(yaml: answer.text)))
+    }
+
+    @Test("every route is in the specification, and nothing else is")
+    func routes() async throws {
+        let paths = try await document()["paths"]
+        var operations: Set<String> = []
+        for path in try #require(paths).keys {
+            for method in try #require(paths?[path]).keys { operations.insert("\(method.uppercased()) \(path)") }
+        }
+        #expect(operations == Set(Route.allCases.map(\.rawValue)))
+    }
+
+    @Test("each operation lists the statuses that its route can give", arguments: Route.allCases)
+    func statuses(route: Route) async throws {
+        let operation = try await document()["paths"]?[route.template]?[route.method.lowercased()]
+        var wanted: Set<String> = [route == .requestAppointment ? "201" : "200"]
+        switch route.audience {
+        case .open: break
+        case .loopback: wanted.formUnion(["401", "403", "429", "500", "503"])
+        case .roles: wanted.formUnion(["400", "401", "403", "429", "500", "503"])
+        }
+        switch route {
+        case .requestAppointment: wanted.formUnion(["413", "415", "422"])
+        case .appointment, .history: wanted.insert("404")
+        case .ready: wanted.insert("503")
+        default: break
+        }
+        #expect(Set(try #require(operation?["responses"]).keys) == wanted)
+    }
+
+    @Test("the codes of errors and fields are all in the specification")
+    func codes() async throws {
+        let error = try await document()["components"]?["schemas"]?["Problem"]?["properties"]?["error"]?["properties"]
+        #expect(error?["errorCode"]?["enum"]?.texts == Problem.Code.allCases.map(\.rawValue))
+        let field = error?["fields"]?["additionalProperties"]?["items"]?["properties"]?["code"]
+        #expect(field?["enum"]?.texts == Problem.FieldCode.allCases.map(\.rawValue))
+    }
+
+    @Test("the schema of a request takes and refuses what the server does")
+    func requests() async throws {
+        let document = try await document()
+        let schema = try #require(document["components"]?["schemas"]?["AppointmentRequest"])
+        #expect(schema.accepts(try JSONValue(Array(World.request.utf8)), in: document))
+        var compared = 0
+        for sample in BadInputTests.bodies {
+            let body = sample.bytes.split(separator: Array("\r\n\r\n".utf8), maxSplits: 1)
+            // What is no JSON, or has a key twice, is beyond what a schema can say.
+            guard body.count == 2, let value = try? JSONValue(Array(body[1])) else { continue }
+            #expect(!schema.accepts(value, in: document), "\(sample.name)")
+            compared += 1
+        }
+        #expect(compared > 15)
+    }
+
+    @Test("answers have the shape that the specification gives them")
+    func answers() async throws {
+        let world = try World()
+        let document = try await document()
+        let id = try await world.ask()
+        try await world.complete(id)
+        let samples = [
+            ("GET", "/appointments/00123", "PersonAppointments"), ("GET", "/appointments?status=completed", "AppointmentPage"),
+            ("GET", "/appointments/00123/\(id)", "Appointment"), ("GET", "/appointments/00123/\(id)/events", "History"),
+            ("GET", "/audit/events?include=entry", "AuditPage"), ("GET", "/audit/events", "AuditPage"),
+            ("GET", "/health/ready", "Readiness"), ("GET", "/nothing", "Problem"), ("GET", "/appointments/1", "Problem"),
+            ("POST", "/appointments", "AppointmentCreated"),
+        ]
+        for (method, target, name) in samples {
+            let answer = try await world.send(method, target, body: method == "POST" ? World.request : "")
+            let schema = try #require(document["components"]?["schemas"]?[name])
+            #expect(schema.accepts(try answer.json, in: document), "\(target) is no \(name): \(answer.text)")
+        }
+    }
+}
+
+/// A part of the document, and the few words of JSON Schema that it uses.
+struct Schema {
+    private let node: Node
+
+    init(_ node: Node) { self.node = node }
+
+    subscript(key: String) -> Schema? { node.mapping?[key].map(Schema.init) }
+
+    var keys: [String] { node.mapping?.keys.compactMap(\.string) ?? [] }
+    var texts: [String] { node.sequence?.compactMap(\.string) ?? [] }
+
+    /// Whether a value is what the schema describes.
+    func accepts(_ value: JSONValue, in document: Schema) -> Bool {
+        if let reference = self["$ref"]?.node.string {
+            var target: Schema? = document
+            for name in reference.split(separator: "/").dropFirst() { target = target?[String(name)] }
+            return target?.accepts(value, in: document) ?? false
+        }
+        let types = self["type"].map { $0.node.string.map { [$0] } ?? $0.texts } ?? []
+        guard types.isEmpty || types.contains(where: { Self.type($0, has: value) }) else { return false }
+        if let text = value.text {
+            if let allowed = self["enum"]?.texts, !allowed.contains(text) { return false }
+            if let constant = self["const"]?.node.string, constant != text { return false }
+            if let pattern = self["pattern"]?.node.string, (try? Regex(pattern).wholeMatch(in: text)) == nil { return false }
+        }
+        if let number = value.whole {
+            if let minimum = self["minimum"]?.node.int, number < minimum { return false }
+            if let maximum = self["maximum"]?.node.int, number > maximum { return false }
+        }
+        if case .array(let elements) = value, let items = self["items"] {
+            return elements.allSatisfy { items.accepts($0, in: document) }
+        }
+        if case .object(let members) = value { return acceptsMembers(members, in: document) }
+        return true
+    }
+
+    private func acceptsMembers(_ members: [(key: String, value: JSONValue)], in document: Schema) -> Bool {
+        let required = self["required"]?.texts ?? []
+        guard required.allSatisfy({ name in members.contains { $0.key == name } }) else { return false }
+        return members.allSatisfy { member in
+            if let schema = self["properties"]?[member.key] { return schema.accepts(member.value, in: document) }
+            guard let others = self["additionalProperties"] else { return true }
+            return others.node.bool ?? others.accepts(member.value, in: document)
+        }
+    }
+
+    private static func type(_ name: String, has value: JSONValue) -> Bool {
+        switch (name, value) {
+        case ("null", .null), ("boolean", .boolean), ("integer", .integer), ("string", .string), ("array", .array),
+            ("object", .object):
+            true
+        default: false
+        }
+    }
+}
