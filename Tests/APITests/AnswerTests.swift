@@ -1,10 +1,11 @@
 import Appointments
 import EventStore
-import enum EventStore.Expectation
 import Handlers
 import Projections
 import RawHTTP
 import Testing
+
+import enum EventStore.Expectation
 
 /// What good requests are answered.
 @Suite struct AnswerTests {
@@ -15,7 +16,10 @@ import Testing
             "POST", "/appointments", body: World.request, headers: [("X-Correlation-Id", "visit-7")])
         #expect(answer.status == 201)
         let id = try answer.text("appointmentId")
-        #expect(answer.text == #"{"appointmentId":"\#(id)","message":"Appointment scheduling is in process","status":"pending","insuredId":"00123","scheduleId":100,"countryISO":"PE","createdAt":"2026-11-24T07:10:53.123Z"}"#)
+        #expect(
+            answer.text
+                == #"{"appointmentId":"\#(id)","message":"Appointment scheduling is in process","status":"pending","insuredId":"00123","scheduleId":100,"countryISO":"PE","createdAt":"2026-11-24T07:10:53.123Z"}"#
+        )
         #expect(answer.header("Location") == "/appointments/00123/\(id)")
         #expect(answer.header("X-Correlation-Id") == "visit-7")
         #expect(world.store.eventsNow(after: 0, limit: 1).first?.entry.correlation == "visit-7")
@@ -107,7 +111,9 @@ import Testing
     @Test("a store that does not answer is 503 with Retry-After, never an empty list")
     func unavailable() async throws {
         let world = try World(failing: Unavailable(), views: Unavailable())
-        for (method, target) in [("POST", "/appointments"), ("GET", "/appointments/00123"), ("GET", "/appointments?status=failed")] {
+        for (method, target) in [
+            ("POST", "/appointments"), ("GET", "/appointments/00123"), ("GET", "/appointments?status=failed"),
+        ] {
             let answer = try await world.send(method, target, body: method == "POST" ? World.request : "")
             #expect(answer.status == 503)
             #expect(answer.errorCode == "STORE_UNAVAILABLE")

@@ -93,29 +93,48 @@ import Testing
 
     static let others: [Case] = [
         .other("an unknown route", request("GET /nothing"), 404, "ROUTE_NOT_FOUND"),
-        .other("an unknown appointment", request("GET /appointments/00123/\(UUIDs.some)"), 404, "APPOINTMENT_NOT_FOUND"),
+        .other(
+            "an unknown appointment", request("GET /appointments/00123/\(UUIDs.some)"), 404, "APPOINTMENT_NOT_FOUND"),
         .other("another method", request("DELETE /appointments/00123"), 405, "METHOD_NOT_ALLOWED"),
-        .other("another media type", post(Array(with().utf8), headers: "Content-Type: text/plain\r\n"), 415, "UNSUPPORTED_MEDIA_TYPE"),
-        .other("a body of 16 KiB and a byte", post(Array(repeating: 0x20, count: 16 * 1024 + 1)), 413, "PAYLOAD_TOO_LARGE"),
-        .other("a string of 1 MiB", post(Array(with(insured: "\"" + String(repeating: "1", count: 1 << 20) + "\"").utf8)), 413, "PAYLOAD_TOO_LARGE"),
-        .other("depth 1,000,000", post(Array(repeating: UInt8(ascii: "["), count: 1_000_000)), 413, "PAYLOAD_TOO_LARGE"),
-        .other("CL and TE", Array("POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".utf8), 400, "VALIDATION_ERROR"),
-        .other("a NUL in a header", request("GET /health/live", headers: "X-Thing: a\u{0}b\r\n"), 400, "VALIDATION_ERROR"),
+        .other(
+            "another media type", post(Array(with().utf8), headers: "Content-Type: text/plain\r\n"), 415,
+            "UNSUPPORTED_MEDIA_TYPE"),
+        .other(
+            "a body of 16 KiB and a byte", post(Array(repeating: 0x20, count: 16 * 1024 + 1)), 413, "PAYLOAD_TOO_LARGE"),
+        .other(
+            "a string of 1 MiB", post(Array(with(insured: "\"" + String(repeating: "1", count: 1 << 20) + "\"").utf8)),
+            413, "PAYLOAD_TOO_LARGE"),
+        .other(
+            "depth 1,000,000", post(Array(repeating: UInt8(ascii: "["), count: 1_000_000)), 413, "PAYLOAD_TOO_LARGE"),
+        .other(
+            "CL and TE",
+            Array(
+                "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                    .utf8), 400, "VALIDATION_ERROR"),
+        .other(
+            "a NUL in a header", request("GET /health/live", headers: "X-Thing: a\u{0}b\r\n"), 400, "VALIDATION_ERROR"),
         .other("no HTTP", Array("\u{16}\u{3}\u{1}hello\r\n\r\n".utf8), 400, "VALIDATION_ERROR"),
         .other("a long URI", request("GET /" + String(repeating: "a", count: 9000)), 414, "URI_TOO_LONG"),
-        .other("too many headers", request("GET /health/live", headers: (0..<200).map { "X-\($0): a\r\n" }.joined()), 431, "HEADERS_TOO_LARGE"),
-        .other("a long header", request("GET /health/live", headers: "X-A: \(String(repeating: "a", count: 20_000))\r\n"), 431, "HEADERS_TOO_LARGE"),
+        .other(
+            "too many headers", request("GET /health/live", headers: (0..<200).map { "X-\($0): a\r\n" }.joined()), 431,
+            "HEADERS_TOO_LARGE"),
+        .other(
+            "a long header", request("GET /health/live", headers: "X-A: \(String(repeating: "a", count: 20_000))\r\n"),
+            431, "HEADERS_TOO_LARGE"),
         .other("a chunked body beyond the limit", chunked(17), 413, "PAYLOAD_TOO_LARGE"),
     ]
 
     /// A chunked body of so many KiB.
     private static func chunked(_ kibibytes: Int) -> [UInt8] {
         let chunk = "400\r\n" + String(repeating: " ", count: 1024) + "\r\n"
-        let head = "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let head =
+            "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         return Array((head + String(repeating: chunk, count: kibibytes) + "0\r\n\r\n").utf8)
     }
 
-    @Test("a bad request is refused with its code, in the error's shape, and nothing is stored", arguments: bodies + queries + others)
+    @Test(
+        "a bad request is refused with its code, in the error's shape, and nothing is stored",
+        arguments: bodies + queries + others)
     func refused(sample: Case) async throws {
         let world = try World()
         try await withServer(world) { port in

@@ -72,10 +72,12 @@ import Yams
         let id = try await world.ask()
         try await world.complete(id)
         let samples = [
-            ("GET", "/appointments/00123", "PersonAppointments"), ("GET", "/appointments?status=completed", "AppointmentPage"),
+            ("GET", "/appointments/00123", "PersonAppointments"),
+            ("GET", "/appointments?status=completed", "AppointmentPage"),
             ("GET", "/appointments/00123/\(id)", "Appointment"), ("GET", "/appointments/00123/\(id)/events", "History"),
             ("GET", "/audit/events?include=entry", "AuditPage"), ("GET", "/audit/events", "AuditPage"),
-            ("GET", "/health/ready", "Readiness"), ("GET", "/nothing", "Problem"), ("GET", "/appointments/1", "Problem"),
+            ("GET", "/health/ready", "Readiness"), ("GET", "/nothing", "Problem"),
+            ("GET", "/appointments/1", "Problem"),
             ("POST", "/appointments", "AppointmentCreated"),
         ]
         for (method, target, name) in samples {
@@ -109,7 +111,9 @@ struct Schema {
         if let text = value.text {
             if let allowed = self["enum"]?.texts, !allowed.contains(text) { return false }
             if let constant = self["const"]?.node.string, constant != text { return false }
-            if let pattern = self["pattern"]?.node.string, (try? Regex(pattern).wholeMatch(in: text)) == nil { return false }
+            if let pattern = self["pattern"]?.node.string, (try? Regex(pattern).wholeMatch(in: text)) == nil {
+                return false
+            }
         }
         if let number = value.whole {
             if let minimum = self["minimum"]?.node.int, number < minimum { return false }
