@@ -78,7 +78,8 @@ let package = Package(
             name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections"],
             swiftSettings: strict),
         .testTarget(
-            name: "HandlersTests", dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"],
+            name: "HandlersTests",
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",

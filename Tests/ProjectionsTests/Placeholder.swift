@@ -1,2 +1,0 @@
-/// Placeholder until the first file of this target lands.
-private enum Placeholder {}
