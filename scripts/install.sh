@@ -12,8 +12,8 @@ declare -A packages=(
     # What swift build needs on Debian 12, the system library behind GRDB, and curl for the README's requests.
     [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libsqlite3-dev
            libstdc++-12-dev libxml2 make zlib1g-dev"
-    # The time zones that the domain's own are compared with.
-    [test]="tzdata"
+    # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks.
+    [test]="tzdata python3 mount util-linux"
 )
 minimum_swift=6.2
 

@@ -40,7 +40,8 @@ final class RunningLedger: Sendable {
     private let scratch: ScratchDirectory
     private let exit = Mutex<Int32?>(nil)
 
-    init(_ arguments: [String], input: String = "") throws {
+    /// - Parameter program: another program to run, such as a shell.
+    init(_ arguments: [String], input: String = "", program: String? = nil) throws {
         scratch = try ScratchDirectory()
         try Data(input.utf8).write(to: URL(fileURLWithPath: scratch.path + "/input"))
         var actions = posix_spawn_file_actions_t()
@@ -49,7 +50,7 @@ final class RunningLedger: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, scratch.path + "/input", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, scratch.path + "/output", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, scratch.path + "/errors", O_WRONLY | O_CREAT, 0o600)
-        let path = try LedgerBinary.url().path
+        let path = try program ?? LedgerBinary.url().path
         let words = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var pid: pid_t = 0

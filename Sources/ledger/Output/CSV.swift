@@ -18,7 +18,8 @@ enum CSV {
     ///
     /// Schedules hold numbers and times alone, so a quote is no part of any good line.
     static func lines(_ text: String) -> [(number: Int, cells: [Substring])] {
-        text.split(separator: /\r?\n/, omittingEmptySubsequences: false).enumerated()
+        // CR and LF together are one Character.
+        text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
             .map { ($0.offset + 1, $0.element.split(separator: ",", omittingEmptySubsequences: false)) }
             .filter { $0.1 != [""] }
     }
