@@ -18,7 +18,10 @@ import enum EventStore.Expectation
         let id = try answer.text("appointmentId")
         #expect(
             answer.text
-                == #"{"appointmentId":"\#(id)","message":"Appointment scheduling is in process","status":"pending","insuredId":"00123","scheduleId":100,"countryISO":"PE","createdAt":"2026-11-24T07:10:53.123Z"}"#
+                == #"""
+                {"appointmentId":"\#(id)","message":"Appointment scheduling is in process","status":"pending",\#
+                "insuredId":"00123","scheduleId":100,"countryISO":"PE","createdAt":"2026-11-24T07:10:53.123Z"}
+                """#
         )
         #expect(answer.header("Location") == "/appointments/00123/\(id)")
         #expect(answer.header("X-Correlation-Id") == "visit-7")

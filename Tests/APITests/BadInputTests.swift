@@ -100,7 +100,8 @@ import Testing
             "another media type", post(Array(with().utf8), headers: "Content-Type: text/plain\r\n"), 415,
             "UNSUPPORTED_MEDIA_TYPE"),
         .other(
-            "a body of 16 KiB and a byte", post(Array(repeating: 0x20, count: 16 * 1024 + 1)), 413, "PAYLOAD_TOO_LARGE"),
+            "a body of 16 KiB and a byte", post(Array(repeating: 0x20, count: 16 * 1024 + 1)), 413,
+            "PAYLOAD_TOO_LARGE"),
         .other(
             "a string of 1 MiB", post(Array(with(insured: "\"" + String(repeating: "1", count: 1 << 20) + "\"").utf8)),
             413, "PAYLOAD_TOO_LARGE"),
@@ -109,8 +110,11 @@ import Testing
         .other(
             "CL and TE",
             Array(
-                "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-                    .utf8), 400, "VALIDATION_ERROR"),
+                """
+                POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \
+                4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n
+                """
+                .utf8), 400, "VALIDATION_ERROR"),
         .other(
             "a NUL in a header", request("GET /health/live", headers: "X-Thing: a\u{0}b\r\n"), 400, "VALIDATION_ERROR"),
         .other("no HTTP", Array("\u{16}\u{3}\u{1}hello\r\n\r\n".utf8), 400, "VALIDATION_ERROR"),
@@ -128,7 +132,10 @@ import Testing
     private static func chunked(_ kibibytes: Int) -> [UInt8] {
         let chunk = "400\r\n" + String(repeating: " ", count: 1024) + "\r\n"
         let head =
-            "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            """
+            POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: \
+            chunked\r\n\r\n
+            """
         return Array((head + String(repeating: chunk, count: kibibytes) + "0\r\n\r\n").utf8)
     }
 

@@ -63,7 +63,10 @@ import Testing
             let answer = try await onThread { () -> Answer? in
                 let client = try RawClient(port: port)
                 client.send(
-                    "POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n"
+                    """
+                    POST /appointments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: \
+                    10000000\r\n\r\n
+                    """
                 )
                 client.send(Array(repeating: 0x20, count: 20_000))
                 return client.answer()

@@ -17,7 +17,12 @@ import Testing
         let entry = try Entry(event(), stream: stream, version: 1, previous: nil)
         #expect(
             String(decoding: entry.bytes, as: UTF8.self)
-                == #"{"type":"requested","schema":1,"stream":"appointment-01a20eb6-7f19-7b9d-981d-8314088a3df2","version":1,"previous":null,"id":"00000000-0000-0001-0000-000000000002","at":"2026-11-24T07:10:53.123Z","country":"PE","actor":"key:front-desk","correlation":"visit-7","causation":null,"data":{"scheduleId":100},"personal":{}}"#
+                == #"""
+                {"type":"requested","schema":1,"stream":"appointment-01a20eb6-7f19-7b9d-981d-8314088a3df2",\#
+                "version":1,"previous":null,"id":"00000000-0000-0001-0000-000000000002",\#
+                "at":"2026-11-24T07:10:53.123Z","country":"PE","actor":"key:front-desk","correlation":"visit-7",\#
+                "causation":null,"data":{"scheduleId":100},"personal":{}}
+                """#
         )
     }
 

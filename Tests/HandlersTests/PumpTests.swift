@@ -51,7 +51,10 @@ import Testing
         let record = try log("two\nlines \u{1B}[31m", ["requestId": "r-1", "b": "\"", "a": "x"])
         #expect(
             String(decoding: record.bytes, as: UTF8.self)
-                == #"{"timestamp":"2026-11-24T07:10:53.123Z","level":"NOTICE","requestId":"r-1","service":"ledger","message":"two\u000alines \u001b[31m","data":{"a":"x","b":"\""}}"#
+                == #"""
+                {"timestamp":"2026-11-24T07:10:53.123Z","level":"NOTICE","requestId":"r-1","service":"ledger",\#
+                "message":"two\u000alines \u001b[31m","data":{"a":"x","b":"\""}}
+                """#
         )
     }
 

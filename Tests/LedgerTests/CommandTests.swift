@@ -114,7 +114,10 @@ import Testing
         _ = try await begin()
         // An actor may be named by whoever holds the file; the list of keys shows names as they are.
         try await tamper(
-            "INSERT INTO api_keys VALUES (x'00', '=cmd|calc', 'intake', 0, NULL), (x'01', '@a,\"b\"', 'intake', 0, NULL)"
+            """
+            INSERT INTO api_keys VALUES (x'00', '=cmd|calc', 'intake', 0, NULL), (x'01', '@a,"b"', 'intake', \
+            0, NULL)
+            """
         )
         let csv = try await run("keys", "list", "--format", "csv")
         #expect(csv.output.contains("\r\n'=cmd|calc,intake,"))
@@ -173,12 +176,18 @@ import Testing
     @Test("slots are imported, listed and exported")
     func slots() async throws {
         let csv =
-            "scheduleId,countryISO,centerId,specialtyId,medicId,date\r\n5,PE,1,2,3,2027-01-04T15:00:00Z\r\n6,CL,1,2,3,2027-01-04T15:00:00Z\r\n"
+            """
+            scheduleId,countryISO,centerId,specialtyId,medicId,date\r\n5,PE,1,2,3,2027-01-04T15:00:00Z\r\n6,CL,\
+            1,2,3,2027-01-04T15:00:00Z\r\n
+            """
         #expect(try await run("schedules", "import", "-", input: csv).status == 0)
         let list = try await run("schedules", "list")
         #expect(
             list.lines.first
-                == #"{"scheduleId":5,"countryISO":"PE","centerId":1,"specialtyId":2,"medicId":3,"date":"2027-01-04T15:00:00.000Z","available":true,"appointmentId":null}"#
+                == #"""
+                {"scheduleId":5,"countryISO":"PE","centerId":1,"specialtyId":2,"medicId":3,\#
+                "date":"2027-01-04T15:00:00.000Z","available":true,"appointmentId":null}
+                """#
         )
         #expect(
             try await run("schedules", "export").output.hasPrefix(
@@ -191,7 +200,10 @@ import Testing
         let id = try await begin()[0]
         #expect(try await run("verify").status == 0)
         try await tamper(
-            "DROP TRIGGER events_are_never_updated; UPDATE events SET entry = CAST(replace(CAST(entry AS TEXT), '100', '101') AS BLOB) WHERE position = 1"
+            """
+            DROP TRIGGER events_are_never_updated; UPDATE events SET entry = CAST(replace(CAST(entry AS TEXT), \
+            '100', '101') AS BLOB) WHERE position = 1
+            """
         )
         let outcome = try await run("verify")
         #expect(outcome.status == 2)
@@ -213,10 +225,16 @@ import Testing
     func deadLetters() async throws {
         let id = try await begin()[0]
         let body =
-            #"{"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":100,"countryISO":"PE","timestamp":"2026-11-24T00:00:00Z","correlationId":"c"}"#
+            #"""
+            {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":100,"countryISO":"PE",\#
+            "timestamp":"2026-11-24T00:00:00Z","correlationId":"c"}
+            """#
         let sent = Int64(Date().timeIntervalSince1970 * 1000)
         let letter =
-            "INSERT INTO dead_letters VALUES (17, 'appointments-pe', CAST('\(body)' AS BLOB), \(sent), 3, 'late', \(sent))"
+            """
+            INSERT INTO dead_letters VALUES (17, 'appointments-pe', CAST('\
+            \(body)' AS BLOB), \(sent), 3, 'late', \(sent))
+            """
         try await tamper(letter)
         let listed = try rows(try await run("dlq", "list"))
         #expect(listed.map { $0["appointmentId"]?.text } == [id])

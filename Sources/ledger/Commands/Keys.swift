@@ -20,8 +20,8 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes a key and prints its secret, this once.",
             discussion: """
-                Roles: intake asks and reads a person's own; operator reads every list; auditor reads histories and the \
-                audit log without seeing persons; admin may all.
+                Roles: intake asks and reads a person's own; operator reads every list; auditor reads \
+                histories and the audit log without seeing persons; admin may all.
 
                 EXAMPLE
                   ledger keys create --name front-desk --role intake

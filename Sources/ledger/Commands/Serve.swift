@@ -13,8 +13,8 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves the API and runs router, country processors and projectors, all in one process.",
         discussion: """
-            Without API keys it serves this machine alone. With keys (`ledger keys create`) it may listen on any address, \
-            and every request but /health and /openapi.yaml needs one.
+            Without API keys it serves this machine alone. With keys (`ledger keys create`) it may listen on any \
+            address, and every request but /health and /openapi.yaml needs one.
 
             EXAMPLES
               ledger serve
@@ -47,7 +47,10 @@ struct Serve: AsyncParsableCommand {
         try await requireKeys(ledger)
         if ledger.hasNewDemoSlots {
             logger.notice(
-                "a new ledger: made \(DemoSlots.count) demo slots a country, scheduleId 1 to 500 for PE, 1001 to 1500 for CL",
+                """
+                a new ledger: made \
+                \(DemoSlots.count) demo slots a country, scheduleId 1 to 500 for PE, 1001 to 1500 for CL
+                """,
                 metadata: ["directory": "\(data)"])
         }
         try await ledger.messaging.begin()
@@ -74,7 +77,10 @@ struct Serve: AsyncParsableCommand {
         if ["127.0.0.1", "::1", "localhost"].contains(host) { return }
         if try await ledger.apiKeys.list().contains(where: { $0.revokedAt == nil }) { return }
         throw ValidationError(
-            "without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or leave out --host"
+            """
+            without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or \
+            leave out --host
+            """
         )
     }
 
