@@ -24,15 +24,11 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port to listen on; 0 for any free one.") var port = 8080
-    @Option(help: "The ledger's directory; made when it is missing.") var data = "./data"
-    @Option(
-        help: "trace, debug, info, notice, warning, error or critical; otherwise $LOG_LEVEL, or info.",
-        transform: Logs.level)
-    var logLevel: Logger.Level?
     @Option(help: "Seconds after which an appointment that stands still is sent round again.")
     var sweepAfter = Int(Sweeper.patienceMilliseconds / 1000)
     @Flag(inversion: .prefixedNo, help: "Fill a new ledger with 500 slots a country to try it out.")
     var demoSlots = true
+    @OptionGroup var options: SharedOptions
 
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535") }
@@ -40,18 +36,15 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let logger = Logs.start("ledger", level: logLevel)
-        let ledger = try await Embedded.open(data, .create(demoSlots: demoSlots))
-        let lock = try ServerLock(data)
+        let logger = Logs.start("ledger", level: options.logLevel)
+        let ledger = try await Embedded.open(options.data, .create(demoSlots: demoSlots))
+        let lock = try ServerLock(options.data)
         defer { withExtendedLifetime(lock) {} }
         try await requireKeys(ledger)
         if ledger.hasNewDemoSlots {
             logger.notice(
-                """
-                a new ledger: made \
-                \(DemoSlots.count) demo slots a country, scheduleId 1 to 500 for PE, 1001 to 1500 for CL
-                """,
-                metadata: ["directory": "\(data)"])
+                "a new ledger with \(DemoSlots.count) demo slots a country: 1 to 500 in PE, 1001 to 1500 in CL",
+                metadata: ["directory": "\(options.data)"])
         }
         try await ledger.messaging.begin()
         try await catchUp(ledger, logger)
