@@ -119,17 +119,20 @@ extension Slot {
     }
 
     fileprivate init(from reader: inout JSONReader) throws(JSONError) {
-        var numbers: [String: Int64] = [:]
+        var numbers: (schedule: Int64?, center: Int64?, specialty: Int64?, medic: Int64?)
         var date: Timestamp?
         try reader.object { key, reader throws(JSONError) in
             switch key {
-            case "scheduleId", "centerId", "specialtyId", "medicId": numbers[key] = try reader.integer()
+            case "scheduleId": numbers.schedule = try reader.integer()
+            case "centerId": numbers.center = try reader.integer()
+            case "specialtyId": numbers.specialty = try reader.integer()
+            case "medicId": numbers.medic = try reader.integer()
             case "date": date = Timestamp(try reader.string())
             default: try reader.skip()
             }
         }
-        guard let schedule = numbers["scheduleId"].flatMap(ScheduleID.init(_:)), let center = numbers["centerId"],
-            let specialty = numbers["specialtyId"], let medic = numbers["medicId"], let date
+        guard let schedule = numbers.schedule.flatMap(ScheduleID.init(_:)), let center = numbers.center,
+            let specialty = numbers.specialty, let medic = numbers.medic, let date
         else { throw reader.error("a slot lacks one of its fields") }
         self.init(schedule: schedule, center: center, specialty: specialty, medic: medic, date: date)
     }

@@ -140,15 +140,15 @@ extension Entry {
         switch key {
         case .type: type = try reader.string()
         case .schema: schema = Int(try reader.integer())
-        case .stream: stream = try reader.value("a stream name", StreamID.init(_:))
+        case .stream: stream = try reader.value("a stream name", StreamID.init(utf8:))
         case .version: version = Int(try reader.integer())
-        case .previous: previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64:))
-        case .id: id = try reader.value("a UUID", Identifier.init(_:))
-        case .at: at = try reader.value("a moment in RFC 3339", Timestamp.init(_:))
+        case .previous: previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64UTF8:))
+        case .id: id = try reader.value("a UUID", Identifier.init(utf8:))
+        case .at: at = try reader.value("a moment in RFC 3339", Timestamp.init(utf8:))
         case .country: country = try reader.string()
         case .actor: actor = try reader.string()
         case .correlation: correlation = try reader.string()
-        case .causation: causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(_:))
+        case .causation: causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(utf8:))
         case .data:
             guard reader.peek() == UInt8(ascii: "{") else { throw reader.error("data is no object") }
             data = try reader.raw()
@@ -171,9 +171,9 @@ extension PersonalReference {
         var parts: (subject: Identifier?, key: Int?, sha256: Hash?)
         try reader.object { key, reader throws(JSONError) in
             switch key {
-            case "subject": parts.subject = try reader.value("a UUID", Identifier.init(_:))
+            case "subject": parts.subject = try reader.value("a UUID", Identifier.init(utf8:))
             case "key": parts.key = Int(try reader.integer())
-            case "sha256": parts.sha256 = try reader.value("a digest", Hash.init(base64:))
+            case "sha256": parts.sha256 = try reader.value("a digest", Hash.init(base64UTF8:))
             default: try reader.skip()
             }
         }
@@ -181,15 +181,5 @@ extension PersonalReference {
             throw reader.error("a personal field lacks its subject, key or digest")
         }
         self.init(field: field, subject: subject, key: key, sha256: sha256)
-    }
-}
-
-extension JSONReader {
-    /// Reads a string that writes a value of another type.
-    package mutating func value<Value>(
-        _ name: StaticString, _ parse: (String) -> Value?
-    ) throws(JSONError) -> Value {
-        guard let value = parse(try string()) else { throw error("expected \(name)") }
-        return value
     }
 }

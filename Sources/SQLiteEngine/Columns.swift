@@ -11,7 +11,8 @@ extension Row {
 
     /// The 32 bytes of a digest column.
     func hash(_ column: Int) throws -> Hash {
-        guard let hash = try withUnsafeData(atIndex: column, { $0.flatMap { Hash(bytes: $0) } }) else {
+        guard let hash = try withUnsafeData(atIndex: column, { $0.flatMap { $0.withUnsafeBytes(Hash.init(raw:)) } })
+        else {
             throw damaged(column)
         }
         return hash
@@ -19,7 +20,8 @@ extension Row {
 
     /// The 16 bytes of a UUID column.
     func identifier(_ column: Int) throws -> Identifier {
-        guard let id = try withUnsafeData(atIndex: column, { $0.flatMap { Identifier(bytes: $0) } }) else {
+        guard let id = try withUnsafeData(atIndex: column, { $0.flatMap { $0.withUnsafeBytes(Identifier.init(raw:)) } })
+        else {
             throw damaged(column)
         }
         return id

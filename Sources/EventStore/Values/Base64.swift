@@ -72,6 +72,25 @@ package enum Base64 {
         return bits < 6 && buffer == 0 ? bytes : nil
     }
 
+    /// Decodes a text without its padding into as many bytes as it writes; false for a text that `encode` would not have
+    /// written, or that writes another number of bytes.
+    static func decode(_ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        guard text.count * 6 / 8 == bytes.count else { return false }
+        var (buffer, bits, place): (UInt32, UInt32, Int) = (0, 0, 0)
+        for character in text {
+            guard let value = digit(character, standard) else { return false }
+            buffer = buffer << 6 | UInt32(value)
+            bits += 6
+            if bits >= 8 {
+                bits -= 8
+                bytes[place] = UInt8(truncatingIfNeeded: buffer >> bits)
+                place += 1
+            }
+            buffer &= (1 << bits) - 1
+        }
+        return buffer == 0
+    }
+
     private static func digit(_ character: UInt8, _ alphabet: [UInt8]) -> UInt8? {
         switch character {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - 65

@@ -10,6 +10,12 @@ package struct Hash: Hashable, Sendable {
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
 
+    /// The digest with these bytes, copied at once; nil unless there are 32.
+    package init?(raw bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == 32 else { return nil }
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
+    }
+
     /// The 32 bytes, in order.
     package var bytes: [UInt8] { withBytes { Array($0) } }
 
@@ -63,7 +69,15 @@ extension Hash: CustomStringConvertible {
 
     /// The digest that a base64 text writes; nil unless it is the one canonical text of 32 bytes.
     package init?(base64 text: some StringProtocol) {
-        guard let bytes = Base64.decode(text) else { return nil }
-        self.init(bytes: bytes)
+        guard let value = Array(text.utf8).withUnsafeBufferPointer({ Hash(base64UTF8: $0) }) else { return nil }
+        self = value
+    }
+
+    init?(base64UTF8 text: UnsafeBufferPointer<UInt8>) {
+        guard text.count == 44, text[43] == UInt8(ascii: "=") else { return nil }
+        let isCanonical = withUnsafeMutableBytes(of: &words) { bytes in
+            Base64.decode(UnsafeBufferPointer(rebasing: text[..<43]), into: bytes)
+        }
+        if !isCanonical { return nil }
     }
 }

@@ -67,10 +67,11 @@ extension Timestamp: CustomStringConvertible {
     /// Strict: upper-case `T` and `Z`, every field in its range for that month and year, no leap second, since a
     /// 60th second has no millisecond of its own. Digits beyond the millisecond are dropped. Nil for anything else.
     package init?(_ text: some StringProtocol) {
-        self.init(utf8: Array(text.utf8))
+        guard let value = Array(text.utf8).withUnsafeBufferPointer({ Timestamp(utf8: $0) }) else { return nil }
+        self = value
     }
 
-    init?(utf8 bytes: [UInt8]) {
+    init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
         var cursor = DigitCursor(bytes: bytes)
         guard let year = cursor.number(4), cursor.skip("-"), let month = cursor.number(2), cursor.skip("-"),
             let day = cursor.number(2), cursor.skip("T"), let hour = cursor.number(2), cursor.skip(":"),
@@ -87,7 +88,7 @@ extension Timestamp: CustomStringConvertible {
 
 /// Reads fixed-width decimal fields from ASCII bytes.
 private struct DigitCursor {
-    let bytes: [UInt8]
+    let bytes: UnsafeBufferPointer<UInt8>
     var place = 0
 
     var isAtEnd: Bool { place == bytes.count }
