@@ -6,7 +6,7 @@
 package struct JSONReader {
     let bytes: UnsafeBufferPointer<UInt8>
     /// The byte to be read next.
-    package private(set) var place = 0
+    package internal(set) var place = 0
     private var depth = 0
     private let maximumDepth: Int
 
@@ -56,7 +56,7 @@ package struct JSONReader {
         return true
     }
 
-    private mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
+    mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
         guard take(character) else { throw error("expected '\(character)'") }
     }
 }
@@ -221,30 +221,7 @@ extension JSONReader {
         throw error("a string does not end")
     }
 
-    /// Reads a string that writes a value of another type, from its bytes and without making a string of them.
-    package mutating func value<Value>(
-        _ name: StaticString, _ parse: (UnsafeBufferPointer<UInt8>) -> Value?
-    ) throws(JSONError) -> Value {
-        try expect("\"")
-        let start = place
-        while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
-            if bytes[place] < 0x20 { throw error("a control character stands unescaped in a string") }
-            if bytes[place] == UInt8(ascii: "\\") {
-                let text = Array(try escapedString(from: start).utf8)
-                guard let value = text.withUnsafeBufferPointer(parse) else { throw error("expected \(name)") }
-                return value
-            }
-            place += 1
-        }
-        guard place < bytes.count else { throw error("a string does not end") }
-        guard let value = parse(UnsafeBufferPointer(rebasing: bytes[start..<place])) else {
-            throw error("expected \(name)")
-        }
-        place += 1
-        return value
-    }
-
-    private mutating func escapedString(from start: Int) throws(JSONError) -> String {
+    mutating func escapedString(from start: Int) throws(JSONError) -> String {
         var content = Array(bytes[start..<place])
         while place < bytes.count {
             let byte = bytes[place]

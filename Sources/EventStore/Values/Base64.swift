@@ -72,8 +72,8 @@ package enum Base64 {
         return bits < 6 && buffer == 0 ? bytes : nil
     }
 
-    /// Decodes a text without its padding into as many bytes as it writes; false for a text that `encode` would not have
-    /// written, or that writes another number of bytes.
+    /// Decodes a text without its padding into as many bytes as it writes; false for a text that `encode` would not
+    /// have written, or that writes another number of bytes.
     static func decode(_ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
         guard text.count * 6 / 8 == bytes.count else { return false }
         var (buffer, bits, place): (UInt32, UInt32, Int) = (0, 0, 0)

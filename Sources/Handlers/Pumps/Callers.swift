@@ -7,7 +7,7 @@ package final class Callers: Sendable {
     /// From so many callers on the pumps pause between batches.
     private static let crowd = 8
     /// How long a pump pauses, in milliseconds: it still gets a fair share of the machine.
-    private static let pauseMilliseconds: Int64 = 40
+    private static let pauseMilliseconds: Int64 = 80
 
     private let waiting = Atomic<Int>(0)
 
