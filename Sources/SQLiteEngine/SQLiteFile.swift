@@ -53,7 +53,6 @@ package final class SQLiteFile: Sendable {
             try database.execute(
                 sql: """
                     PRAGMA cache_size = -65536;
-                    PRAGMA mmap_size = 1073741824;
                     PRAGMA recursive_triggers = ON;
                     """)
         }
