@@ -29,8 +29,18 @@ package struct Finding: Equatable, Sendable {
         case rowBehind = "row-behind"
         /// A row is not the fold of its events.
         case rowDiffers = "row-differs"
+        /// The view refuses to give a row out.
+        case rowUnreadable = "row-unreadable"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
+    }
+
+    /// What can be verified by itself.
+    package enum Part: CaseIterable, Sendable {
+        /// Every entry, its hash, its place and its link to the one before.
+        case chain
+        /// Every row of the view.
+        case views
     }
 
     package init(_ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, message: String) {
@@ -39,8 +49,20 @@ package struct Finding: Equatable, Sendable {
     }
 }
 
+extension Finding.Kind {
+    /// The parts that this damage belongs to. An event that can't be read leaves its row without proof as well.
+    var parts: Set<Finding.Part> {
+        switch self {
+        case .entryUnreadable: [.chain, .views]
+        case .leafDiffers, .positionGap, .versionGap, .previousDiffers, .sealedDiffers: [.chain]
+        case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents: [.views]
+        }
+    }
+}
+
 /// What `verify` covered and found.
 package struct VerifyReport: Equatable, Sendable {
+    private let parts: Set<Finding.Part>
     package var events = 0
     package var streams = 0
     package var rows = 0
@@ -53,11 +75,12 @@ package struct VerifyReport: Equatable, Sendable {
     /// The most findings that are kept; the others are counted.
     package static let maximumFindings = 1000
 
-    package init() {}
+    package init(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases)) { self.parts = parts }
 
     package var isClean: Bool { findingCount == 0 }
 
     mutating func add(_ finding: Finding) {
+        if finding.kind.parts.isDisjoint(with: parts) { return }
         findingCount += 1
         if findings.count < Self.maximumFindings { findings.append(finding) }
     }

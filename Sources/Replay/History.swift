@@ -64,6 +64,10 @@ package struct History: Sendable {
 
     package var items: [HistoryItem] { events.map(HistoryItem.init) }
 
+    /// The events that made the appointment what it was; none before its first, and for a version that it has not
+    /// reached.
+    package func items(until moment: Moment) -> [HistoryItem] { prefix(until: moment).map(HistoryItem.init) }
+
     /// The appointment as it was; nil before its first event, and for a version that it has not reached.
     ///
     /// - Throws: `corrupt` when an event can't be read.

@@ -11,16 +11,19 @@ package struct Verify: Sendable {
     private let store: any EventStore
     private let views: any AppointmentViews
     private let people: PersonResolver?
+    private let parts: Set<Finding.Part>
     private let batch: Int
     private let progress: @Sendable (VerifyProgress) -> Void
 
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
+    /// - Parameter parts: what is verified; all of it unless given.
     package init(
         feed: any EventFeed, store: any EventStore, views: any AppointmentViews, people: PersonResolver?,
-        batch: Int = 1000, progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
+        parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 1000,
+        progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
         (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
-        (self.batch, self.progress) = (max(batch, 1), progress)
+        (self.parts, self.batch, self.progress) = (parts, max(batch, 1), progress)
     }
 
     private struct Held {
@@ -31,7 +34,7 @@ package struct Verify: Sendable {
     }
 
     private struct State {
-        var report = VerifyReport()
+        var report: VerifyReport
         var streams: [StreamID: Held] = [:]
         var position = 0
     }
@@ -40,7 +43,7 @@ package struct Verify: Sendable {
     ///
     /// - Throws: `unavailable`: the store stopped answering and nothing is known.
     package func run() async throws(EventStoreError) -> VerifyReport {
-        var state = State()
+        var state = State(report: VerifyReport(parts))
         state.report.head = try await feed.head()
         while state.position < state.report.head {
             let before = state.position
@@ -56,7 +59,7 @@ package struct Verify: Sendable {
                 VerifyProgress(
                     position: state.position, head: state.report.head, findings: state.report.findingCount))
         }
-        try await compareRows(&state)
+        if parts.contains(.views) { try await compareRows(&state) }
         state.report.streams = state.streams.count
         return state.report
     }
@@ -162,7 +165,14 @@ package struct Verify: Sendable {
     private func compareRows(_ state: inout State) async throws(EventStoreError) {
         var place: RowPlace?
         while true {
-            let rows = try await views.rows(RowFilter(), after: place, offset: 0, limit: 500)
+            let rows: [AppointmentRow]
+            do throws(EventStoreError) {
+                rows = try await views.rows(RowFilter(), after: place, offset: 0, limit: 500)
+            } catch {
+                if error.code == .unavailable { throw error }
+                try await compareSingly(&state, error)
+                break
+            }
             for row in rows { try await compare(row, &state) }
             state.report.rows += rows.count
             guard rows.count == 500, let last = rows.last else { break }
@@ -174,6 +184,24 @@ package struct Verify: Sendable {
                     .rowMissing, stream: stream, version: held.head.version,
                     message: "the appointment has events and no row in the view"))
         }
+    }
+
+    /// Goes through the rows that are left one by one, to name those that the view can't give out.
+    private func compareSingly(_ state: inout State, _ damage: EventStoreError) async throws(EventStoreError) {
+        var isNamed = false
+        for stream in state.streams.filter({ !$0.value.hasRow }).keys.sorted() {
+            do throws(EventStoreError) {
+                guard let row = try await views.row(stream.appointment) else { continue }
+                state.report.rows += 1
+                try await compare(row, &state)
+            } catch {
+                if error.code == .unavailable { throw error }
+                isNamed = true
+                state.streams[stream]?.hasRow = true
+                state.report.add(Finding(.rowUnreadable, stream: stream, message: error.message))
+            }
+        }
+        if !isNamed { state.report.add(Finding(.rowUnreadable, message: damage.message)) }
     }
 
     private func compare(_ row: AppointmentRow, _ state: inout State) async throws(EventStoreError) {

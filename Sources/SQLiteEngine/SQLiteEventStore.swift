@@ -30,8 +30,8 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
         try await file.scan { database in
             try database.rows(
-                "SELECT \(Self.columns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
-                [position, max(limit, 0)], Self.event)
+                "SELECT \(Self.feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
+                [position, max(limit, 0)], Self.feedEvent)
         }
     }
 
@@ -104,6 +104,8 @@ extension SQLiteEventStore {
 
 extension SQLiteEventStore {
     private static let columns = "position, stream, version, leaf, entry, sealed"
+    /// With the columns that audit queries filter by. They repeat what the entry says.
+    private static let feedColumns = columns + ", type, country, at, actor, correlation"
 
     static func read(_ stream: StreamID, from version: Int, in database: Database) throws -> [RecordedEvent] {
         try database.rows(
@@ -116,6 +118,23 @@ extension SQLiteEventStore {
         try RecordedEvent(
             position: row[0], stream: StreamID(try row.identifier(1)), version: row[2], entry: try row.bytes(4),
             leaf: try row.hash(3), sealed: row.hasNull(atIndex: 5) ? [:] : try unseal(row.bytes(5), of: row))
+    }
+
+    /// The event of a row of the feed. A changed column would hide an event from a query and leave every hash whole,
+    /// so the columns are compared with the entry.
+    private static func feedEvent(_ row: Row) throws -> RecordedEvent {
+        let event = try event(row)
+        let entry = event.entry
+        let texts = [(6, entry.type), (7, entry.country), (9, entry.actor), (10, entry.correlation)]
+        let isTrue = texts.allSatisfy { (row[$0] as String).utf8.elementsEqual($1.utf8) } && row.moment(8) == entry.at
+        guard isTrue else {
+            throw EventStoreError(
+                .corrupt,
+                message:
+                    "a column of version \(event.version) of \(event.stream) differs from its entry: `ledger verify`"
+            )
+        }
+        return event
     }
 
     private static func unseal(_ json: [UInt8], of row: Row) throws -> [String: [UInt8]] {

@@ -44,7 +44,9 @@ struct Embedded: Sendable {
                 try FileManager.default.createDirectory(
                     atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             } catch {
-                throw EventStoreError(.unavailable, message: "the directory \(directory) can't be made", cause: error)
+                // Foundation's error is not passed on: its description is a dump.
+                throw EventStoreError(
+                    .unavailable, message: "the directory \(directory) can't be made: name another --data")
             }
         }
         let file = try SQLiteFile(path: path)

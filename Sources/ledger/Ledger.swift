@@ -31,17 +31,27 @@ struct Ledger: AsyncParsableCommand {
             Glibc.exit(code.rawValue)
         } catch is OutputClosed {
             Glibc.exit(0)
-        } catch let error as EventStoreError {
-            report("ledger: \(error)")
-            Glibc.exit(1)
-        } catch let error as Refusal {
-            report("ledger: \(error)")
-            Glibc.exit(1)
         } catch {
-            let code = exitCode(for: error)
-            let text = fullMessage(for: error)
-            if code == .success { print(text) } else { report(text) }
-            Glibc.exit(code == .success ? 0 : 1)
+            if exitCode(for: error) == .success {
+                print(fullMessage(for: error))
+                Glibc.exit(0)
+            }
+            report("ledger: \(explanation(of: error))")
+            Glibc.exit(1)
         }
+    }
+
+    /// What happened, in one line.
+    private static func explanation(of error: any Error) -> String {
+        if error is EventStoreError || error is Refusal || error is BenchError { return oneLine("\(error)") }
+        let message = oneLine(message(for: error))
+        // The parser says where help is; its usage and its list of options are left to that.
+        let full = fullMessage(for: error).split(separator: "\n").map { $0.drop { $0 == " " } }
+        guard let help = full.last(where: { $0.hasPrefix("See '") }) else { return message }
+        return message + (message.hasSuffix(".") ? " " : ". ") + help
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        text.split { $0.isNewline }.joined(separator: " ")
     }
 }

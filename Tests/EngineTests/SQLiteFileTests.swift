@@ -51,7 +51,9 @@ import Testing
             "UPDATE events SET entry = CAST(replace(CAST(entry AS TEXT), 'PE', 'CL') AS BLOB)",
             "UPDATE events SET leaf = zeroblob(32)", "UPDATE events SET leaf = x'00'", "UPDATE events SET version = 2",
             "UPDATE events SET stream = zeroblob(16)", "UPDATE events SET entry = x'00'",
-            "UPDATE events SET sealed = x'7b'",
+            "UPDATE events SET sealed = x'7b'", "UPDATE events SET type = 'failed'", "UPDATE events SET country = 'CL'",
+            "UPDATE events SET at = at + 1", "UPDATE events SET actor = 'nobody'",
+            "UPDATE events SET correlation = 'another'",
         ])
     func corrupt(sql: String) async throws {
         try await append(1)

@@ -274,6 +274,188 @@ import Testing
         #expect(outcome.errors.isEmpty)
     }
 
+    @Test("an output that can't be written is a failure, and not a shorter result")
+    func fullOutput() async throws {
+        _ = try await begin()
+        let ledger = try LedgerBinary.url().path
+        let outcome = try await shell("'\(ledger)' schedules export --data '\(scratch.data)' > /dev/full")
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.hasPrefix("ledger: standard output can't be written"))
+    }
+
+    @Test("verify ends with 2 also when nobody reads what it found")
+    func verifyClosed() async throws {
+        _ = try await begin()
+        try await tamper("UPDATE appointments SET status = 'completed'")
+        let ledger = try LedgerBinary.url().path
+        let outcome = try await shell(
+            "{ sleep 0.1; '\(ledger)' verify --data '\(scratch.data)'; } | true; echo ${PIPESTATUS[0]}")
+        #expect(outcome.output == "2\n")
+    }
+
+    @Test(
+        "verify finds what was changed where no hash looks: in a column that queries filter by, in a row of the view",
+        arguments: [
+            ("DROP TRIGGER events_are_never_updated; UPDATE events SET country = 'CL' WHERE position = 1", "--chain"),
+            ("DROP TRIGGER events_are_never_updated; UPDATE events SET actor = 'me' WHERE position = 1", "--chain"),
+            ("UPDATE appointments SET status = 'lost' WHERE country = 'PE'", "--views"),
+            ("UPDATE appointments SET leaf = x'00' WHERE country = 'PE'", "--views"),
+        ])
+    func verifyParts(sql: String, part: String) async throws {
+        _ = try await begin()
+        #expect(try await run("verify", part).status == 0)
+        try await tamper(sql)
+        #expect(try await run("verify").status == 2)
+        let found = try await run("verify", part)
+        #expect(found.status == 2)
+        #expect(try rows(found).contains { $0["kind"]?.text?.hasSuffix("-unreadable") == true })
+        if part == "--views" { #expect(try await run("verify", "--chain").status == 0) }
+    }
+
+    @Test(
+        "an error is one line that says where help is, and no dump",
+        arguments: [
+            ["audit", "--limit", "0"], ["request"], ["stats", "--format", "xml"], ["schedules", "import", "/"],
+            ["keys", "create", "--name", "x", "--role", "king"], ["dlq", "redrive", "1", "--all"],
+            ["dlq", "redrive", "--all", "--limit", "0"], ["dlq", "list", "--limit", "-1"],
+            ["audit", "--from", "2027-01-01T00:00:00Z", "--to", "2026-01-01T00:00:00Z"],
+        ])
+    func oneLine(arguments: [String]) async throws {
+        let run = try RunningLedger(arguments + ["--data", scratch.data])
+        #expect(try await run.waitForExit() == 1)
+        #expect(run.errors.hasPrefix("ledger: "))
+        #expect(run.errors.filter(\.isNewline).count == 1)
+        #expect(!run.errors.contains("Error"))
+    }
+
+    @Test("a file of slots that is no file, or none of ours, is refused with the remedy")
+    func noSlots() async throws {
+        _ = try await begin()
+        let mark = try await run("schedules", "import", "-", input: "\u{FEFF}\(Self.header)\n")
+        #expect(mark.errors.contains("without one"))
+        let late = try await run("schedules", "import", "-", input: "\n\(Self.header)\n")
+        #expect(late.errors.contains("line 1 of -"))
+        let conflict = try await run(
+            "schedules", "import", "-",
+            input: "\(Self.header)\n9001,CL,1,1,1,2027-01-04T15:00:00Z\n1001,PE,9,9,9,2027-01-04T15:00:00Z\n")
+        #expect(conflict.status == 1)
+        #expect(conflict.errors.hasPrefix("ledger: line 3: schedule 1001 belongs to another country"))
+        #expect(try rows(try await run("schedules", "list", "--country", "CL")).count == 500)
+    }
+
+    private static let header = "scheduleId,countryISO,centerId,specialtyId,medicId,date"
+
+    @Test("a moment that an appointment never had is refused by history and state alike")
+    func moments() async throws {
+        let id = try await begin()[0]
+        for verb in ["history", "state"] {
+            let beyond = try await run(verb, id, "--version", "9")
+            #expect(beyond.status == 1)
+            #expect(beyond.errors.contains("has no version 9: it stands at version 1"))
+            #expect(try await run(verb, id, "--as-of", "2020-01-01T00:00:00Z").status == 1)
+            #expect(try await run(verb, id, "--version", "1").status == 0)
+        }
+    }
+
+    @Test("audit filters by type, correlation and time, and follows what comes")
+    func auditFilters() async throws {
+        _ = try await begin()
+        let all = try rows(try await run("audit"))
+        let (first, second) = (all[0], all[1])
+        let correlation = try #require(first["correlation"]?.text)
+        let at = try #require(second["at"]?.text)
+        #expect(try rows(try await run("audit", "--type", "requested")).count == 2)
+        #expect(try rows(try await run("audit", "--type", "failed")).isEmpty)
+        #expect(try rows(try await run("audit", "--correlation", correlation)) == [first])
+        #expect(try rows(try await run("audit", "--from", at)) == [second])
+        #expect(try rows(try await run("audit", "--to", at)).count == 2)
+        let follow = try RunningLedger(
+            ["audit", "--follow", "--country", "CL", "--format", "table", "--data", scratch.data])
+        defer { follow.signal(SIGKILL) }
+        try await Task.sleep(for: .milliseconds(900))
+        _ = try await run("request", "--insured", "00125", "--schedule", "1002", "--country", "CL")
+        let end = ContinuousClock.now + .seconds(20)
+        while follow.output.filter(\.isNewline).count < 4, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let lines = follow.output.split(separator: "\n")
+        #expect(lines.count == 4)
+        #expect(lines.filter { $0.hasPrefix("position") }.count == 1)
+    }
+
+    @Test("a request from the shell is taken on by a server beside it, and its history is a chain of hashes")
+    func chain() async throws {
+        let server = try await LedgerServer(scratch.data)
+        let asked = try await run("request", "--insured", "00123", "--schedule", "100", "--country", "PE")
+        let id = try #require(try rows(asked).first?["appointmentId"]?.text)
+        try await server.waitUntilAllEnded()
+        try await server.stop()
+        let events = try rows(try await run("history", id))
+        #expect(events.map { $0["type"]?.text } == ["requested", "routed", "country-processed", "completed"])
+        #expect(events[0]["actor"]?.text == "cli")
+        #expect(events[0]["previous"] == .null)
+        for (before, event) in zip(events, events.dropFirst()) { #expect(event["previous"] == before["leaf"]) }
+        for event in events {
+            let entry = try #require(event["entry"]?.text.flatMap(Base64.decode))
+            #expect(event["leaf"]?.text == Hash.leaf(of: entry).description)
+        }
+    }
+
+    @Test("text that would break a cell or a terminal is escaped")
+    func escapes() async throws {
+        _ = try await begin()
+        let names = "('a\u{1B}[2J', x'00'), ('b\u{202E}c', x'01'), ('say \"\u{301}, \"', x'02')"
+        try await tamper(
+            """
+            INSERT INTO api_keys (name, digest, role, created) \
+            SELECT column1, column2, 'intake', 0 FROM (VALUES \(names))
+            """
+        )
+        let table = try await run("keys", "list", "--format", "table").output
+        #expect(table.contains("a\\u{1B}[2J  "))
+        #expect(table.contains("b\\u{202E}c  "))
+        #expect(!table.unicodeScalars.contains("\u{1B}"))
+        let csv = try await run("keys", "list", "--format", "csv").output
+        #expect(csv.utf8.split(separator: 10).contains { $0.starts(with: "\"say \"\"\u{301}, \"\"\",intake".utf8) })
+    }
+
+    @Test("redrive --all takes every letter, and a letter that can't be read is listed, shown and discarded")
+    func manyLetters() async throws {
+        _ = try await begin()
+        let sent = Int64(Date().timeIntervalSince1970 * 1000)
+        func letters(_ range: ClosedRange<Int>) -> String {
+            """
+            INSERT INTO dead_letters \
+            WITH RECURSIVE n(id) AS (VALUES (\(range.lowerBound)) UNION ALL SELECT id + 1 FROM n \
+            WHERE id < \(range.upperBound)) SELECT id, 'appointments-error', CAST('junk' AS BLOB), \(sent), 3, NULL, \
+            \(sent) FROM n
+            """
+        }
+        try await tamper(letters(1...1201))
+        let some = try await run("dlq", "list")
+        #expect(some.lines.count == 1000)
+        #expect(some.errors.contains("more letters than 1000"))
+        #expect(try await run("dlq", "redrive", "--queue", "appointments-error", "--limit", "1").status == 0)
+        #expect(try await run("dlq", "redrive", "--all").errors.contains("1200 letters"))
+        #expect(try await run("dlq", "list").lines.isEmpty)
+        try await tamper("DELETE FROM messages; " + letters(5...5))
+        #expect(try rows(try await run("dlq", "show", "5"))[0]["appointment"] == .null)
+        #expect(try await run("dlq", "discard", "5", "--reason", "no message of ours").status == 0)
+        #expect(try await run("dlq", "list").lines.isEmpty)
+        #expect(try rows(try await run("audit", "--type", "failed")).isEmpty)
+    }
+
+    @Test("the file holds the SHA-256 of a secret")
+    func digest() async throws {
+        let created = try await run("keys", "create", "--name", "front-desk", "--role", "intake")
+        let secret = try #require(try rows(created).first?["secret"]?.text)
+        let digest = Data(Hash(of: Array(secret.utf8)).bytes)
+        let holds = try FileManager.default.contentsOfDirectory(atPath: scratch.data).contains { file in
+            try Data(contentsOf: URL(fileURLWithPath: scratch.data + "/" + file)).firstRange(of: digest) != nil
+        }
+        #expect(holds)
+    }
+
     private func tamper(_ sql: String) async throws {
         let script =
             "import sqlite3,sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.stdin.read()); c.commit()"

@@ -32,10 +32,13 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @Option(help: "At most so many letters.") var limit = 1000
         @OptionGroup var options: SharedOptions
 
+        func validate() throws { try requireLetterLimit(limit) }
+
         func run() async throws {
             let ledger = try await options.open()
             var printer = options.printer(["id", "kind", "queue", "appointmentId", "receives", "at", "reason"])
-            for letter in try await ledger.messaging.list(queue, limit: limit) {
+            let letters = try await ledger.messaging.list(queue, limit: limit + 1)
+            for letter in letters.prefix(limit) {
                 try printer.row { $0.object { letter.write(to: &$0) } }
             }
             if queue == nil {
@@ -46,6 +49,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 }
             }
             try printer.finish()
+            if letters.count > limit { report("ledger: there are more letters than \(limit): name a larger --limit") }
         }
     }
 
@@ -100,22 +104,35 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @Argument(help: "The letters' ids.") var ids: [String] = []
         @Option(help: "All letters of this queue.", transform: Reading.queue) var queue: QueueName?
         @Flag(help: "All letters.") var all = false
-        @Option(help: "At most so many.") var limit = 1000
+        @Option(help: "At most so many; without it as many as there are.") var limit: Int?
         @OptionGroup var options: SharedOptions
 
         func validate() throws {
-            guard !ids.isEmpty || all || queue != nil else {
-                throw ValidationError("name letters, a --queue, or --all")
+            guard [!ids.isEmpty, all, queue != nil].count(where: { $0 }) == 1 else {
+                throw ValidationError("name letters, or a --queue, or --all")
             }
+            if let limit { try requireLetterLimit(limit) }
+            if limit != nil, !ids.isEmpty { throw ValidationError("--limit goes with --queue or --all") }
         }
 
         func run() async throws {
             let messaging = try await options.open().messaging
-            let chosen = ids.isEmpty ? try await messaging.list(queue, limit: limit).map(\.id) : ids
-            let count = try await messaging.redrive(chosen)
-            report(
-                "ledger: \(count) of \(chosen.count) letters are in their queues again; `ledger stats` shows them move")
-            if count < ids.count { throw ExitCode(3) }
+            guard ids.isEmpty else {
+                let count = try await messaging.redrive(ids)
+                report("ledger: \(count) of \(ids.count) letters are in their queues again")
+                if count < ids.count { throw ExitCode(3) }
+                return
+            }
+            // A letter that dies again meanwhile is left: it is newer than the command.
+            let start = Machine.now()
+            var count = 0
+            while count < limit ?? .max {
+                let page = try await messaging.list(queue, limit: min((limit ?? .max) - count, 1000))
+                let chosen = page.filter { $0.deadAt <= start }.map(\.id)
+                if chosen.isEmpty { break }
+                count += try await messaging.redrive(chosen)
+            }
+            report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
         }
     }
 
@@ -158,9 +175,13 @@ struct DeadLettersCommand: AsyncParsableCommand {
             let safe = name.unicodeScalars.filter {
                 $0.isASCII && ($0.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains($0))
             }
-            return "operator:\(String(String.UnicodeScalarView(safe.prefix(64))))"
+            return "operator:\(safe.isEmpty ? String(getuid()) : String(String.UnicodeScalarView(safe.prefix(64))))"
         }
     }
+}
+
+private func requireLetterLimit(_ limit: Int) throws {
+    guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit is 1 to 1000000") }
 }
 
 extension Embedded {

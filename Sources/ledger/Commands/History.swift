@@ -23,7 +23,9 @@ struct HistoryCommand: AsyncParsableCommand {
     func run() async throws {
         let history = try await History.find(id, in: try await options.open())
         var printer = options.printer(["version", "position", "type", "at", "actor", "leaf", "previous", "data"])
-        for item in history.items(until: moment.moment) { try printer.row { $0.historyItem(item) } }
+        let items = history.items(until: moment.moment)
+        if items.isEmpty { throw history.refusal(at: moment.moment) }
+        for item in items { try printer.row { $0.historyItem(item) } }
         try printer.finish()
     }
 }
@@ -46,9 +48,7 @@ struct StateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let history = try await History.find(id, in: try await options.open())
-        guard let row = try history.state(at: moment.moment) else {
-            throw Refusal("appointment \(id) had no event then: `ledger history \(id)` shows when it began")
-        }
+        guard let row = try history.state(at: moment.moment) else { throw history.refusal(at: moment.moment) }
         var printer = options.printer([
             "appointmentId", "insuredId", "countryISO", "status", "createdAt", "updatedAt", "schedule.scheduleId",
             "schedule.date", "failure.reason", "version",
@@ -70,12 +70,13 @@ extension History {
         return history
     }
 
-    /// The events up to a point.
-    func items(until moment: Moment) -> [HistoryItem] {
-        switch moment {
-        case .latest: items
-        case .time(let time): items.filter { $0.at <= time }
-        case .version(let version): items.filter { $0.version <= version }
+    /// Why there is nothing to show of a moment.
+    func refusal(at moment: Moment) -> Refusal {
+        if case .version(let version) = moment {
+            let last = events.last?.version ?? 0
+            return Refusal("appointment \(appointment) has no version \(version): it stands at version \(last)")
         }
+        return Refusal(
+            "appointment \(appointment) had no event then: `ledger history \(appointment)` shows when it began")
     }
 }

@@ -31,7 +31,11 @@ struct SchedulesCommand: AsyncParsableCommand {
         func run() async throws {
             let rows = try ScheduleFile.read(file)
             let ledger = try await options.open(.create(demoSlots: false))
-            try await ledger.addSlots(rows)
+            do throws(EventStoreError) {
+                try await ledger.addSlots(rows.map { ($0.country, $0.slot) })
+            } catch {
+                throw ScheduleFile.refusal(error, rows)
+            }
             report("ledger: imported \(rows.count) slots; `ledger schedules list` shows them")
         }
     }
@@ -109,17 +113,30 @@ enum ScheduleFile {
     static let header = "scheduleId,countryISO,centerId,specialtyId,medicId,date"
     static let columns = header.split(separator: ",").map(String.init) + ["available", "appointmentId"]
 
+    /// A line of the file.
+    typealias Line = (number: Int, country: Country, slot: Slot)
+
     /// Reads and checks every line.
     ///
     /// - Throws: a refusal that names the first bad line, its field and the remedy.
-    static func read(_ path: String) throws -> [(country: Country, slot: Slot)] {
-        let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path)
-        guard let content = try handle?.readToEnd() ?? (handle == nil ? nil : Data()) else {
-            throw Refusal("there is no file \(path) to read")
+    static func read(_ path: String) throws -> [Line] {
+        guard let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path) else {
+            throw Refusal("there is no file \(path) to read: name another, or - for standard input")
         }
-        guard let text = String(validating: content, as: UTF8.self) else { throw Refusal("\(path) is not UTF-8") }
+        let content: Data?
+        do {
+            content = try handle.readToEnd()
+        } catch {
+            throw Refusal("\(path) can't be read: name a file of slots, or - for standard input")
+        }
+        guard let text = String(validating: content ?? Data(), as: UTF8.self) else {
+            throw Refusal("\(path) is not UTF-8: save it as UTF-8")
+        }
+        if text.unicodeScalars.first == "\u{FEFF}" {
+            throw Refusal("\(path) begins with a byte order mark: save it as UTF-8 without one")
+        }
         let lines = CSV.lines(text)
-        guard lines.first?.cells.joined(separator: ",") == header else {
+        guard let first = lines.first, first.number == 1, first.cells.joined(separator: ",") == header else {
             throw Refusal("line 1 of \(path) is not '\(header)': write it as the first line")
         }
         var seen: [ScheduleID: Int] = [:]
@@ -132,7 +149,15 @@ enum ScheduleFile {
         }
     }
 
-    private static func slot(_ cells: [Substring], _ line: Int) throws -> (country: Country, slot: Slot) {
+    /// What the country's database refused, with the line that it stands in.
+    static func refusal(_ error: EventStoreError, _ lines: [Line]) -> any Error {
+        guard error.code == .invalid,
+            let line = lines.first(where: { error.message.hasPrefix("schedule \($0.slot.schedule.number) ") })
+        else { return error }
+        return Refusal("line \(line.number): \(error.message)")
+    }
+
+    private static func slot(_ cells: [Substring], _ line: Int) throws -> Line {
         guard cells.count == 6 else {
             throw Refusal("line \(line): \(cells.count) fields instead of 6: \(header)")
         }
@@ -147,7 +172,7 @@ enum ScheduleFile {
             throw Refusal("line \(line): countryISO is not PE or CL")
         }
         return (
-            country,
+            line, country,
             Slot(
                 schedule: schedule, center: try number(cells[2], "centerId"),
                 specialty: try number(cells[3], "specialtyId"), medic: try number(cells[4], "medicId"),

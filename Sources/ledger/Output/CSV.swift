@@ -11,7 +11,9 @@ enum CSV {
         var cell = cell
         if let first = cell.utf8.first, "=+-@\t\r".utf8.contains(first) { cell = "'" + cell }
         guard cell.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return cell }
-        return "\"" + cell.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        // By scalars: a quote with a combining mark behind it is another Character.
+        let quoted = cell.unicodeScalars.flatMap { $0 == "\"" ? [$0, $0] : [$0] }
+        return "\"" + String(String.UnicodeScalarView(quoted)) + "\""
     }
 
     /// The lines of a file without quotes, each with its number from 1; line ends are LF or CRLF.

@@ -20,13 +20,14 @@ struct Printer {
     private let columns: [String]
     private var page: [[String]] = []
     private var count = 0
+    private var hasHeader = false
 
     /// - Parameter columns: the members that tables and CSV show, in order; `schedule.date` is a member of a member.
     init(_ format: OutputFormat, columns: [String]) { (self.format, self.columns) = (format, columns) }
 
     /// Prints one result.
     ///
-    /// - Throws: `OutputClosed` when nobody reads any more.
+    /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written.
     mutating func row(_ write: (inout JSONWriter) -> Void) throws {
         var writer = JSONWriter(reservingCapacity: 1024)
         write(&writer)
@@ -57,9 +58,9 @@ struct Printer {
 
     /// Prints what a table holds back, so that who follows sees it.
     mutating func flush() throws {
-        guard !page.isEmpty || count == 0 else { return }
-        let isFirst = count <= page.count
-        try put(Table.lines(isFirst ? [columns] + page : page, hasHeader: isFirst))
+        guard !page.isEmpty || !hasHeader, format == .table else { return }
+        defer { hasHeader = true }
+        try put(Table.lines(hasHeader ? page : [columns] + page, hasHeader: !hasHeader))
         page.removeAll()
     }
 
@@ -83,14 +84,27 @@ struct Printer {
 enum StandardOutput {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// - Throws: `OutputClosed` when nobody reads any more.
+    /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written, so that a
+    ///   result that was cut off by a full disk does not pass for a whole one.
     static func write(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw OutputClosed() }
-            rest = rest.dropFirst(count)
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+                continue
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN:
+                // Whoever shares the terminal or pipe may have made it non-blocking.
+                var wanted = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&wanted, 1, -1)
+            case EPIPE: throw OutputClosed()
+            case let code:
+                throw Refusal(
+                    "standard output can't be written (\(String(cString: strerror(code)))): it is not complete")
+            }
         }
     }
 }

@@ -21,8 +21,14 @@ enum Table {
         return line + "\n"
     }
 
-    /// A text without what would move a terminal's cursor or change its colours.
+    /// A text in which what would move a terminal's cursor, change its colours or turn its direction is escaped.
     private static func printable(_ text: String) -> String {
-        String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+        text.unicodeScalars.reduce(into: "") { text, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
     }
 }
