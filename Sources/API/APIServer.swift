@@ -1,3 +1,4 @@
+import Glibc
 package import Handlers
 import HummingbirdCore
 package import Logging
@@ -11,6 +12,7 @@ import Synchronization
 /// A graceful shutdown closes idle connections at once and the others after their answer.
 package struct APIServer: Service {
     private let server: any Service
+    private let address: String
     private let bound = BoundPort()
 
     /// - Parameter port: 0 for any free port; `port` tells which one it was.
@@ -18,6 +20,7 @@ package struct APIServer: Service {
         table: RequestTable, host: String, port: Int, limits: TransportLimits = TransportLimits(), logger: Logger
     ) {
         let bound = bound
+        address = "\(host):\(port)"
         server = RequestChannel(table: table, limits: limits).server(
             configuration: ServerConfiguration(
                 address: .hostname(host, port: port), backlog: 1024,
@@ -32,7 +35,15 @@ package struct APIServer: Service {
     }
 
     /// Serves until a graceful shutdown.
-    package func run() async throws { try await server.run() }
+    ///
+    /// - Throws: `ListenError` when the address can't be listened on.
+    package func run() async throws {
+        do {
+            try await server.run()
+        } catch let error as IOError {
+            throw ListenError(address: address, cause: error)
+        }
+    }
 }
 
 /// A port that is known once the server listens.
@@ -63,5 +74,15 @@ private final class BoundPort: Sendable {
                 if let port { continuation.resume(returning: port) }
             }
         }
+    }
+}
+
+/// The server's address is taken, not allowed, or not this machine's.
+package struct ListenError: Error, CustomStringConvertible {
+    let address: String
+    let cause: IOError
+
+    package var description: String {
+        "\(address) can't be listened on: \(String(cString: strerror(cause.errnoCode))); take another --host or --port"
     }
 }

@@ -93,6 +93,17 @@ import Testing
         try await server.stop()
     }
 
+    @Test("a port that is in use ends the server with one line that says so")
+    func portInUse() async throws {
+        let server = try await LedgerServer(scratch.data)
+        let other = try ScratchDirectory()
+        let second = try RunningLedger(["serve", "--data", other.data, "--port", String(server.port)])
+        #expect(try await second.waitForExit(seconds: 20) == 1)
+        #expect(second.errors.split(separator: "\n").last?.hasPrefix("ledger: ") == true)
+        #expect(second.errors.contains("\(server.port)"))
+        try await server.stop()
+    }
+
     @Test("without keys the server refuses an address that others can reach")
     func otherAddress() async throws {
         let outcome = try await LedgerBinary.run("serve", "--data", scratch.data, "--host", "0.0.0.0", "--port", "0")

@@ -18,9 +18,10 @@ struct Pumps: Service {
 
     func run() async throws {
         let stop = Stop()
-        await withGracefulShutdownHandler {
+        // Cancelled when the server could not begin: the pumps end as well, or the process would stay.
+        await withTaskCancellationOrGracefulShutdownHandler {
             await pump(until: stop)
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             stop.request()
         }
         logger.info("the pumps have finished what was in hand")
