@@ -34,7 +34,13 @@ final class RequestAssembler: ChannelDuplexHandler {
             do throws(Problem) {
                 try head.check(connection.limits)
                 self.head = head
-                if head.headers.first(name: "Expect")?.lowercased() == "100-continue", connection.unanswered == 0 {
+                // Its first byte may have come with the request before.
+                if connection.requestDeadline == nil {
+                    connection.requestDeadline = .now() + connection.limits.requestDeadline
+                }
+                if head.version.minor >= 1, connection.unanswered == 0,
+                    head.headers.first(name: "Expect")?.lowercased() == "100-continue"
+                {
                     context.writeAndFlush(
                         wrapOutboundOut(.head(.init(version: .http1_1, status: .continue))), promise: nil)
                 }

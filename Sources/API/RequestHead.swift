@@ -39,8 +39,8 @@ extension HTTPRequestHead {
     /// A body with two lengths, or with a coding that we don't read, could smuggle a second request past a proxy.
     private func checkFraming(_ lengths: Int, _ codings: Int, _ limits: TransportLimits) throws(Problem) {
         guard lengths + codings <= 1 else { throw .malformed("A body has one length: Content-Length or chunked") }
-        if codings == 1, headers.first(name: "Transfer-Encoding")?.lowercased() != "chunked" {
-            throw .malformed("The only transfer coding is chunked")
+        if codings == 1, version.minor == 0 || headers.first(name: "Transfer-Encoding")?.lowercased() != "chunked" {
+            throw .malformed("The only transfer coding is chunked, in HTTP/1.1")
         }
         if let length = headers.first(name: "Content-Length") {
             guard let length = Int(length), length >= 0 else { throw .malformed("Content-Length is no number") }

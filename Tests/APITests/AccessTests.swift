@@ -100,4 +100,44 @@ import Testing
         #expect(again.header("Idempotent-Replayed") == "true")
         #expect(again.body == first.body)
     }
+
+    @Test("a key is not looked up for an address that has used up its requests")
+    func guessing() async throws {
+        let world = try World(limits: RateLimits(perKey: nil, perAddress: RateLimit(perSecond: 1, burst: 3)))
+        let key = try await world.key("desk", .intake)
+        var statuses: [Int] = []
+        for guess in 0..<4 {
+            statuses.append(
+                try await world.send("GET", "/appointments/00123", key: "g\(guess)", from: "10.0.0.7").status)
+        }
+        #expect(statuses == [401, 401, 401, 429])
+        let right = try await world.send("GET", "/appointments/00123", key: key, from: "10.0.0.7")
+        #expect(right.status == 429)
+        #expect(right.header("Retry-After") == "1")
+        #expect(try await world.send("GET", "/appointments/00123", key: key, from: "10.0.0.8").status == 200)
+    }
+
+    @Test(
+        "without keys a web page of another origin, or under another name, may do nothing",
+        arguments: [
+            ("Origin", "https://evil.example", 401), ("Origin", "null", 401), ("Host", "evil.example", 401),
+            ("Host", "127.0.0.1.evil.example", 401), ("Origin", "http://localhost:3000", 201),
+            ("Host", "127.0.0.1:8080", 201), ("Host", "[::1]:8080", 201),
+        ])
+    func otherOrigin(name: String, value: String, status: Int) async throws {
+        let world = try World()
+        let answer = try await world.send("POST", "/appointments", body: World.request, headers: [(name, value)])
+        #expect(answer.status == status)
+        #expect(try await world.store.head() == (status == 201 ? 1 : 0))
+    }
+
+    @Test("metrics are open on this machine alone; elsewhere an operator reads them")
+    func metrics() async throws {
+        let world = try World()
+        let (reader, other) = (try await world.key("ops", .operator), try await world.key("desk", .intake))
+        #expect(try await world.send("GET", "/metrics").status == 200)
+        #expect(try await world.send("GET", "/metrics", from: "10.0.0.7").status == 401)
+        #expect(try await world.send("GET", "/metrics", key: other, from: "10.0.0.7").status == 403)
+        #expect(try await world.send("GET", "/metrics", key: reader, from: "10.0.0.7").status == 200)
+    }
 }

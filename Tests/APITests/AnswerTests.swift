@@ -1,11 +1,6 @@
-import Appointments
 import EventStore
-import Handlers
-import Projections
 import RawHTTP
 import Testing
-
-import enum EventStore.Expectation
 
 /// What good requests are answered.
 @Suite struct AnswerTests {
@@ -113,7 +108,7 @@ import enum EventStore.Expectation
 
     @Test("a store that does not answer is 503 with Retry-After, never an empty list")
     func unavailable() async throws {
-        let world = try World(failing: Unavailable(), views: Unavailable())
+        let world = try World(failing: Failing(), views: Failing())
         for (method, target) in [
             ("POST", "/appointments"), ("GET", "/appointments/00123"), ("GET", "/appointments?status=failed"),
         ] {
@@ -135,29 +130,4 @@ import enum EventStore.Expectation
         #expect(metrics.text.contains("POST /appointments"))
         #expect(!metrics.text.contains("00123"))
     }
-}
-
-/// A store whose disk is gone: every call ends as the protocol says it ends then.
-private struct Unavailable: EventStore, AppointmentViews {
-    private var outage: EventStoreError { EventStoreError(.unavailable, message: "the disk is gone") }
-
-    func append(
-        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
-    ) async throws(EventStoreError) -> [RecordedEvent] { throw outage }
-
-    func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] { throw outage }
-
-    func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? { throw outage }
-
-    func rows(
-        _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
-    ) async throws(EventStoreError) -> [AppointmentRow] { throw outage }
-
-    func count(_ filter: RowFilter) async throws(EventStoreError) -> Int { throw outage }
-
-    func counts() async throws(EventStoreError) -> [RowCount] { throw outage }
-
-    func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
-    ) async throws(EventStoreError) -> [AppointmentRow] { throw outage }
 }

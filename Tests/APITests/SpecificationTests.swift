@@ -38,7 +38,26 @@ import Yams
         case .ready: wanted.insert("503")
         default: break
         }
-        #expect(Set(try #require(operation?["responses"]).keys) == wanted)
+        #expect(Set(try #require(operation?["responses"]).keys) == wanted.union(["default"]))
+    }
+
+    @Test("a route takes the query parameters that it documents and no other", arguments: Route.allCases)
+    func parameters(route: Route) async throws {
+        let document = try await document()
+        // Health, metrics and the document itself pass over what probes may add.
+        guard case .roles = route.audience else { return }
+        var all: Set<String> = []
+        for other in Route.allCases { all.formUnion(document.queryParameters(of: other)) }
+        #expect(all.count > 15)
+        let documented = document.queryParameters(of: route)
+        let path = route.template.replacing("{insuredId}", with: "00123")
+            .replacing("{appointmentId}", with: UUIDs.some)
+        for name in all {
+            let answer = try await World().send(route.method, "\(path)?\(name)=%20")
+            #expect(answer.codes(name) == ["INVALID_QUERY_PARAM"], "\(name)")
+            let isUnknown = answer.text.contains(#""\#(name)":[{"message":"Unknown query parameter""#)
+            #expect(isUnknown == !documented.contains(name), "\(name)")
+        }
     }
 
     @Test("the codes of errors and fields are all in the specification")
@@ -99,13 +118,26 @@ struct Schema {
     var keys: [String] { node.mapping?.keys.compactMap(\.string) ?? [] }
     var texts: [String] { node.sequence?.compactMap(\.string) ?? [] }
 
+    /// The names of a route's parameters in the query.
+    func queryParameters(of route: Route) -> Set<String> {
+        let operation = self["paths"]?[route.template]?[route.method.lowercased()]
+        let parameters = operation?["parameters"]?.node.sequence.map { $0.map(Schema.init) } ?? []
+        return Set(
+            parameters.compactMap { parameter in
+                let parameter = parameter.resolved(in: self)
+                return parameter?["in"]?.node.string == "query" ? parameter?["name"]?.node.string : nil
+            })
+    }
+
+    /// What a reference stands for; the part itself when it is none.
+    private func resolved(in document: Schema) -> Schema? {
+        guard let reference = self["$ref"]?.node.string else { return self }
+        return reference.split(separator: "/").dropFirst().reduce(document) { $0?[String($1)] }
+    }
+
     /// Whether a value is what the schema describes.
     func accepts(_ value: JSONValue, in document: Schema) -> Bool {
-        if let reference = self["$ref"]?.node.string {
-            var target: Schema? = document
-            for name in reference.split(separator: "/").dropFirst() { target = target?[String(name)] }
-            return target?.accepts(value, in: document) ?? false
-        }
+        if self["$ref"] != nil { return resolved(in: document)?.accepts(value, in: document) ?? false }
         let types = self["type"].map { $0.node.string.map { [$0] } ?? $0.texts } ?? []
         guard types.isEmpty || types.contains(where: { Self.type($0, has: value) }) else { return false }
         if let text = value.text {

@@ -19,6 +19,7 @@ struct World {
     let runner: ProjectionRunner
     let table: RequestTable
     let clock: Clock
+    let logger: Logger
 
     final class Clock: Sendable {
         private let time = Mutex(Timestamp("2026-11-24T07:10:53.123Z")!)
@@ -28,8 +29,10 @@ struct World {
 
     /// - Parameter failing: stands in for the store where a test wants it to fail.
     init(
-        limits: RateLimits = RateLimits(), failing: (any EventStore)? = nil, views other: (any AppointmentViews)? = nil
+        limits: RateLimits = RateLimits(), failing: (any EventStore)? = nil, views other: (any AppointmentViews)? = nil,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws {
+        self.logger = logger
         let clock = Clock()
         let now: @Sendable () -> Timestamp = { clock.now }
         let random: @Sendable (Int) -> [UInt8] = { (0..<$0).map { _ in .random(in: 0...255) } }
@@ -52,8 +55,7 @@ struct World {
             sweeps: MemorySweepLog(views: views), now: now)
         table = RequestTable(
             performer: performer, views: other ?? views, audit: store, authenticator: Authenticator(keys: keys),
-            status: status, secrets: ring, limits: limits, random: random,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            status: status, secrets: ring, limits: limits, random: random, logger: logger)
     }
 
     /// Creates an API key and gives its secret.
@@ -95,8 +97,15 @@ struct World {
         return try answer.text("appointmentId")
     }
 
-    /// Routes, processes and completes an appointment of Peru whose slot is schedule 100.
-    func complete(_ appointment: String) async throws {
+    /// Asks over the wire, with some more header fields.
+    static func asking(insured: String = "00123", schedule: Int = 100, headers: String = "") -> [UInt8] {
+        post(
+            Array(#"{"insuredId":"\#(insured)","scheduleId":\#(schedule),"countryISO":"PE"}"#.utf8),
+            headers: "Content-Type: application/json\r\n" + headers)
+    }
+
+    /// Routes and processes an appointment of Peru whose slot is schedule 100.
+    func process(_ appointment: String) async throws {
         let id = try #require(AppointmentID(appointment))
         let slot = Slot(
             schedule: ScheduleID(100)!, center: 4, specialty: 3, medic: 2,
@@ -108,6 +117,12 @@ struct World {
         for message in messaging.receiveNow(from: .peru, limit: 10, visibilityMilliseconds: 1000) {
             _ = try await performer.run(CountryProcessor(.peru, body: message.body))
         }
+        try await catchUp()
+    }
+
+    /// Routes, processes and completes an appointment of Peru whose slot is schedule 100.
+    func complete(_ appointment: String) async throws {
+        try await process(appointment)
         clock.advance(milliseconds: 1000)
         for message in messaging.receiveNow(from: .completion, limit: 10, visibilityMilliseconds: 1000) {
             _ = try await performer.run(CompletionProjector(body: message.body))

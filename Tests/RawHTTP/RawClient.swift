@@ -53,9 +53,11 @@ package final class RawClient {
     package func finish() { shutdown(socket, Int32(SHUT_WR)) }
 
     /// Reads the next answer; nil when the server closes the connection or says nothing in time.
-    package func answer() -> Answer? {
+    ///
+    /// - Parameter hasBody: false for an answer to HEAD, which has the length of a body and no body.
+    package func answer(hasBody: Bool = true) -> Answer? {
         while true {
-            if let answer = parse() { return answer }
+            if let answer = parse(hasBody) { return answer }
             guard receive() else { return nil }
         }
     }
@@ -78,7 +80,7 @@ package final class RawClient {
         return true
     }
 
-    private func parse() -> Answer? {
+    private func parse(_ hasBody: Bool) -> Answer? {
         let end = Array("\r\n\r\n".utf8)
         guard let split = received.indices.first(where: { received[$0...].starts(with: end) }) else { return nil }
         let lines = String(decoding: received[..<split], as: UTF8.self).split(separator: "\r\n")
@@ -88,7 +90,8 @@ package final class RawClient {
             return (String(parts[0]), parts[1].trimmed)
         }
         guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { return nil }
-        let length = headers.first { $0.0.lowercased() == "content-length" }.flatMap { Int($0.1) } ?? 0
+        let stated = headers.first { $0.0.lowercased() == "content-length" }.flatMap { Int($0.1) } ?? 0
+        let length = hasBody ? stated : 0
         guard received.count >= split + 4 + length else { return nil }
         let body = Array(received[(split + 4)..<(split + 4 + length)])
         received.removeFirst(split + 4 + length)

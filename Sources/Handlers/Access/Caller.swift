@@ -43,16 +43,21 @@ package final class Authenticator: Sendable {
         (self.keys, self.beliefMilliseconds) = (keys, beliefMilliseconds)
     }
 
-    /// The caller of a request; nil for one that has no key while it is not required.
+    /// Whether a request is served without a key: it comes from this machine, and there are no keys.
     ///
-    /// - Throws: a problem for a key that is wrong, unknown or revoked; what the store throws.
-    func caller(of request: APIRequest, now: Timestamp) async throws -> Caller {
-        if request.isLoopback, try await !hasKeys(now: now) {
-            guard try request.isOfThisMachine else {
-                throw Problem.unauthenticated("A web page of another origin needs an API key: create one")
-            }
-            return .anonymous
+    /// - Throws: a problem for a page of another origin; what the store throws.
+    func needsNoKey(_ request: APIRequest, now: Timestamp) async throws -> Bool {
+        guard request.isLoopback, try await !hasKeys(now: now) else { return false }
+        guard try request.isOfThisMachine else {
+            throw Problem.unauthenticated("A web page of another origin needs an API key: create one")
         }
+        return true
+    }
+
+    /// The caller of a request that needs a key.
+    ///
+    /// - Throws: a problem for a key that is missing, wrong, unknown or revoked; what the store throws.
+    func caller(of request: APIRequest, now: Timestamp) async throws -> Caller {
         guard let secret = try secret(of: request) else {
             throw Problem.unauthenticated("Send an API key as X-API-Key or as Authorization: Bearer")
         }

@@ -27,7 +27,7 @@ extension RequestTable {
             writer.array { writer in
                 for item in history.items { writer.historyItem(item) }
             }
-        }.echoing(request)
+        }
     }
 
     /// `GET /audit/events`: a page, or the same as lines with `Accept: application/x-ndjson`.
@@ -36,11 +36,14 @@ extension RequestTable {
         let query = Self.auditQuery(&parameters)
         let includesEntry =
             parameters.value("include", "Include must be entry") { $0 == "entry" ? true : nil } ?? false
+        if let from = query.filter.from, let to = query.filter.to, from > to {
+            parameters.add("to", "To cannot be before from")
+        }
         try parameters.finish(adding: request.correlationIssues)
-        let page = try await query.page(of: audit, views: views)
+        let page = try await page(of: query)
         let capacity = 256 + page.items.count * (includesEntry ? 2048 : 768)
         if try request.header("Accept")?.contains("application/x-ndjson") ?? false {
-            return lines(page, caller, includesEntry, capacity).echoing(request)
+            return lines(page, caller, includesEntry, capacity)
         }
         return .json(capacity: capacity) { writer in
             writer.key("events")
@@ -57,7 +60,17 @@ extension RequestTable {
                 $0.boolean(page.next != nil)
                 $0.member("nextAfter", page.next)
             }
-        }.echoing(request)
+        }
+    }
+
+    private func page(of query: AuditQuery) async throws -> AuditPage {
+        do throws(EventStoreError) {
+            return try await query.page(of: audit, views: views)
+        } catch {
+            guard error.code == .invalid else { throw error }
+            throw Problem.invalid(
+                "insuredId", .invalidQueryParameter, "Ask for one appointment: the person has too many")
+        }
     }
 
     private func lines(

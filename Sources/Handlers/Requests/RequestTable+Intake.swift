@@ -4,14 +4,9 @@ import EventStore
 /// `POST /appointments`.
 extension RequestTable {
     func requestAppointment(_ request: APIRequest, _ caller: Caller) async throws -> APIResponse {
-        var query = RequestQuery(request.query)
-        try query.finish()
-        let key = try idempotencyKey(of: request)
-        let correlation = try request.correlation()
         try requireJSON(request)
         guard request.body.count <= AppointmentRequest.maximumBytes else { throw Problem.bodyTooLarge }
-        let body = try AppointmentRequest(request.body)
-
+        let (body, key, correlation) = try read(request)
         let bytes = random(64)
         let appointment =
             key.map { AppointmentID(owner: caller.actor, idempotencyKey: $0, secret: idempotencySecret) }
@@ -32,6 +27,20 @@ extension RequestTable {
         case .failed(let reason): throw UnexpectedCompletion(reason: reason)
         case .done: throw UnexpectedCompletion(reason: "intake ended without an event")
         }
+    }
+
+    /// Everything that the request says, or everything that is wrong with it.
+    private func read(
+        _ request: APIRequest
+    ) throws(Problem) -> (body: AppointmentRequest, key: String?, correlation: String?) {
+        var issues: [Problem.Issue] = []
+        var query = RequestQuery(request.query)
+        _ = try issues.collect { () throws(Problem) in try query.finish() }
+        let key = try issues.collect { () throws(Problem) in try idempotencyKey(of: request) } ?? nil
+        let correlation = try issues.collect { () throws(Problem) in try request.correlation() } ?? nil
+        let body = try issues.collect { () throws(Problem) in try AppointmentRequest(request.body) }
+        guard issues.isEmpty, let body else { throw Problem(issues) }
+        return (body, key, correlation)
     }
 
     private func accepted(_ event: RecordedEvent, _ body: AppointmentRequest, replayed: Bool) -> APIResponse {
@@ -80,8 +89,24 @@ extension RequestTable {
 }
 
 /// A handler ended as it never should.
-private struct UnexpectedCompletion: Error {
+struct UnexpectedCompletion: Error {
+    /// What it said; it holds no personal data.
     let reason: String
+}
+
+extension [Problem.Issue] {
+    /// Reads a part of a request and keeps what is wrong with it, to be reported with the rest.
+    ///
+    /// - Throws: a problem that is not about fields.
+    mutating func collect<Value>(_ read: () throws(Problem) -> Value) throws(Problem) -> Value? {
+        do throws(Problem) {
+            return try read()
+        } catch {
+            guard error.code == .validation else { throw error }
+            self += error.issues
+            return nil
+        }
+    }
 }
 
 extension Problem {

@@ -28,7 +28,7 @@ extension RequestTable {
         let page = PersonPage(
             rows: rows, filter: filter, limit: limit, offset: offset, total: total, available: available,
             isFiltered: isFiltered)
-        return .json(capacity: 512 + rows.count * 512, page.write).echoing(request)
+        return .json(capacity: 512 + rows.count * 512, page.write)
     }
 
     /// Offsets beyond this are refused: no list is that long, and the arithmetic stays inside 64 bits.
@@ -63,7 +63,7 @@ extension RequestTable {
                 $0.boolean(next != nil)
                 $0.member("nextCursor", next)
             }
-        }.echoing(request)
+        }
     }
 
     /// `GET /appointments/{insuredId}/{appointmentId}`: one appointment as it is, or as it was.
@@ -77,7 +77,7 @@ extension RequestTable {
         guard let id, let row = try await views.row(id), row.insured == insured else {
             throw Problem.appointmentNotFound
         }
-        guard time != nil || version != 0 else { return Self.answer(row).echoing(request) }
+        guard time != nil || version != 0 else { return Self.answer(row) }
         let history = try await History.read(id, from: store, insured: insured)
         let moment = time.map(Moment.time) ?? .version(version)
         guard let past = try history?.state(at: moment) else {
@@ -85,7 +85,7 @@ extension RequestTable {
                 .appointmentNotFound,
                 time == nil ? "The appointment has not reached this version" : "It was not requested yet at this time")
         }
-        return Self.answer(past).echoing(request)
+        return Self.answer(past)
     }
 
     private static func answer(_ row: AppointmentRow) -> APIResponse {
@@ -143,21 +143,8 @@ extension Problem.Issue {
 extension APIRequest {
     /// What is wrong with the correlation that the caller sent.
     var correlationIssues: [Problem.Issue] {
-        do throws(Problem) {
-            _ = try correlation()
-            return []
-        } catch {
-            return error.issues
-        }
-    }
-}
-
-extension APIResponse {
-    /// The answer with the correlation that the caller sent.
-    func echoing(_ request: APIRequest) -> APIResponse {
-        guard let correlation = try? request.correlation() else { return self }
-        var response = self
-        response.headers.append(("X-Correlation-Id", correlation))
-        return response
+        var issues: [Problem.Issue] = []
+        _ = try? issues.collect { () throws(Problem) in try correlation() }
+        return issues
     }
 }

@@ -56,6 +56,9 @@ package struct RequestTable: Sendable {
             response.headers.append(("Content-Length", String(response.body.count)))
             response.body = []
         }
+        if response.header("X-Correlation-Id") == nil, let correlation = try? request.correlation() {
+            response.headers.append(("X-Correlation-Id", correlation))
+        }
         finish(&response, request.requestID)
         let seconds = began.duration(to: .now).seconds
         meters.count(route, status: response.status, seconds: seconds)
@@ -112,15 +115,12 @@ package struct RequestTable: Sendable {
         }
         let moment = now()
         let caller: Caller
-        do {
+        if try await authenticator.needsNoKey(request, now: moment) {
+            caller = .anonymous
+        } else {
+            // Before anything is looked up: attempts with wrong keys are what this limit is there for.
+            try limit(addressLimiter, request.remoteAddress, moment)
             caller = try await authenticator.caller(of: request, now: moment)
-        } catch {
-            // Failed attempts are what the limit by address is there for.
-            try limit(addressLimiter, request.remoteAddress, moment)
-            throw error
-        }
-        if caller != .anonymous {
-            try limit(addressLimiter, request.remoteAddress, moment)
             try limit(keyLimiter, caller.actor, moment)
         }
         guard caller.isAdmitted(to: roles) else {
@@ -150,7 +150,9 @@ package struct RequestTable: Sendable {
             level: level, "request failed",
             metadata: [
                 "requestId": .string(request.requestID), "route": .string(route?.rawValue ?? "none"),
-                "error": .string((error as? EventStoreError)?.message ?? "\(type(of: error))"),
+                "error": .string(
+                    (error as? EventStoreError)?.message ?? (error as? UnexpectedCompletion)?.reason
+                        ?? "\(type(of: error))"),
             ])
         return problem
     }
@@ -184,7 +186,7 @@ extension RequestTable {
         ),
         (
             "Access-Control-Expose-Headers",
-            "Location,Retry-After,Idempotent-Replayed,X-Correlation-Id,X-Request-Id"
+            "Location,Retry-After,Idempotent-Replayed,X-Correlation-Id,X-Next-After,X-Request-Id"
         ),
         ("Cache-Control", "no-store"),
         ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
