@@ -3,7 +3,7 @@
 PORT ?= 8080
 DATA ?= data
 ARGUMENTS ?=
-CASES ?= append lifecycle fold
+CASES ?= append lifecycle fold http
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint bench clean

@@ -25,15 +25,10 @@ package final class SubjectKeys: Sendable {
     /// - Throws: `unavailable`, or `corrupt` when the stored key does not open with this ring.
     package func key(of person: PersonName) async throws(EventStoreError) -> SubjectKey {
         if let key = known.withLock({ $0[person] }) { return key }
-        let row: Subject
-        if let subject = try await directory.subject(of: person) {
-            row = subject
-        } else {
-            guard let id = Identifier(bytes: random(16)) else { preconditionFailure("16 bytes make an identifier") }
-            row = try await directory.add(
-                try keys.newSubject(
-                    person, id: .version4(random: (id.high, id.low)), key: random(32), nonce: random(12)))
-        }
+        guard let id = Identifier(bytes: random(16)) else { preconditionFailure("16 bytes make an identifier") }
+        // A person who has a row keeps it: one call finds or makes it, where looking first would cost most callers two.
+        let row = try await directory.add(
+            try keys.newSubject(person, id: .version4(random: (id.high, id.low)), key: random(32), nonce: random(12)))
         let key = try keys.key(of: row)
         known.withLock { known in
             if known.count >= capacity { known.removeAll() }
