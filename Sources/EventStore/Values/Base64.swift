@@ -1,6 +1,6 @@
 /// Base64 with padding, and the URL-safe alphabet without (RFC 4648 sections 4 and 5).
 package enum Base64 {
-    private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let urlSafe = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     /// Base64 with padding.
@@ -54,31 +54,23 @@ package enum Base64 {
     }
 
     private static func decode(_ characters: ArraySlice<UInt8>, alphabet: [UInt8]) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(characters.count * 3 / 4)
-        var buffer: UInt32 = 0
-        var bits = 0
-        for character in characters {
-            guard let value = digit(character, alphabet) else { return nil }
-            buffer = buffer << 6 | UInt32(value)
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: buffer >> UInt32(bits)))
-            }
-            buffer &= (1 << UInt32(bits)) - 1
+        var bytes = [UInt8](repeating: 0, count: characters.count * 6 / 8)
+        let isCanonical = characters.withUnsafeBufferPointer { text in
+            bytes.withUnsafeMutableBytes { decode(text, alphabet: alphabet, into: $0) }
         }
-        // A left-over of six bits is half a byte; bits left over must be zero, or two texts would mean the same bytes.
-        return bits < 6 && buffer == 0 ? bytes : nil
+        return isCanonical ? bytes : nil
     }
 
     /// Decodes a text without its padding into as many bytes as it writes; false for a text that `encode` would not
     /// have written, or that writes another number of bytes.
-    static func decode(_ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
-        guard text.count * 6 / 8 == bytes.count else { return false }
+    static func decode(
+        _ text: UnsafeBufferPointer<UInt8>, alphabet: [UInt8] = standard, into bytes: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        // A left-over of six bits is half a byte; bits left over must be zero, or two texts would mean the same bytes.
+        guard text.count % 4 != 1, text.count * 6 / 8 == bytes.count else { return false }
         var (buffer, bits, place): (UInt32, UInt32, Int) = (0, 0, 0)
         for character in text {
-            guard let value = digit(character, standard) else { return false }
+            guard let value = digit(character, alphabet) else { return false }
             buffer = buffer << 6 | UInt32(value)
             bits += 6
             if bits >= 8 {
