@@ -114,6 +114,7 @@ import Testing
         let right = try await world.send("GET", "/appointments/00123", key: key, from: "10.0.0.7")
         #expect(right.status == 429)
         #expect(right.header("Retry-After") == "1")
+        #expect(world.keys.lookUps == 3)
         #expect(try await world.send("GET", "/appointments/00123", key: key, from: "10.0.0.8").status == 200)
     }
 

@@ -1,5 +1,6 @@
 import Appointments
 import EventStore
+import Handlers
 import Projections
 import Synchronization
 
@@ -68,5 +69,26 @@ final class GatedStore: EventStore {
 
     func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
         try await store.read(stream, from: version)
+    }
+}
+
+/// API keys that count how often a secret is looked up.
+final class CountedKeys: APIKeys {
+    private let keys = MemoryAPIKeys()
+    private let count = Mutex(0)
+
+    var lookUps: Int { count.withLock { $0 } }
+
+    func add(_ key: APIKey, digest: Hash) async throws(EventStoreError) { try await keys.add(key, digest: digest) }
+
+    func key(digest: Hash) async throws(EventStoreError) -> APIKey? {
+        count.withLock { $0 += 1 }
+        return try await keys.key(digest: digest)
+    }
+
+    func list() async throws(EventStoreError) -> [APIKey] { try await keys.list() }
+
+    func revoke(_ name: String, at now: Timestamp) async throws(EventStoreError) -> Bool {
+        try await keys.revoke(name, at: now)
     }
 }

@@ -11,7 +11,7 @@ import Testing
 struct World {
     let store = MemoryEventStore()
     let views = MemoryViews()
-    let keys = MemoryAPIKeys()
+    let keys = CountedKeys()
     let directory = MemorySubjectDirectory()
     let messaging: MemoryMessaging
     let countries: [Country: MemoryCountryDatabase]
