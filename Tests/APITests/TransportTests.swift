@@ -27,23 +27,6 @@ import Testing
         }
     }
 
-    @Test("a client that asks and asks and never reads is cut off")
-    func slowReader() async throws {
-        var limits = TransportLimits()
-        limits.requestDeadline = .seconds(2)
-        limits.answerDeadline = .milliseconds(300)
-        try await withServer(try World(), limits: limits) { port in
-            let isClosed = try await onThread { () -> Bool in
-                let client = try RawClient(port: port, timeoutSeconds: 5)
-                // Far more than the buffers of both ends hold.
-                client.send(Array(repeatElement(request("GET /openapi.yaml"), count: 1000).joined()))
-                sleep(2)
-                return client.isClosed()
-            }
-            #expect(isClosed)
-        }
-    }
-
     @Test("an idle connection is closed")
     func idle() async throws {
         var limits = TransportLimits()
