@@ -1,15 +1,20 @@
 import API
 import Handlers
+import ServiceLifecycle
 
 /// Serves a world on a free port while `body` runs.
 func withServer<Value: Sendable>(
     _ world: World, limits: TransportLimits = TransportLimits(), _ body: @Sendable (Int) async throws -> Value
 ) async throws -> Value {
     let server = APIServer(table: world.table, host: "127.0.0.1", port: 0, limits: limits, logger: world.logger)
+    // Shut down as the program is: a cancelled server may leave a connection that it has just accepted without an owner.
+    let services = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: world.logger))
     return try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.run() }
-        let result = try await body(await server.port)
-        group.cancelAll()
-        return result
+        group.addTask { try await services.run() }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(await server.port)) } catch { result = .failure(error) }
+        await services.triggerGracefulShutdown()
+        try await group.waitForAll()
+        return try result.get()
     }
 }
