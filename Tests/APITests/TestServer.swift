@@ -7,7 +7,7 @@ func withServer<Value: Sendable>(
     _ world: World, limits: TransportLimits = TransportLimits(), _ body: @Sendable (Int) async throws -> Value
 ) async throws -> Value {
     let server = APIServer(table: world.table, host: "127.0.0.1", port: 0, limits: limits, logger: world.logger)
-    // Shut down as the program is: a cancelled server may leave a connection that it has just accepted without an owner.
+    // Shut down as the program is: a cancelled server may drop a connection that it has just accepted.
     let services = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: world.logger))
     return try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await services.run() }
