@@ -8,19 +8,23 @@ import Testing
 
     init() throws { scratch = try ScratchDirectory() }
 
-    private func run(_ arguments: String..., input: String = "") async throws -> LedgerBinary.Outcome {
+    func run(_ arguments: String..., input: String = "") async throws -> LedgerBinary.Outcome {
         let run = try RunningLedger(arguments + ["--data", scratch.data], input: input)
         let status = try await run.waitForExit()
         return LedgerBinary.Outcome(status: status, output: run.output, errors: run.errors)
     }
 
-    private func rows(_ outcome: LedgerBinary.Outcome) throws -> [JSONValue] {
+    func rows(_ outcome: LedgerBinary.Outcome) throws -> [JSONValue] {
         try outcome.lines.map { try JSONValue(Array($0.utf8)) }
     }
 
-    /// A ledger with two requests that no server has taken on.
-    private func begin() async throws -> [String] {
-        #expect(try await run("keys", "create", "--name", "front-desk", "--role", "intake").status == 0)
+    /// A ledger with 500 slots a country, and two requests that no server has taken on.
+    func begin() async throws -> [String] {
+        let slots = (1...500).flatMap { number in
+            [(number, "PE"), (1000 + number, "CL")].map { "\($0),\($1),7,1,\(number),2027-01-04T15:00:00Z\n" }
+        }
+        let begun = try await run("schedules", "import", "-", input: "\(Self.header)\n" + slots.joined())
+        try #require(begun.status == 0, "\(begun.errors)")
         var ids: [String] = []
         for (insured, country) in [("00123", "PE"), ("00124", "CL")] {
             let outcome = try await run(
@@ -59,8 +63,9 @@ import Testing
     @Test(
         "each verb's help has an example",
         arguments: [
-            "serve", "request", "history", "state", "audit", "stats", "schedules", "schedules import", "keys",
-            "keys create", "dlq", "dlq redrive", "dlq discard", "verify", "bench",
+            "serve", "request", "history", "state", "audit", "stats", "schedules", "schedules import",
+            "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "dlq", "dlq list",
+            "dlq show", "dlq redrive", "dlq discard", "verify", "bench",
         ])
     func help(verb: String) async throws {
         let run = try RunningLedger(verb.split(separator: " ").map(String.init) + ["--help"])
@@ -343,7 +348,7 @@ import Testing
         #expect(try rows(try await run("schedules", "list", "--country", "CL")).count == 500)
     }
 
-    private static let header = "scheduleId,countryISO,centerId,specialtyId,medicId,date"
+    static let header = "scheduleId,countryISO,centerId,specialtyId,medicId,date"
 
     @Test("a moment that an appointment never had is refused by history and state alike")
     func moments() async throws {
@@ -456,14 +461,14 @@ import Testing
         #expect(holds)
     }
 
-    private func tamper(_ sql: String) async throws {
+    func tamper(_ sql: String) async throws {
         let script =
             "import sqlite3,sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.stdin.read()); c.commit()"
         let outcome = try await shell("python3 -c '\(script)' '\(scratch.data)/ledger.sqlite'", input: sql)
         try #require(outcome.status == 0, "\(outcome.errors)")
     }
 
-    private func shell(_ command: String, input: String = "") async throws -> LedgerBinary.Outcome {
+    func shell(_ command: String, input: String = "") async throws -> LedgerBinary.Outcome {
         let run = try RunningLedger(["-c", command], input: input, program: "/bin/bash")
         let status = try await run.waitForExit()
         return LedgerBinary.Outcome(status: status, output: run.output, errors: run.errors)

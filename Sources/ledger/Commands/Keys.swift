@@ -39,7 +39,8 @@ struct KeysCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let ledger = try await options.open(.create(demoSlots: true))
+            // Whether a new ledger gets demo slots is the server's to say: a key is made before the first `serve`.
+            let ledger = try await options.open(.create(demoSlots: false))
             let secret = "ldg_" + Base64.encodeURLSafe(Machine.random(32))
             let key = APIKey(name: name, role: role, createdAt: Machine.now())
             try await ledger.apiKeys.add(key, digest: Hash(of: Array(secret.utf8)))
@@ -52,7 +53,6 @@ struct KeysCommand: AsyncParsableCommand {
                 }
             }
             try printer.finish()
-            if ledger.hasNewDemoSlots { report("ledger: a new ledger in \(options.data), with demo slots") }
             report("ledger: keep the secret now, it is not stored; send it as X-API-Key")
         }
     }
