@@ -7,10 +7,11 @@ import Logging
 enum Logs {
     /// Starts logging; once a process.
     ///
-    /// - Parameter level: what is logged; otherwise `LOG_LEVEL` of the environment, or `info`.
-    static func start(_ service: String, level: Logger.Level?) -> Logger {
+    /// - Parameter level: what is logged; without it what `LOG_LEVEL` of the environment says.
+    /// - Parameter usual: what is logged where neither says.
+    static func start(_ service: String, level: Logger.Level?, otherwise usual: Logger.Level = .info) -> Logger {
         let fromEnvironment = getenv("LOG_LEVEL").flatMap { Logger.Level(rawValue: String(cString: $0).lowercased()) }
-        let level = level ?? fromEnvironment ?? .info
+        let level = level ?? fromEnvironment ?? usual
         LoggingSystem.bootstrap { _ in JSONLogHandler(service: service, logLevel: level, now: Machine.now) }
         return Logger(label: service)
     }

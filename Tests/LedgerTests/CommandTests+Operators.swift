@@ -14,6 +14,22 @@ extension CommandTests {
         #expect(try await run("schedules", "list").lines.count == 1000)
     }
 
+    @Test("an export is CSV, and any other format that was asked for")
+    func exportFormats() async throws {
+        _ = try await begin()
+        let csv = try await run("schedules", "export", "--country", "PE")
+        #expect(csv.output.components(separatedBy: "\r\n").count == 502)
+        let lines = try rows(try await run("schedules", "export", "--country", "PE", "--format", "ndjson"))
+        #expect(lines.count == 500)
+        #expect(lines[99]["scheduleId"]?.whole == 100)
+        let json = try await run("schedules", "export", "--country", "PE", "--format", "json")
+        guard case .array(let elements) = try JSONValue(Array(json.output.utf8)) else {
+            Issue.record("no JSON array")
+            return
+        }
+        #expect(elements == lines)
+    }
+
     @Test(
         "the operator who discards is named in the event, by safe characters alone",
         arguments: [("maria.r", "operator:maria.r"), ("eve; =x\u{E9}", "operator:evex"), ("=;", nil)])

@@ -61,7 +61,7 @@ struct SchedulesCommand: AsyncParsableCommand {
 
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes all slots as CSV, with their holders.",
+            abstract: "Writes all slots with their holders, as CSV unless --format says otherwise.",
             discussion: """
                 EXAMPLE
                   ledger schedules export > slots.csv
@@ -71,7 +71,7 @@ struct SchedulesCommand: AsyncParsableCommand {
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
-            var printer = Printer(.csv, columns: ScheduleFile.columns)
+            var printer = options.printer(ScheduleFile.columns, otherwise: .csv)
             try await printSlots(country, onlyAvailable: false, options, &printer)
         }
     }

@@ -14,10 +14,10 @@ enum EngineName: String, CaseIterable, ExpressibleByArgument {
 struct SharedOptions: ParsableArguments {
     @Option(help: "The embedded ledger's directory.") var data = "./data"
     @Option(help: "The engine to work on; this build has the embedded one.") var engine = EngineName.embedded
-    @Option(help: "How results are printed; a table on a terminal, ndjson on a pipe.")
-    var format: OutputFormat = StandardOutput.isTerminal ? .table : .ndjson
+    @Option(help: "How results are printed; otherwise a table on a terminal, ndjson on a pipe.")
+    var format: OutputFormat?
     @Option(
-        help: "trace, debug, info, notice, warning, error or critical; otherwise $LOG_LEVEL, or info.",
+        help: "trace, debug, info, notice, warning, error or critical; otherwise $LOG_LEVEL.",
         transform: Logs.level)
     var logLevel: Logger.Level?
 
@@ -27,11 +27,16 @@ struct SharedOptions: ParsableArguments {
 
     /// Opens the ledger that the options name.
     func open(_ creation: Embedded.Creation = .refuse) async throws -> Embedded {
-        _ = Logs.start("ledger", level: logLevel ?? .warning)
+        _ = Logs.start("ledger", level: logLevel, otherwise: .warning)
         return try await Embedded.open(data, creation)
     }
 
-    func printer(_ columns: [String]) -> Printer { Printer(format, columns: columns) }
+    /// A printer in the format that the user chose.
+    ///
+    /// - Parameter usual: the format where none was chosen; a table on a terminal and ndjson elsewhere unless given.
+    func printer(_ columns: [String], otherwise usual: OutputFormat? = nil) -> Printer {
+        Printer(format ?? usual ?? (StandardOutput.isTerminal ? .table : .ndjson), columns: columns)
+    }
 }
 
 /// Whose eyes the result is for.
