@@ -6,8 +6,10 @@ final class Connection {
     let tick: TimeAmount
     /// When the request that is being read must have come; nil between requests.
     var requestDeadline: NIODeadline?
-    /// When the answer that was sent must have been read; nil when none is under way.
+    /// When the next answer under way must have been read; nil when none is.
     var answerDeadline: NIODeadline?
+    /// Answers that were written and that the client has not taken yet.
+    var unsent = 0
     /// When the connection ends unless something comes.
     var idleDeadline: NIODeadline
     /// Whether the first line of that request has come.

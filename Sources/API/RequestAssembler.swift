@@ -110,7 +110,11 @@ final class RequestAssembler: ChannelDuplexHandler {
             || (connection.isQuiescing && connection.unanswered == 0 && connection.requestDeadline == nil)
         if ends { connection.isClosing = true }
         connection.idleDeadline = .now() + (ends ? Self.linger : connection.limits.idle)
-        connection.answerDeadline = .now() + connection.limits.answerDeadline
+        connection.unsent += 1
+        // The oldest answer's deadline stands: one more answer gives nobody more time to read.
+        if connection.answerDeadline == nil {
+            connection.answerDeadline = .now() + connection.limits.answerDeadline
+        }
         context.write(wrapOutboundOut(.head(head(of: outgoing.response, ends: ends))), promise: nil)
         if !outgoing.response.body.isEmpty {
             let body = context.channel.allocator.buffer(bytes: outgoing.response.body)
@@ -118,7 +122,8 @@ final class RequestAssembler: ChannelDuplexHandler {
         }
         let sent = promise ?? context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenComplete { [connection] _ in
-            connection.answerDeadline = nil
+            connection.unsent -= 1
+            connection.answerDeadline = connection.unsent == 0 ? nil : .now() + connection.limits.answerDeadline
             if ends { context.close(mode: .output, promise: nil) }
         }
         context.write(wrapOutboundOut(.end(nil)), promise: sent)

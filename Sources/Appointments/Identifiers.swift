@@ -15,9 +15,11 @@ package struct InsuredID: Hashable, Sendable {
     package var masked: String { "***" + digits.suffix(2) }
 }
 
-extension InsuredID: CustomStringConvertible, CustomDebugStringConvertible {
+extension InsuredID: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package var description: String { masked }
     package var debugDescription: String { masked }
+    /// Shows no parts, so that `dump` does not print what the descriptions mask.
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// The number of a slot in a country's schedules: 1 to 2^53 - 1, so that every JSON reader can hold it.

@@ -50,11 +50,12 @@ package struct Finding: Equatable, Sendable {
 }
 
 extension Finding.Kind {
-    /// The parts that this damage belongs to. An event that can't be read leaves its row without proof as well.
+    /// The parts that this damage belongs to. Events that can't be read, are missing or do not open leave their row
+    /// without proof as well.
     var parts: Set<Finding.Part> {
         switch self {
-        case .entryUnreadable: [.chain, .views]
-        case .leafDiffers, .positionGap, .versionGap, .previousDiffers, .sealedDiffers: [.chain]
+        case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
+        case .leafDiffers, .positionGap, .previousDiffers: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents: [.views]
         }
     }

@@ -27,6 +27,27 @@ import Testing
         }
     }
 
+    @Test("a client that asks and asks and never reads is cut off")
+    func slowReader() async throws {
+        var limits = TransportLimits()
+        limits.requestDeadline = .seconds(2)
+        limits.answerDeadline = .milliseconds(300)
+        try await withServer(try World(), limits: limits) { port in
+            let isCutOff = try await onThread { () -> Bool in
+                let client = try RawClient(port: port)
+                // Far more answers than the buffers of both ends hold. Then a space now and then, until there is nobody
+                // to send it to: reading would be what this client does not do.
+                var isOpen = client.send(Array(repeatElement(request("GET /openapi.yaml"), count: 1000).joined()))
+                for _ in 0..<400 where isOpen {
+                    usleep(50_000)
+                    isOpen = client.send(" ")
+                }
+                return !isOpen
+            }
+            #expect(isCutOff)
+        }
+    }
+
     @Test("an idle connection is closed")
     func idle() async throws {
         var limits = TransportLimits()

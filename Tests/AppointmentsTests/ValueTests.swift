@@ -13,6 +13,9 @@ import Testing
         let insured = try #require(InsuredID("00123"))
         #expect("\(insured)" == "***23")
         #expect(String(reflecting: insured) == "***23")
+        var dumped = ""
+        dump(insured, to: &dumped)
+        #expect(!dumped.contains("00123"))
         #expect(insured.digits == "00123")
     }
 

@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 import Handlers
 import Logging
@@ -26,6 +27,69 @@ import Testing
         let task = Task { await bell.wait(since: bell.rings, atMostMilliseconds: 60_000) }
         task.cancel()
         await task.value
+    }
+}
+
+/// A country's database that does not answer for one slot until it has been asked a few times.
+private final class HalfAnOutage: CountryDatabase {
+    private let database: any CountryDatabase
+    private let schedule: ScheduleID
+    private let outages = Mutex(3)
+
+    init(_ database: any CountryDatabase, for schedule: ScheduleID) {
+        (self.database, self.schedule) = (database, schedule)
+    }
+
+    func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
+        let isOut = outages.withLock { left in
+            guard claim.schedule == schedule, left > 0 else { return false }
+            left -= 1
+            return true
+        }
+        if isOut { throw EventStoreError(.unavailable, message: "the country does not answer") }
+        return try await database.claim(claim)
+    }
+
+    func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
+        try await database.release(appointment, at: now)
+    }
+
+    func add(_ slots: [Slot]) async throws(EventStoreError) { try await database.add(slots) }
+
+    func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow] {
+        try await database.schedules(after: schedule, limit: limit)
+    }
+}
+
+@Suite struct OutageTests {
+    @Test(
+        "when part of a batch meets an outage only that is tried again, and it is not charged a receive",
+        .timeLimit(.minutes(1)))
+    func partly() async throws {
+        let world = try World()
+        for schedule in 1...3 as ClosedRange<Int64> { try world.list(schedule, medic: schedule) }
+        var ids: [AppointmentID] = []
+        for schedule in 1...3 as ClosedRange<Int64> {
+            ids.append(try await world.ask(schedule, insured: "0000\(schedule)"))
+        }
+        _ = try await world.router.step(limit: 10)
+        let peru = try #require(world.countries[.peru])
+        let performer = Performer(
+            store: world.store, subjects: world.performer.subjects,
+            countries: [.peru: HalfAnOutage(peru, for: try world.schedule(2))], topics: world.messaging,
+            bus: world.messaging, now: world.performer.now)
+        let queue = world.messaging.queue(.peru)
+        let pump = QueuePump(.peru, queue: queue, performer: performer, logger: world.logger)
+        let stop = Stop()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
+            while ids.contains(where: { world.types($0).count < 3 }) { try? await Task.sleep(for: .milliseconds(2)) }
+            stop.request()
+        }
+        // All of the batch was handled in its one receive: nothing waits, is hidden, or is dead.
+        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(
+            ids.map { world.types($0) } == Array(repeating: ["requested", "routed", "country-processed"], count: 3))
     }
 }
 
@@ -63,6 +127,8 @@ import Testing
         let record = try log("é", ["long": "\(String(repeating: "é", count: 100))x", "insuredId": "00123"])
         #expect(record["data"]?["long"]?.text == String(repeating: "é", count: 64))
         #expect(record["data"]?["insuredId"]?.text == "***23")
+        let nested = try log("x", ["request": ["insuredId": "00123"], "all": [["insuredId": "00123"]]])
+        #expect(!String(decoding: nested.bytes, as: UTF8.self).contains("00123"))
         #expect(JSONLogHandler.cut("a" + String(repeating: "é", count: 64)).utf8.count == 127)
     }
 }

@@ -43,11 +43,15 @@ private struct TamperedStore: EventStore, EventFeed {
         return world
     }
 
-    private func kinds(_ world: World, _ log: [RecordedEvent]) async throws -> Set<Finding.Kind> {
+    private func findings(_ world: World, _ log: [RecordedEvent]) async throws -> [Finding] {
         let verify = Verify(
             feed: TamperedStore(log: log), store: TamperedStore(log: log), views: world.views,
             people: PersonResolver(directory: world.directory, keys: world.keys), batch: 3)
-        return Set(try await verify.run().findings.map(\.kind))
+        return try await verify.run().findings
+    }
+
+    private func kinds(_ world: World, _ log: [RecordedEvent]) async throws -> Set<Finding.Kind> {
+        Set(try await findings(world, log).map(\.kind))
     }
 
     private func copy(
@@ -92,6 +96,15 @@ private struct TamperedStore: EventStore, EventFeed {
         #expect(try await self.kinds(world, Array(log.dropLast())).contains(.rowDiffers))
         let stream = log[0].stream
         #expect(try await self.kinds(world, log.filter { $0.stream != stream }).contains(.rowWithoutEvents))
+    }
+
+    @Test("a position that stands twice is one finding, and what follows stands in its place")
+    func twice() async throws {
+        let world = try await world()
+        let log = world.store.eventsNow(after: 0, limit: 100)
+        var moved = log
+        for place in 4..<8 { moved[place] = copy(log[place], position: place) }
+        #expect(try await findings(world, moved).filter { $0.kind == .positionGap }.count == 1)
     }
 
     @Test("a row that is missing, behind or changed is found")

@@ -32,6 +32,7 @@ package struct JSONLogHandler: LogHandler {
     package func log(event: LogEvent) {
         var fields = metadata
         if let own = event.metadata { fields.merge(own) { $1 } }
+        if let error = event.error { fields["error"] = "\(error)" }
         let request = fields.removeValue(forKey: "requestId")
         var writer = JSONWriter()
         writer.object {
@@ -43,7 +44,7 @@ package struct JSONLogHandler: LogHandler {
             $0.member("data") { writer in
                 writer.object { writer in
                     for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
-                        writer.member(key, Self.text(value, key: key))
+                        writer.member(Self.cut(key), Self.text(value, key: key))
                     }
                 }
             }
@@ -52,8 +53,23 @@ package struct JSONLogHandler: LogHandler {
     }
 
     private static func text(_ value: Logger.Metadata.Value, key: String) -> String {
-        let text = "\(value)"
-        return key == "insuredId" && !text.hasPrefix("***") ? "***" + text.suffix(2) : cut(text)
+        key == "insuredId" ? mask("\(value)") : cut("\(masking(value))")
+    }
+
+    private static func mask(_ text: String) -> String { cut("***" + text.suffix(2)) }
+
+    /// The same value with every `insuredId` inside it masked.
+    private static func masking(_ value: Logger.Metadata.Value) -> Logger.Metadata.Value {
+        switch value {
+        case .string, .stringConvertible: value
+        case .array(let elements): .array(elements.map(masking))
+        case .dictionary(let members):
+            .dictionary(
+                members.reduce(into: [:]) { masked, member in
+                    masked[member.key] =
+                        member.key == "insuredId" ? .string(mask("\(member.value)")) : masking(member.value)
+                })
+        }
     }
 
     /// The first 128 bytes of a text, not ending inside a character.

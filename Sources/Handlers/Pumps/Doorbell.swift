@@ -8,8 +8,8 @@ package final class Doorbell: Sendable {
         var rings: UInt64 = 0
         var lastWaiter: UInt64 = 0
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        /// Waiters whose time was up before they had begun to wait.
-        var released: Set<UInt64> = []
+        /// Waiters that may still wait: neither their time is up nor their task cancelled.
+        var open: Set<UInt64> = []
     }
 
     private let state = Mutex(State())
@@ -33,6 +33,7 @@ package final class Doorbell: Sendable {
     package func wait(since seen: UInt64, atMostMilliseconds limit: Int64) async {
         let waiter = state.withLock { state in
             state.lastWaiter &+= 1
+            state.open.insert(state.lastWaiter)
             return state.lastWaiter
         }
         let timer = Task { [self] in
@@ -42,7 +43,7 @@ package final class Doorbell: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let waits = state.withLock { state in
-                    if state.rings != seen || state.released.contains(waiter) { return false }
+                    if state.rings != seen || !state.open.contains(waiter) { return false }
                     state.waiters[waiter] = continuation
                     return true
                 }
@@ -52,14 +53,14 @@ package final class Doorbell: Sendable {
             release(waiter)
         }
         timer.cancel()
-        state.withLock { _ = $0.released.remove(waiter) }
+        state.withLock { _ = $0.open.remove(waiter) }
     }
 
     private func release(_ waiter: UInt64) {
         let continuation = state.withLock { state in
-            let continuation = state.waiters.removeValue(forKey: waiter)
-            if continuation == nil { state.released.insert(waiter) }
-            return continuation
+            // A timer may fire after its waiter has gone; it leaves nothing behind then.
+            state.open.remove(waiter)
+            return state.waiters.removeValue(forKey: waiter)
         }
         continuation?.resume()
     }

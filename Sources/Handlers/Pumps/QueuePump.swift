@@ -37,14 +37,7 @@ package struct QueuePump: Sendable {
     /// - Returns: the messages that are to come again.
     /// - Throws: `unavailable` when none could be handled because a store did not answer.
     package func handle(_ messages: [ReceivedMessage]) async throws(EventStoreError) -> [Failure] {
-        let outcomes = await withTaskGroup(of: (Int, Outcome).self) { group in
-            for (index, message) in messages.enumerated() {
-                group.addTask { (index, await handle(message)) }
-            }
-            var outcomes: [Outcome] = Array(repeating: .handled, count: messages.count)
-            for await (index, outcome) in group { outcomes[index] = outcome }
-            return outcomes
-        }
+        let outcomes = await outcomes(of: messages)
         var outages: [EventStoreError] = []
         var failures: [Failure] = []
         for (message, outcome) in zip(messages, outcomes) {
@@ -64,6 +57,17 @@ package struct QueuePump: Sendable {
         case handled
         case failed(String)
         case unavailable(EventStoreError)
+    }
+
+    private func outcomes(of messages: [ReceivedMessage]) async -> [Outcome] {
+        await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (index, message) in messages.enumerated() {
+                group.addTask { (index, await handle(message)) }
+            }
+            var outcomes: [Outcome] = Array(repeating: .handled, count: messages.count)
+            for await (index, outcome) in group { outcomes[index] = outcome }
+            return outcomes
+        }
     }
 
     private func handle(_ message: ReceivedMessage) async -> Outcome {
@@ -98,7 +102,11 @@ extension QueuePump {
                 let messages = try await queue.receive(
                     limit: batch, waitMilliseconds: waitMilliseconds,
                     visibilityMilliseconds: QueueSettings.visibilityMilliseconds)
-                if messages.isEmpty { continue }
+                if messages.isEmpty {
+                    // A queue that does not wait must not keep others from running.
+                    await Task.yield()
+                    continue
+                }
                 try await settle(messages, until: stop)
                 backoff.reset()
             } catch {
@@ -108,34 +116,61 @@ extension QueuePump {
         }
     }
 
+    /// A message that was dealt with and waits to be acknowledged, and why it is to come again; nil when it is not.
+    private struct Answer {
+        let message: ReceivedMessage
+        let reason: String?
+    }
+
+    /// Handles a batch until all of it is acknowledged. Only what met an outage is tried again: its neighbours are
+    /// acknowledged meanwhile, and it is not charged a receive for what somebody else's store did.
     private func settle(_ messages: [ReceivedMessage], until stop: Stop) async throws(EventStoreError) {
         var backoff = Backoff()
         let patience = performer.now().adding(milliseconds: QueueSettings.visibilityMilliseconds / 2)
+        var waiting = messages
+        var answers: [Answer] = []
         while true {
-            do throws(EventStoreError) {
-                return try await acknowledge(messages, failures: try await handle(messages))
-            } catch {
-                logger.warning("a batch waits for a store", metadata: ["error": "\(error)"])
-                // The messages become visible again by themselves when this gives up.
-                if stop.isRequested || performer.now() > patience { throw error }
-                await backoff.wait(stop)
+            var outage: EventStoreError?
+            let batch = waiting
+            waiting = []
+            for (message, outcome) in zip(batch, await outcomes(of: batch)) {
+                switch outcome {
+                case .handled: answers.append(Answer(message: message, reason: nil))
+                case .failed(let reason): answers.append(Answer(message: message, reason: reason))
+                case .unavailable(let error):
+                    waiting.append(message)
+                    outage = error
+                }
             }
+            do throws(EventStoreError) {
+                try await acknowledge(&answers)
+            } catch {
+                outage = error
+            }
+            guard let outage else { return }
+            logger.warning("a batch waits for a store", metadata: ["error": "\(outage)"])
+            // The messages become visible again by themselves when this gives up.
+            if stop.isRequested || performer.now() > patience { throw outage }
+            await backoff.wait(stop)
         }
     }
 
-    private func acknowledge(_ messages: [ReceivedMessage], failures: [Failure]) async throws(EventStoreError) {
-        let failed = Set(failures.map(\.message.receipt))
-        try await queue.delete(messages.map(\.receipt).filter { !failed.contains($0) })
-        for failure in failures {
+    /// Tells the queue of the answers; those that it was told are taken away.
+    private func acknowledge(_ answers: inout [Answer]) async throws(EventStoreError) {
+        let handled = answers.filter { $0.reason == nil }.map(\.message.receipt)
+        if !handled.isEmpty { try await queue.delete(handled) }
+        answers.removeAll { $0.reason == nil }
+        while let answer = answers.last, let reason = answer.reason {
+            // One second, then four: most of what fails at first is only early.
+            let delay = Int64(1000) << (2 * Int64(min(answer.message.receiveCount, 3) - 1))
+            try await queue.retry(answer.message.receipt, afterMilliseconds: delay, reason: reason)
             logger.warning(
                 "a message was not handled",
                 metadata: [
-                    "messageId": "\(failure.message.id)", "receive": "\(failure.message.receiveCount)",
-                    "reason": "\(failure.reason)",
+                    "messageId": "\(answer.message.id)", "receive": "\(answer.message.receiveCount)",
+                    "reason": "\(reason)",
                 ])
-            // One second, then four: most of what fails at first is only early.
-            let delay = Int64(1000) << (2 * Int64(min(failure.message.receiveCount, 3) - 1))
-            try await queue.retry(failure.message.receipt, afterMilliseconds: delay, reason: failure.reason)
+            answers.removeLast()
         }
     }
 }
