@@ -19,7 +19,7 @@ import Testing
         "Replay": Layer(ours: ["EventStore", "Appointments", "Projections"]),
         "Handlers": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Replay"],
-            others: ["Crypto", "Glibc", "Logging", "Metrics"]),
+            others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
         "API": Layer(
@@ -31,7 +31,7 @@ import Testing
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
             ],
             others: system.union([
-                "ArgumentParser", "Crypto", "Logging", "Metrics", "ServiceLifecycle", "UnixSignals",
+                "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",
             ])),
     ]
 

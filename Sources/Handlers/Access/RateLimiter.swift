@@ -1,4 +1,4 @@
-package import EventStore
+import EventStore
 import Synchronization
 
 /// How many requests one source may send: `perSecond` in the long run, `burst` at once.
@@ -29,7 +29,7 @@ package struct RateLimits: Equatable, Sendable {
 ///
 /// When the table is full the buckets that have filled up again are dropped: they say nothing. If all are in use, all
 /// are dropped, so that an attacker with many addresses can't use up the memory.
-package final class RateLimiter: Sendable {
+final class RateLimiter: Sendable {
     private struct Bucket {
         var tokens: Double
         var at: Timestamp
@@ -39,12 +39,12 @@ package final class RateLimiter: Sendable {
     private let capacity: Int
     private let buckets = Mutex<[String: Bucket]>([:])
 
-    package init(_ limit: RateLimit, capacity: Int = 20_000) { (self.limit, self.capacity) = (limit, capacity) }
+    init(_ limit: RateLimit, capacity: Int = 20_000) { (self.limit, self.capacity) = (limit, capacity) }
 
     /// Takes a token for a source.
     ///
     /// - Returns: nil when there was one, else the seconds until there is one.
-    package func take(_ source: String, now: Timestamp) -> Int? {
+    func take(_ source: String, now: Timestamp) -> Int? {
         buckets.withLock { buckets in
             if buckets.count >= capacity, buckets[source] == nil { makeRoom(in: &buckets, now: now) }
             var bucket = buckets[source] ?? Bucket(tokens: limit.burst, at: now)
