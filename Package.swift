@@ -92,6 +92,14 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
+        .target(
+            name: "Simulation",
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
+            path: "Tests/Simulation", swiftSettings: strict),
+        .executableTarget(
+            name: "ledger-simulator", dependencies: ["EventStore", "Simulation", argumentParser],
+            path: "Tests/ledger-simulator", swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["EventStore", "Simulation"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

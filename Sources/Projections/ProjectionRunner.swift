@@ -1,4 +1,4 @@
-import Appointments
+package import Appointments
 package import EventStore
 
 /// Brings the appointments view up to the feed, batch by batch, when it is not written with the append itself.
@@ -90,6 +90,22 @@ package struct ProjectionRunner: Sendable {
             commit.parked.append(event.parked(reason, at: now))
             commit.parked += later.filter { $0.version > event.version }.map { $0.parked(Self.waiting, at: now) }
         }
+    }
+
+    /// Folds a parked appointment anew from the store and lets it go on, once what parked it was mended.
+    ///
+    /// - Returns: what parks it still; nil when it is up to its events.
+    /// - Throws: `unavailable`, or `corrupt` when the store does not give its events out.
+    package func retry(_ appointment: AppointmentID, now: Timestamp) async throws(EventStoreError) -> ParkedEvent? {
+        let events = try await store.read(appointment.stream)
+        var commit = ProjectionCommit(checkpoint: 0)
+        try await take(in: events, of: appointment, row: nil, now: now, commit: &commit)
+        try await views.put(commit.rows, parking: [], by: Self.projection)
+        // What was appended and parked since the events were read stays parked, and has its turn next time.
+        if let row = commit.rows.last {
+            try await views.unpark(appointment, upTo: row.version, from: Self.projection)
+        }
+        return commit.parked.first
     }
 
     private static let waiting = "waits behind a parked event"

@@ -41,16 +41,26 @@ package protocol ProjectionStore: Sendable {
     /// The rows of some appointments; those without one are missing.
     func rows(of appointments: [AppointmentID]) async throws(EventStoreError) -> [AppointmentID: AppointmentRow]
 
-    /// Writes rows, parked events and checkpoint together, if the checkpoint still is what the worker read.
+    /// Writes rows, parked events and checkpoint together, if the checkpoint still is what the worker read. A row never
+    /// takes the place of one of a later version.
     ///
     /// - Returns: false when another worker moved it: nothing was written, and this one is to start over.
     func commit(
         _ commit: ProjectionCommit, of projection: ProjectionName, expecting checkpoint: Int
     ) async throws(EventStoreError) -> Bool
 
+    /// Writes rows and parked events together, for a consumer that has no checkpoint of its own: one that is given
+    /// single records by a change stream, or an appointment by an operator. A row never takes the place of one of a
+    /// later version.
+    func put(
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName
+    ) async throws(EventStoreError)
+
     /// The first parked event of each appointment that a projection has parked, by id.
     func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent]
 
-    /// Takes an appointment's parked events away, so that it is read again from the store.
-    func unpark(_ appointment: AppointmentID, from projection: ProjectionName) async throws(EventStoreError)
+    /// Takes away an appointment's parked events up to a version: those that were taken in meanwhile. Later ones stay.
+    func unpark(
+        _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
+    ) async throws(EventStoreError)
 }

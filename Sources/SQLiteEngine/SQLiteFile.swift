@@ -13,7 +13,7 @@ package final class SQLiteFile: Sendable {
     private let scanner: JobQueue<Database>
     private let turn = Atomic<UInt>(0)
     /// Rings when events were appended by this process.
-    package let appended = Doorbell()
+    package let appended = Doorbell(alarm: .real)
 
     /// Opens the file, makes it when it is missing, and brings its tables up to this program.
     ///

@@ -13,7 +13,7 @@ package final class SQLiteMessaging: Sendable {
     /// - Parameter now: the wall clock.
     package init(_ file: SQLiteFile, now: @escaping @Sendable () -> Timestamp) {
         (self.file, self.now) = (file, now)
-        bells = Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, Doorbell()) })
+        bells = Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, Doorbell(alarm: .real)) })
     }
 
     /// One of the queues.

@@ -24,16 +24,17 @@ extension SQLiteViews: ProjectionStore {
         try await file.write { writing in
             let database = writing.database
             guard try Self.checkpoint(of: projection, in: database) == checkpoint else { return false }
-            for row in commit.rows {
-                if let old = try Self.row(row.appointment, in: database) {
-                    try Self.update(row, from: old, in: database)
-                } else {
-                    try Self.insert(row, in: database)
-                }
-            }
-            for event in commit.parked { try Self.park(event, by: projection, in: database) }
+            try Self.put(commit.rows, parking: commit.parked, by: projection, in: database)
             try Self.moveCheckpoint(of: projection, to: commit.checkpoint, in: database)
             return true
+        }
+    }
+
+    package func put(
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName
+    ) async throws(EventStoreError) {
+        try await file.write { writing in
+            try Self.put(rows, parking: parked, by: projection, in: writing.database)
         }
     }
 
@@ -54,12 +55,12 @@ extension SQLiteViews: ProjectionStore {
     }
 
     package func unpark(
-        _ appointment: AppointmentID, from projection: ProjectionName
+        _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
     ) async throws(EventStoreError) {
         try await file.write { writing in
             try writing.database.run(
-                "DELETE FROM parked WHERE projection = ? AND appointment = ?",
-                [projection.description, appointment.blob])
+                "DELETE FROM parked WHERE projection = ? AND appointment = ? AND version <= ?",
+                [projection.description, appointment.blob, version])
         }
     }
 }
@@ -79,6 +80,20 @@ extension SQLiteViews {
             INSERT INTO checkpoints VALUES (?, ?)
             ON CONFLICT (projection) DO UPDATE SET position = excluded.position
             """, [projection.description, position])
+    }
+
+    /// Writes rows that are not behind what is there, and parked events.
+    private static func put(
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName, in database: Database
+    ) throws {
+        for row in rows {
+            guard let old = try Self.row(row.appointment, in: database) else {
+                try insert(row, in: database)
+                continue
+            }
+            if row.version >= old.version { try update(row, from: old, in: database) }
+        }
+        for event in parked { try park(event, by: projection, in: database) }
     }
 
     static func park(_ event: ParkedEvent, by projection: ProjectionName, in database: Database) throws {

@@ -85,12 +85,36 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 2, reason: "broken")])
     }
 
-    @Test("Unparking takes away all parked events of one appointment", arguments: Engine.available)
+    @Test("Unparking takes away the parked events of one appointment", arguments: Engine.available)
     func unpark(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2), parked(1, version: 3), parked(2, version: 1)], in: ledger)
-        try await ledger.projections.unpark(Samples.appointment(1), from: name)
-        try await ledger.projections.unpark(Samples.appointment(1), from: name)
+        try await ledger.projections.unpark(Samples.appointment(1), upTo: 3, from: name)
+        try await ledger.projections.unpark(Samples.appointment(1), upTo: 3, from: name)
+        #expect(try await ledger.projections.parked(by: name) == [parked(2, version: 1)])
+    }
+
+    @Test("Unparking leaves what was parked meanwhile", arguments: Engine.available)
+    func unparkEarlier(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        try await park([parked(1, version: 2), parked(1, version: 3), parked(1, version: 4)], in: ledger)
+        try await ledger.projections.unpark(Samples.appointment(1), upTo: 3, from: name)
+        #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 4)])
+    }
+
+    @Test("A row that comes late does not take the place of a later one", arguments: Engine.available)
+    func lateRow(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let early = try Samples.row(1)
+        var late = early
+        late.version = early.version + 2
+        try await ledger.projections.put([late], parking: [parked(2, version: 1)], by: name)
+        try await ledger.projections.put([early], parking: [], by: name)
+        #expect(try await ledger.views.row(early.appointment)?.version == late.version)
+        var commit = ProjectionCommit(checkpoint: 7)
+        commit.rows = [early]
+        #expect(try await ledger.projections.commit(commit, of: name, expecting: 0))
+        #expect(try await ledger.views.row(early.appointment)?.version == late.version)
         #expect(try await ledger.projections.parked(by: name) == [parked(2, version: 1)])
     }
 }

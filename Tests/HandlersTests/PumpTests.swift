@@ -8,7 +8,7 @@ import Testing
 @Suite struct PumpTests {
     @Test("a ring between looking and waiting is not lost")
     func ring() async {
-        let bell = Doorbell()
+        let bell = Doorbell(alarm: .real)
         let seen = bell.rings
         bell.ring()
         await bell.wait(since: seen, atMostMilliseconds: 60_000)
@@ -17,7 +17,7 @@ import Testing
 
     @Test("all who wait are woken, a time-out ends the wait, and so does a cancelled task")
     func wakes() async {
-        let bell = Doorbell()
+        let bell = Doorbell(alarm: .real)
         await bell.wait(since: bell.rings, atMostMilliseconds: 1)
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<50 { group.addTask { await bell.wait(since: 0, atMostMilliseconds: 60_000) } }
@@ -80,7 +80,7 @@ private final class HalfAnOutage: CountryDatabase {
             bus: world.messaging, now: world.performer.now)
         let queue = world.messaging.queue(.peru)
         let pump = QueuePump(.peru, queue: queue, performer: performer, logger: world.logger)
-        let stop = Stop()
+        let stop = Stop(alarm: .real)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
             while ids.contains(where: { world.types($0).count < 3 }) { try? await Task.sleep(for: .milliseconds(2)) }

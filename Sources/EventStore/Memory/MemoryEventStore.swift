@@ -25,7 +25,7 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
         eventsNow(after: position, limit: limit)
     }
 
-    package func head() async throws(EventStoreError) -> Int { state.withLock { $0.log.count } }
+    package func head() async throws(EventStoreError) -> Int { headNow }
 
     package func events(
         matching filter: EventFilter, after position: Int, limit: Int
@@ -63,6 +63,9 @@ extension MemoryEventStore {
             }
         }
     }
+
+    /// The position of the last event, at once.
+    package var headNow: Int { state.withLock { $0.log.count } }
 
     /// Reads a stream at once.
     package func readNow(_ stream: StreamID, from version: Int = 1) -> [RecordedEvent] {

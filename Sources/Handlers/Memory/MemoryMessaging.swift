@@ -9,6 +9,8 @@ package final class MemoryMessaging: Sendable {
         var queues: [QueueName: [StoredMessage]] = [:]
         /// In the order in which they died.
         var dead: [DeadMessage] = []
+        /// No message was sent before this, so that most calls need not look for what to drop.
+        var earliest: Timestamp?
     }
 
     fileprivate struct StoredMessage {
@@ -206,15 +208,18 @@ extension MemoryMessaging.State {
         let message = MemoryMessaging.StoredMessage(
             id: id ?? nextID("message"), body: body, sentAt: now, visibleAt: now)
         queues[queue, default: []].append(message)
+        earliest = min(earliest ?? now, now)
     }
 
     /// Drops what was kept for the whole retention, waiting or dead.
     fileprivate mutating func expire(at now: Timestamp) {
         let oldest = QueueSettings.oldest(at: now)
+        guard let earliest, earliest <= oldest else { return }
         for queue in QueueName.allCases {
             queues[queue]?.removeAll { $0.sentAt <= oldest }
         }
         dead.removeAll { $0.sentAt <= oldest }
+        self.earliest = (queues.values.joined().map(\.sentAt) + dead.map(\.sentAt)).min()
     }
 
     /// Moves visible messages that used up their receives to the dead letters.

@@ -13,8 +13,10 @@ package final class Doorbell: Sendable {
     }
 
     private let state = Mutex(State())
+    private let alarm: Alarm
 
-    package init() {}
+    /// - Parameter alarm: ends the waits that nobody rings for.
+    package init(alarm: Alarm) { self.alarm = alarm }
 
     /// How often the bell rang.
     package var rings: UInt64 { state.withLock { $0.rings } }
@@ -24,9 +26,10 @@ package final class Doorbell: Sendable {
         let waiters = state.withLock { state in
             state.rings &+= 1
             defer { state.waiters.removeAll(keepingCapacity: true) }
-            return Array(state.waiters.values)
+            // In the order in which they came, so that a simulated run can be repeated.
+            return state.waiters.sorted { $0.key < $1.key }
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.value.resume() }
     }
 
     /// Waits until the bell has rung more often than `seen`, the time is up, or the task is cancelled.
@@ -36,10 +39,7 @@ package final class Doorbell: Sendable {
             state.open.insert(state.lastWaiter)
             return state.lastWaiter
         }
-        let timer = Task { [self] in
-            do { try await Task.sleep(for: .milliseconds(limit)) } catch { return }
-            release(waiter)
-        }
+        let turnOff = alarm.set(limit) { [self] in release(waiter) }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let waits = state.withLock { state in
@@ -52,7 +52,7 @@ package final class Doorbell: Sendable {
         } onCancel: {
             release(waiter)
         }
-        timer.cancel()
+        turnOff()
         state.withLock { _ = $0.open.remove(waiter) }
     }
 

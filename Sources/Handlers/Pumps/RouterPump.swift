@@ -1,4 +1,4 @@
-import Appointments
+package import Appointments
 package import EventStore
 package import Logging
 package import Projections
@@ -30,6 +30,19 @@ package struct RouterPump: Sendable {
         commit.parked = try await route(events)
         _ = try await checkpoints.commit(commit, of: Self.projection, expecting: checkpoint)
         return events.count
+    }
+
+    /// Routes a parked appointment's events again, once what parked it was mended.
+    ///
+    /// - Returns: what parks it still; nil when all of them were routed.
+    /// - Throws: `unavailable`, or `corrupt` when the store does not give its events out.
+    package func retry(_ appointment: AppointmentID) async throws(EventStoreError) -> ParkedEvent? {
+        let events = try await performer.store.read(appointment.stream)
+        let parked = try await route(events)
+        if parked.isEmpty, let last = events.last {
+            try await checkpoints.unpark(appointment, upTo: last.version, from: Self.projection)
+        }
+        return parked.first
     }
 
     /// Routes some events beside each other.

@@ -1,8 +1,9 @@
 /// Tells the pumps to finish what they have in hand and end.
 package final class Stop: Sendable {
-    private let bell = Doorbell()
+    private let bell: Doorbell
 
-    package init() {}
+    /// - Parameter alarm: what `sleep` goes by.
+    package init(alarm: Alarm) { bell = Doorbell(alarm: alarm) }
 
     package var isRequested: Bool { bell.rings > 0 }
 

@@ -4,15 +4,21 @@ import Synchronization
 
 /// The reference for the view: all rows in memory, every list sorted when it is asked for.
 package final class MemoryViews: AppointmentViews, ProjectionStore {
-    private struct State {
-        var rows: [AppointmentID: AppointmentRow] = [:]
-        var checkpoints: [ProjectionName: Int] = [:]
-        var parked: [ProjectionName: [ParkedEvent]] = [:]
+    /// All that the view holds, as a value: it can be looked at whole, and put in the place of another.
+    package struct Contents: Sendable {
+        package var rows: [AppointmentID: AppointmentRow] = [:]
+        package var checkpoints: [ProjectionName: Int] = [:]
+        package var parked: [ProjectionName: [ParkedEvent]] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Mutex(Contents())
 
     package init() {}
+
+    package var contents: Contents { state.withLock { $0 } }
+
+    /// Changes what the view holds in one step, as a swap after a rebuild does.
+    package func change(_ change: (inout Contents) -> Void) { state.withLock { change(&$0) } }
 
     package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
         rowNow(appointment)
@@ -69,14 +75,16 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
     ) async throws(EventStoreError) -> Bool {
         state.withLock { state in
             guard state.checkpoints[projection, default: 0] == checkpoint else { return false }
-            for row in commit.rows { state.rows[row.appointment] = row }
-            for event in commit.parked
-            where !state.parked[projection, default: []].contains(where: {
-                ($0.appointment, $0.version) == (event.appointment, event.version)
-            }) { state.parked[projection, default: []].append(event) }
+            state.put(commit.rows, parking: commit.parked, by: projection)
             state.checkpoints[projection] = commit.checkpoint
             return true
         }
+    }
+
+    package func put(
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName
+    ) async throws(EventStoreError) {
+        state.withLock { $0.put(rows, parking: parked, by: projection) }
     }
 
     package func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
@@ -88,8 +96,24 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
     }
 
     package func unpark(
-        _ appointment: AppointmentID, from projection: ProjectionName
+        _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
     ) async throws(EventStoreError) {
-        state.withLock { $0.parked[projection]?.removeAll { $0.appointment == appointment } }
+        state.withLock { state in
+            state.parked[projection]?.removeAll { $0.appointment == appointment && $0.version <= version }
+        }
+    }
+}
+
+extension MemoryViews.Contents {
+    fileprivate mutating func put(
+        _ rows: [AppointmentRow], parking events: [ParkedEvent], by projection: ProjectionName
+    ) {
+        for row in rows where row.version >= self.rows[row.appointment]?.version ?? 0 {
+            self.rows[row.appointment] = row
+        }
+        for event in events
+        where !parked[projection, default: []].contains(where: {
+            ($0.appointment, $0.version) == (event.appointment, event.version)
+        }) { parked[projection, default: []].append(event) }
     }
 }

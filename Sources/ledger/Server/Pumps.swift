@@ -17,7 +17,7 @@ struct Pumps: Service {
     let logger: Logger
 
     func run() async throws {
-        let stop = Stop()
+        let stop = Stop(alarm: .real)
         // Cancelled when the server could not begin: the pumps end as well, or the process would stay.
         await withTaskCancellationOrGracefulShutdownHandler {
             await pump(until: stop)

@@ -1,0 +1,88 @@
+package import Appointments
+package import EventStore
+import Synchronization
+
+/// The reference for a mirror: all entries and rows in memory.
+package final class MemoryMirror: MirrorStore {
+    /// All that a mirror holds, as a value: a backup of it can be put back.
+    package struct Contents: Sendable {
+        package fileprivate(set) var entries: [RecordedEvent] = []
+        package fileprivate(set) var rows: [AppointmentID: AppointmentRow] = [:]
+        package fileprivate(set) var conflicts: [MirrorConflict] = []
+        fileprivate var checkpoint = 0
+        fileprivate var streams: [StreamID: [Hash]] = [:]
+    }
+
+    private let state = Mutex(Contents())
+
+    package init() {}
+
+    package var contents: Contents { state.withLock { $0 } }
+
+    /// Puts a backup back.
+    package func restore(_ contents: Contents) { state.withLock { $0 = contents } }
+
+    package func state() async throws(EventStoreError) -> MirrorState {
+        state.withLock { MirrorState(position: $0.entries.count, checkpoint: $0.checkpoint) }
+    }
+
+    package func streams(
+        _ streams: [StreamID]
+    ) async throws(EventStoreError) -> [StreamID: MirroredStream] {
+        state.withLock { state in
+            var held: [StreamID: MirroredStream] = [:]
+            for stream in streams {
+                guard let leaves = state.streams[stream] else { continue }
+                held[stream] = MirroredStream(
+                    head: StreamHead(version: leaves.count, leaf: leaves.last), row: state.rows[stream.appointment])
+            }
+            return held
+        }
+    }
+
+    package func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash] {
+        state.withLock { state in
+            var leaves: [EventPlace: Hash] = [:]
+            for place in places {
+                guard let stream = state.streams[place.stream], stream.indices.contains(place.version - 1) else {
+                    continue
+                }
+                leaves[place] = stream[place.version - 1]
+            }
+            return leaves
+        }
+    }
+
+    package func append(
+        _ batch: MirrorBatch, expecting expected: MirrorState
+    ) async throws(EventStoreError) -> Bool {
+        try state.withLock { (state) throws(EventStoreError) -> Bool in
+            guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint) else {
+                return false
+            }
+            var next = state
+            for event in batch.entries {
+                let leaves = next.streams[event.stream, default: []]
+                guard event.version == leaves.count + 1, event.entry.previous == leaves.last else {
+                    throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
+                }
+                next.streams[event.stream] = leaves + [event.leaf]
+                next.entries.append(
+                    RecordedEvent(
+                        position: next.entries.count + 1, entry: event.entry, leaf: event.leaf, sealed: event.sealed))
+            }
+            for row in batch.rows { next.rows[row.appointment] = row }
+            for conflict in batch.conflicts
+            where !next.conflicts.contains(where: { $0.event.leaf == conflict.event.leaf }) {
+                next.conflicts.append(conflict)
+            }
+            next.checkpoint = batch.checkpoint
+            state = next
+            return true
+        }
+    }
+
+    package func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict] {
+        state.withLock { Array($0.conflicts.prefix(max(limit, 0))) }
+    }
+}

@@ -1,0 +1,79 @@
+import Appointments
+package import EventStore
+
+/// How far a mirror has come.
+package struct MirrorState: Equatable, Sendable {
+    /// The position of its last entry; 0 when it is empty.
+    package let position: Int
+    /// How far it has read the feed that it follows.
+    package let checkpoint: Int
+
+    package init(position: Int, checkpoint: Int) { (self.position, self.checkpoint) = (position, checkpoint) }
+}
+
+/// What a mirror holds of one appointment.
+package struct MirroredStream: Sendable {
+    package let head: StreamHead
+    /// Its row in the mirror's own view; nil when its events can't be folded.
+    package let row: AppointmentRow?
+
+    package init(head: StreamHead, row: AppointmentRow?) { (self.head, self.row) = (head, row) }
+}
+
+/// The place of an event in its stream.
+package struct EventPlace: Hashable, Comparable, Sendable {
+    package let stream: StreamID
+    package let version: Int
+
+    package init(stream: StreamID, version: Int) { (self.stream, self.version) = (stream, version) }
+
+    package static func < (left: EventPlace, right: EventPlace) -> Bool {
+        (left.stream, left.version) < (right.stream, right.version)
+    }
+}
+
+/// An event that came to the mirror and contradicts what it holds. Both are kept until somebody has looked.
+package struct MirrorConflict: Sendable {
+    package let event: RecordedEvent
+    /// Why it was not taken in, without personal data.
+    package let reason: String
+    package let at: Timestamp
+
+    package init(event: RecordedEvent, reason: String, at: Timestamp) {
+        (self.event, self.reason, self.at) = (event, reason, at)
+    }
+}
+
+/// What one step of the mirror writes, all or nothing.
+package struct MirrorBatch: Sendable {
+    /// New entries, in the order of the positions that they take: one behind the other from the head on.
+    package var entries: [RecordedEvent] = []
+    /// The rows of the appointments that moved on.
+    package var rows: [AppointmentRow] = []
+    /// What was not taken in. One that is kept already is not kept twice.
+    package var conflicts: [MirrorConflict] = []
+    /// How far the feed was read after it.
+    package var checkpoint: Int
+
+    package init(checkpoint: Int) { self.checkpoint = checkpoint }
+}
+
+/// The copy of the ledger in another database: every entry at a contiguous position, with a view of its own.
+package protocol MirrorStore: Sendable {
+    /// How far the mirror has come.
+    func state() async throws(EventStoreError) -> MirrorState
+
+    /// What the mirror holds of some streams; those that it does not know are missing.
+    func streams(_ streams: [StreamID]) async throws(EventStoreError) -> [StreamID: MirroredStream]
+
+    /// The leaves of the entries at some places; those that it does not hold are missing.
+    func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash]
+
+    /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.
+    ///
+    /// - Returns: false when another worker moved it: nothing was written, and this one is to start over.
+    func append(_ batch: MirrorBatch, expecting state: MirrorState) async throws(EventStoreError) -> Bool
+
+    /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.
+    func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict]
+}

@@ -1,0 +1,3 @@
+import EventStore
+import Simulation
+import Testing
