@@ -99,7 +99,9 @@ let package = Package(
         .executableTarget(
             name: "ledger-simulator", dependencies: ["EventStore", "Simulation", argumentParser],
             path: "Tests/ledger-simulator", swiftSettings: strict),
-        .testTarget(name: "SimulationTests", dependencies: ["EventStore", "Simulation"], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["EventStore", "Simulation", "ledger-simulator"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

@@ -45,7 +45,8 @@ struct Simulator: ParsableCommand {
     func run() throws {
         let clock = ContinuousClock()
         let (began, first) = (clock.now, seed ?? UInt64(time(nil)))
-        var (steps, runs) = (0, 0)
+        var (steps, runs, appointments) = (0, 0, 0)
+        var digest: UInt64 = 0
         var sightings: [Sighting: Int] = [:]
         // One seed unless a number or a time is given.
         while runs < seeds ?? (seconds == nil ? 1 : .max), began.duration(to: clock.now) < .seconds(seconds ?? .max / 2)
@@ -56,15 +57,16 @@ struct Simulator: ParsableCommand {
             let outcome = try Simulation.run(plan)
             runs += 1
             steps += outcome.steps
+            appointments += outcome.appointments
+            digest = SplitMix.mix(digest ^ outcome.digest)
             sightings.merge(outcome.sightings) { $0 + $1 }
             for line in outcome.lines { print(line) }
             if outcome.violation != nil { try report(outcome) }
         }
         let duration = began.duration(to: clock.now).components
         let elapsed = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
-        print(
-            "seeds \(first) to \(first &+ UInt64(runs - 1)): \(runs) runs, \(steps) steps, \(Int(Double(steps) / elapsed)) steps/s"
-        )
+        print("seeds \(first) to \(first &+ UInt64(runs - 1)), digest \(String(digest, radix: 16))")
+        print("\(runs) runs, \(appointments) appointments, \(steps) steps, \(Int(Double(steps) / elapsed)) steps/s")
         for sighting in Sighting.allCases { print("  \(sighting.rawValue) \(sightings[sighting] ?? 0)") }
         let unseen = Sighting.allCases.filter { sightings[$0] == nil }
         if runs >= 100, !unseen.isEmpty {

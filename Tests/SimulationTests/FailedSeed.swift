@@ -1,0 +1,10 @@
+/// A seed whose run failed once, and what that brought to light. Seeds are added here, never taken away.
+struct FailedSeed: Sendable, CustomStringConvertible {
+    let seed: UInt64
+    let steps: Int
+    let found: String
+
+    var description: String { "seed \(seed)" }
+
+    static let all: [FailedSeed] = []
+}
