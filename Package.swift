@@ -81,7 +81,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", grdb],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(

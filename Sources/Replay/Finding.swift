@@ -50,6 +50,9 @@ package struct Finding: Equatable, Sendable {
 }
 
 extension Finding.Kind {
+    /// Whether it concerns a row, which can be folded again, and not an event, which stays as it is.
+    package var isOfRows: Bool { parts == [.views] }
+
     /// The parts that this damage belongs to. Events that can't be read, are missing or do not open leave their row
     /// without proof as well.
     var parts: Set<Finding.Part> {

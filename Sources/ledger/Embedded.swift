@@ -13,6 +13,7 @@ struct Embedded: Sendable {
     let file: SQLiteFile
     let store: SQLiteEventStore
     let views: SQLiteViews
+    let viewSets: SQLiteViewSets
     let messaging: SQLiteMessaging
     let sweepLog: SQLiteSweepLog
     let apiKeys: SQLiteAPIKeys
@@ -63,6 +64,7 @@ struct Embedded: Sendable {
         (self.directory, self.file, self.keyRing) = (directory, file, keyRing)
         store = SQLiteEventStore(file)
         views = SQLiteViews(file)
+        viewSets = SQLiteViewSets(file, keys: keyRing)
         messaging = SQLiteMessaging(file, now: Machine.now)
         sweepLog = SQLiteSweepLog(file)
         apiKeys = SQLiteAPIKeys(file)

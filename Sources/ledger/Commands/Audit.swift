@@ -14,7 +14,9 @@ struct AuditCommand: AsyncParsableCommand {
               ledger audit --country PE --type failed --from 2026-11-24T00:00:00Z
               ledger audit --insured 00123 --format csv
               ledger audit --follow
-            """)
+              ledger audit view status --status pending --as-of 2026-11-24T12:00:00Z
+            """,
+        subcommands: [ViewCommand.self])
 
     @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
     @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
