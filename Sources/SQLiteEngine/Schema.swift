@@ -10,6 +10,7 @@ enum Schema {
         migrator.registerMigration("4 countries") { try $0.execute(sql: countries) }
         migrator.registerMigration("5 access") { try $0.execute(sql: access) }
         migrator.registerMigration("6 view sets") { try $0.execute(sql: viewSets) }
+        migrator.registerMigration("7 projections") { try $0.execute(sql: projections) }
         return migrator
     }
 
@@ -118,6 +119,12 @@ enum Schema {
             position INTEGER,
             at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Who is held, and when each checkpoint last moved.
+    private static let projections = """
+        CREATE TABLE paused (projection TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        ALTER TABLE checkpoints ADD COLUMN moved INTEGER;
         """
 
     private static let messages = """

@@ -34,7 +34,8 @@ final class Writing {
         if let log { return log }
         let head = try Int.fetchOne(database.cachedStatement(sql: "SELECT position FROM head")) ?? 0
         let checkpoint = try SQLiteViews.checkpoint(of: ProjectionRunner.projection, in: database)
-        let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head)
+        let isPaused = try SQLiteViews.pausedAt(ProjectionRunner.projection, in: database) != nil
+        let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head && !isPaused)
         log = loaded
         return loaded
     }

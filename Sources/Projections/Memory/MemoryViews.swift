@@ -9,6 +9,7 @@ package final class MemoryViews: AppointmentViews, ProjectionStore, RowScan {
         package var rows: [AppointmentID: AppointmentRow] = [:]
         package var checkpoints: [ProjectionName: Int] = [:]
         package var parked: [ProjectionName: [ParkedEvent]] = [:]
+        package var paused: [ProjectionName: Timestamp] = [:]
         /// The sets beside the live one, with their rows.
         package internal(set) var sets: [String: (set: ViewSet, rows: [AppointmentID: AppointmentRow])] = [:]
     }

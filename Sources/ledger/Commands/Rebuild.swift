@@ -52,7 +52,7 @@ struct RebuildCommand: AsyncParsableCommand {
         try await rebuild.build(ViewSet.next, now: Machine.now())
         progress.clear()
         let found = try await ledger.viewSets.compare(ViewSet.next, limit: 1000)
-        try await show(found, ledger)
+        try await Self.show(found, ledger, options, person.display)
         let summary = RebuildCommand.summary(of: found)
         if dryRun {
             _ = try await ledger.viewSets.drop(ViewSet.next)
@@ -90,15 +90,18 @@ struct RebuildCommand: AsyncParsableCommand {
         report("ledger: `ledger verify --views` shows whether they hold; --rollback once more undoes it")
     }
 
-    private func show(_ found: SetComparison, _ ledger: Embedded) async throws {
+    /// Prints the rows that differ, field by field, with the events that explain them.
+    static func show(
+        _ found: SetComparison, _ ledger: Embedded, _ options: SharedOptions, _ person: PersonDisplay
+    ) async throws {
         var printer = options.printer(["kind", "appointmentId", "field", "live", "rebuilt", "position", "type"])
         for difference in found.first {
             let history = try await History.read(
                 difference.appointment, from: ledger.store,
                 insured: difference.rebuilt?.insured ?? difference.live?.insured)
-            let explanation = try history.map { try Explanation($0, showing: person.display) }
+            let explanation = try history.map { try Explanation($0, showing: person) }
             let changes = AppointmentRow.changes(
-                from: difference.live, to: difference.rebuilt, showing: person.display)
+                from: difference.live, to: difference.rebuilt, showing: person)
             for change in changes {
                 try printer.row { $0.change(change, of: difference, explanation?.event(of: change.name)) }
             }
@@ -106,7 +109,7 @@ struct RebuildCommand: AsyncParsableCommand {
         try printer.finish()
     }
 
-    private static func summary(of found: SetComparison) -> String {
+    static func summary(of found: SetComparison) -> String {
         let counts = RowDifference.Kind.allCases.map { "\(found.counts[$0] ?? 0) \($0.rawValue)" }
         return "\(found.equal) rows equal, \(counts.joined(separator: ", "))"
     }
