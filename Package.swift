@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", grdb],
-            swiftSettings: strict),
+            resources: [.copy("Golden")], swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",

@@ -10,7 +10,8 @@ struct Ledger: AsyncParsableCommand {
         subcommands: [
             Serve.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
             StatsCommand.self, SchedulesCommand.self, KeysCommand.self, DeadLettersCommand.self, VerifyCommand.self,
-            ProjectionsCommand.self, RepairCommand.self, ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self, Bench.self,
+            ProjectionsCommand.self, RepairCommand.self, ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self,
+            DiffCommand.self, WhyCommand.self, Bench.self,
         ])
 
     static func main() async {

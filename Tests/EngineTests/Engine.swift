@@ -37,6 +37,7 @@ struct TestEngine: Sendable {
     let sets: any ViewSets
     let views: any AppointmentViews
     let projections: any ProjectionStore
+    let control: any ProjectionControl
     let queues: @Sendable (QueueName) -> any MessageQueue
     let deadLetters: any DeadLetters
     let topics: any Topics
@@ -62,7 +63,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
             sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
-            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
+            projections: views, control: views, queues: messaging.queue, deadLetters: messaging, topics: messaging,
+            bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
@@ -80,7 +82,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
             keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
-            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
+            projections: views, control: views, queues: { messaging.queue($0) }, deadLetters: messaging,
+            topics: messaging,
             bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
