@@ -8,13 +8,13 @@ package import EventStore
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let mirror: any MirrorStore
     private let people: PersonResolver
 
     /// - Parameter store: where events are fetched from that have not come yet while a later one has.
     package init(
-        feed: any EventFeed, store: any EventStore, mirror: any MirrorStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.mirror, self.people) = (feed, store, mirror, people)
     }
