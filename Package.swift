@@ -54,6 +54,11 @@ let package = Package(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
+        .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresEngine",
+            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "CPostgres"],
+            swiftSettings: strict),
         // Transport.
         .target(
             name: "API",
@@ -63,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
-                argumentParser, logging, serviceLifecycle, unixSignals,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -82,6 +87,12 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            swiftSettings: strict),
+        .target(
+            name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
+            path: "Tests/TestPostgres", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
