@@ -85,4 +85,6 @@ package final class MemoryMirror: MirrorStore {
     package func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict] {
         state.withLock { Array($0.conflicts.prefix(max(limit, 0))) }
     }
+
+    package func conflictCount() async throws(EventStoreError) -> Int { state.withLock { $0.conflicts.count } }
 }

@@ -76,4 +76,7 @@ package protocol MirrorStore: Sendable {
 
     /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.
     func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict]
+
+    /// How many events were not taken in.
+    func conflictCount() async throws(EventStoreError) -> Int
 }
