@@ -32,6 +32,6 @@ GRANT SELECT, INSERT ON ledger.entries, ledger.conflicts, ledger.audit_access TO
 GRANT SELECT, UPDATE (checkpoint, moved) ON ledger.head TO ledger_mirror;
 GRANT SELECT ON ledger.spans TO ledger_mirror;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger.appointments TO ledger_mirror;
-GRANT EXECUTE ON FUNCTION ledger.bounds TO ledger_mirror;
+GRANT EXECUTE ON FUNCTION ledger.bounds, ledger.build_indexes, ledger.drop_indexes TO ledger_mirror;
 GRANT SELECT ON ledger.audit_events, ledger.audit_appointments, ledger.audit_conflicts TO ledger_auditor;
 GRANT EXECUTE ON FUNCTION ledger.said TO ledger_auditor;
