@@ -51,6 +51,9 @@ let package = Package(
             resources: [.embedInCode("Requests/openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
+            name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
+            resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
+        .target(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),

@@ -22,6 +22,7 @@ import Testing
             others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
+        "Migrations": Layer(ours: []),
         "API": Layer(
             ours: ["EventStore", "Handlers"],
             others: system.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "NIO*", "Logging", "ServiceLifecycle"])

@@ -38,7 +38,7 @@ BEGIN
                         'ledger_owner', 'ledger_mirror', 'pg_read_all_data', 'pg_write_all_data',
                         'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))));
     IF mighty IS NOT NULL THEN
-        RAISE EXCEPTION 'the roles % may do more than the ledger allows them: take the rights away or drop them', mighty;
+        RAISE EXCEPTION 'roles % may do more than the ledger allows: take the rights away or drop them', mighty;
     END IF;
     -- Whoever migrates makes objects in the owner's name. A superuser may do so anyway.
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
@@ -57,7 +57,8 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        VALUES ('ledger_auditor', 'default_transaction_read_only = on'), ('ledger_auditor', 'statement_timeout = ''60s'''),
+        VALUES ('ledger_auditor', 'default_transaction_read_only = on'),
+            ('ledger_auditor', 'statement_timeout = ''60s'''),
             ('ledger_auditor', 'random_page_cost = 1.1'), ('ledger_auditor', 'jit = off'),
             ('ledger_mirror', 'random_page_cost = 1.1'), ('ledger_mirror', 'jit = off')
     LOOP

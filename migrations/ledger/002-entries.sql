@@ -66,7 +66,7 @@ BEGIN
     SELECT max(position), count(*) FILTER (WHERE position > head) INTO last, behind FROM arrived;
     IF last > head THEN
         IF behind <> last - head THEN
-            RAISE EXCEPTION 'entries behind position % would leave a hole: read the head again and number them anew', head
+            RAISE EXCEPTION 'entries behind position % would leave a hole: number them from the head on', head
                 USING ERRCODE = 'integrity_constraint_violation', TABLE = 'entries', SCHEMA = 'ledger';
         END IF;
         UPDATE ledger.head SET position = last;
