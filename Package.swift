@@ -57,6 +57,13 @@ let package = Package(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
+        .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresEngine",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations", "CPostgres",
+            ],
+            swiftSettings: strict),
         // Transport.
         .target(
             name: "API",
@@ -66,8 +73,8 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
-                argumentParser, logging, serviceLifecycle, unixSignals,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -84,7 +91,16 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "TestPostgres", grdb,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
+            path: "Tests/TestPostgres", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
