@@ -110,7 +110,9 @@ let package = Package(
                 serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
-        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["EventStore", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            swiftSettings: strict),
         .target(
             name: "Simulation",
             dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
