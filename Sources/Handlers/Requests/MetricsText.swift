@@ -42,6 +42,11 @@ struct MetricsText {
         sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
         projections(report.readiness.projections)
         queues(report.readiness.queues)
+        if report.readiness.countries.isEmpty { return }
+        family("ledger_country_up", "gauge", "Whether the database of a country answers.")
+        for country in report.readiness.countries {
+            sample("ledger_country_up", [("country", country.country.code)], country.answers ? "1" : "0")
+        }
     }
 
     mutating func isUp(_ isUp: Bool) {

@@ -41,6 +41,7 @@ struct Serve: AsyncParsableCommand {
         let lock = try ServerLock(options.data)
         defer { withExtendedLifetime(lock) {} }
         try await requireKeys(ledger)
+        try await ledger.countryPools.check(logger)
         if ledger.hasNewDemoSlots {
             logger.notice(
                 "a new ledger with \(DemoSlots.count) demo slots a country: 1 to 500 in PE, 1001 to 1500 in CL",
@@ -106,6 +107,7 @@ extension Embedded {
             feed: store, views: views, checkpoints: views,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
-            sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds, now: Machine.now)
+            countries: countryPools.probes, sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds,
+            now: Machine.now)
     }
 }

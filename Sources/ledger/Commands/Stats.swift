@@ -46,6 +46,9 @@ struct StatsCommand: AsyncParsableCommand {
             try row("inFlight", queue.name.rawValue, nil, queue.depth.inFlight)
             try row("deadLetters", queue.name.rawValue, nil, queue.depth.dead)
         }
+        for country in report.readiness.countries {
+            try row("databaseAnswers", nil, country.country.code, country.answers ? 1 : 0)
+        }
         try row("stuck", nil, nil, report.stuck.count)
         for appointment in report.stuck { try row("stuckAppointment", appointment.description, nil, 1) }
         try printer.finish()
