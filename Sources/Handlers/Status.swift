@@ -12,6 +12,7 @@ package final class LedgerStatus: Sendable {
     private let audit: any AuditLog
     private let queues: [QueueName: any MessageQueue]
     private let countries: [Country: any CountryDatabase]
+    private let mirror: (any MirrorStore)?
     private let sweeps: any SweepLog
     private let stallMilliseconds: Int64
     private let patienceMilliseconds: Int64
@@ -22,17 +23,20 @@ package final class LedgerStatus: Sendable {
     /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
     /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
     ///   answer. They are to give up soon when they don't.
+    /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
         projections: [ProjectionName], audit: any AuditLog, queues: [QueueName: any MessageQueue],
-        countries: [Country: any CountryDatabase] = [:], sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
+        countries: [Country: any CountryDatabase] = [:], mirror: (any MirrorStore)? = nil, sweeps: any SweepLog,
+        stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
-        (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
+        (self.mirror, self.stallMilliseconds) = (mirror, stallMilliseconds)
+        self.patienceMilliseconds = patienceMilliseconds
     }
 
     /// Whether the ledger can do its work: the cheap half of `read`.
@@ -59,6 +63,7 @@ package final class LedgerStatus: Sendable {
             readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
         }
         readiness.countries = await countryStatus()
+        if let mirror { readiness.mirror = try await .read(mirror, following: feed, now: now) }
         return readiness
     }
 
@@ -132,6 +137,9 @@ package struct Readiness: Equatable, Sendable {
     package var projections: [ProjectionStatus] = []
     package var queues: [QueueStatus] = []
     package var countries: [CountryStatus] = []
+    /// Nil where there is none. A mirror that is behind or away keeps no request from its answer, and so is no reason
+    /// not to be ready.
+    package var mirror: MirrorStatus?
 
     /// Why the ledger is not ready, one sentence each; empty when it is.
     package var reasons: [String] {
@@ -177,6 +185,10 @@ extension JSONWriter {
                     $0.member("dead", queue.depth.dead)
                 }
             }
+        }
+        if let mirror = readiness.mirror {
+            key("mirror")
+            object { $0.members(of: mirror) }
         }
         if readiness.countries.isEmpty { return }
         key("countries")

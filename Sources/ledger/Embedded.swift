@@ -5,6 +5,7 @@ import Glibc
 import Handlers
 import Logging
 import Projections
+import Replay
 import SQLiteEngine
 
 /// The embedded ledger, wired: one directory with the database, the key file and the server's lock.
@@ -21,6 +22,11 @@ struct Embedded: Sendable {
     let performer: Performer
     /// The countries whose slots are in PostgreSQL.
     let countryPools: CountryPools
+    /// The copy in PostgreSQL, where there is one.
+    let mirror: Mirror?
+    /// What auditors are answered from: the mirror where there is one, else the store.
+    let log: any AuditLog & StreamReader
+    let trail: any AuditTrail
     /// Whether this call has made the demo slots.
     private(set) var hasNewDemoSlots = false
 
@@ -35,7 +41,8 @@ struct Embedded: Sendable {
     /// - Throws: `invalid` when there is none, its key file is missing or another's, or the environment names a database
     ///   that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
-        let countryPools = try CountryPools.of(ProcessInfo.processInfo.environment)
+        let environment = ProcessInfo.processInfo.environment
+        let (countryPools, mirror) = (try CountryPools.of(environment), try Mirror.of(environment))
         let path = directory + "/ledger.sqlite"
         let isNew = access(path, F_OK) != 0
         if isNew {
@@ -56,17 +63,21 @@ struct Embedded: Sendable {
         let file = try SQLiteFile(path: path)
         let directoryOfSubjects = SQLiteSubjectDirectory(file)
         let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects)
-        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing, countryPools)
+        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing, countryPools, mirror)
         if case .create(demoSlots: true) = creation { try await ledger.makeDemoSlots() }
         return ledger
     }
 
     private init(
         _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing,
-        _ countryPools: CountryPools
+        _ countryPools: CountryPools, _ mirror: Mirror?
     ) {
+        self.mirror = mirror
         (self.directory, self.file, self.keyRing, self.countryPools) = (directory, file, keyRing, countryPools)
         store = SQLiteEventStore(file)
+        let (store, ownTrail) = (store, SQLiteAuditTrail(file))
+        log = mirror.map { MirroredLog(mirror: $0.reader, store: store) } ?? store
+        trail = mirror.map { AuditTrails($0.trail, otherwise: ownTrail) } ?? ownTrail
         views = SQLiteViews(file)
         messaging = SQLiteMessaging(file, now: Machine.now)
         sweepLog = SQLiteSweepLog(file)

@@ -81,16 +81,20 @@ struct MirrorStoreContract {
         #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 7))
     }
 
-    @Test("Leaves are answered by place; places that it does not hold are missing", arguments: MirrorEngine.available)
-    func leaves(engine: MirrorEngine) async throws {
+    @Test("Entries are answered by place; places that it does not hold are missing", arguments: MirrorEngine.available)
+    func entries(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let events = try await histories.append(3, to: 1)
         #expect(try await mirror.append(batch(events), expecting: empty))
         let stranger = EventPlace(stream: Samples.appointment(2).stream, version: 1)
         let beyond = EventPlace(stream: events[0].stream, version: 4)
-        let leaves = try await mirror.leaves(at: [events[2].place, stranger, beyond, events[0].place])
-        #expect(leaves == [events[0].place: events[0].leaf, events[2].place: events[2].leaf])
-        #expect(try await mirror.leaves(at: []).isEmpty)
+        let entries = try await mirror.entries(at: [events[2].place, stranger, beyond, events[0].place])
+        #expect(
+            entries == [
+                events[0].place: MirroredEntry(position: 1, leaf: events[0].leaf),
+                events[2].place: MirroredEntry(position: 3, leaf: events[2].leaf),
+            ])
+        #expect(try await mirror.entries(at: []).isEmpty)
     }
 
     @Test("A worker that another was faster than writes nothing", arguments: MirrorEngine.available)
@@ -170,7 +174,7 @@ struct MirrorRunnerTests {
         let events = try await store.events(after: 0, limit: 10_000)
         #expect(try await mirror.state().position == events.count)
         #expect(
-            try await mirror.leaves(at: events.map(\.place))
+            try await mirror.entries(at: events.map(\.place)).mapValues(\.leaf)
                 == Dictionary(uniqueKeysWithValues: events.map { ($0.place, $0.leaf) }))
     }
 
@@ -214,7 +218,7 @@ struct MirrorRunnerTests {
         let neighbour = try await histories.append(1, to: 2)
         try await runner.take(in: forged + neighbour, now: now)
         #expect(try await mirror.conflicts(limit: 10).map(\.event.leaf) == forged.map(\.leaf))
-        #expect(try await mirror.leaves(at: [events[1].place]) == [events[1].place: events[1].leaf])
+        #expect(try await mirror.entries(at: [events[1].place])[events[1].place]?.leaf == events[1].leaf)
         #expect(try await mirror.state().position == 3)
     }
 

@@ -31,7 +31,8 @@ package struct RequestTable: Sendable {
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews, audit: any AuditLog,
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator, status: LedgerStatus,
-        secrets: KeyRing, limits: RateLimits = RateLimits(), random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
+        secrets: KeyRing, limits: RateLimits = RateLimits(),
+        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
         (self.callers, self.histories, self.trail) = (callers, histories, trail)

@@ -44,9 +44,9 @@ package final class PostgresMirror: MirrorStore {
         }
     }
 
-    package func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash] {
+    package func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry] {
         if places.isEmpty { return [:] }
-        return try await pool.use { try Self.leaves(at: places, in: $0) }
+        return try await pool.use { try Self.entries(at: places, in: $0) }
     }
 
     package func append(
@@ -81,6 +81,36 @@ package final class PostgresMirror: MirrorStore {
 extension PostgresMirror {
     package func conflictCount() async throws(EventStoreError) -> Int {
         try await pool.use { try $0.row("SELECT count(*) FROM ledger.conflicts") { try $0.int(0) } ?? 0 }
+    }
+}
+
+// MARK: - Filling
+
+extension PostgresMirror {
+    /// Runs work that fills the mirror. An empty one is filled without the indexes that only readers need, and gets them
+    /// in the end: kept up row by row, they cost more than all else together.
+    ///
+    /// - Throws: what the work throws; `unavailable`.
+    package func fill(_ work: () async throws(EventStoreError) -> Void) async throws(EventStoreError) {
+        if try await state().position == 0 {
+            try await pool.use { try $0.run("SELECT ledger.drop_indexes()") }
+        }
+        do throws(EventStoreError) {
+            try await work()
+        } catch {
+            try? await buildIndexes()
+            throw error
+        }
+        try await buildIndexes()
+    }
+
+    /// Builds the indexes of readers that are not there, such as those that a process took away and did not live to
+    /// build again.
+    package func buildIndexes() async throws(EventStoreError) {
+        try await pool.use { session in
+            try session.limitStatements(toMilliseconds: 0)
+            try session.run("SELECT ledger.build_indexes()")
+        }
     }
 }
 
@@ -122,8 +152,8 @@ extension PostgresMirror {
             before.append(EventPlace(stream: event.stream, version: event.version - 1))
         }
         if !before.isEmpty {
-            for (place, leaf) in try leaves(at: before, in: session) {
-                heads[place.stream] = StreamHead(version: place.version, leaf: leaf)
+            for (place, entry) in try entries(at: before, in: session) {
+                heads[place.stream] = StreamHead(version: place.version, leaf: entry.leaf)
             }
         }
         for event in entries {
@@ -135,17 +165,22 @@ extension PostgresMirror {
         }
     }
 
-    private static func leaves(
+    private static func entries(
         at places: [EventPlace], in session: PostgresSession
-    ) throws -> [EventPlace: Hash] {
-        let leaves = try session.query(
+    ) throws -> [EventPlace: MirroredEntry] {
+        let entries = try session.query(
             """
-            SELECT stream, version, leaf
+            SELECT stream, version, position, leaf
             FROM unnest($1::uuid[], $2::integer[]) AS wanted (stream, version)
             JOIN ledger.entries USING (stream, version)
             """, [.array(places.map { .uuid($0.stream.id) }), .array(places.map { .int4($0.version) })]
-        ) { (EventPlace(stream: StreamID(try $0.uuid(0)), version: try $0.int(1)), try $0.hash(2)) }
-        return Dictionary(leaves) { first, _ in first }
+        ) { row in
+            (
+                EventPlace(stream: StreamID(try row.uuid(0)), version: try row.int(1)),
+                MirroredEntry(position: try row.int(2), leaf: try row.hash(3))
+            )
+        }
+        return Dictionary(entries) { first, _ in first }
     }
 
     /// Copies entries straight to their places: the way of all that is well.
