@@ -90,8 +90,8 @@ package struct MirrorCheck: Sendable {
 
     /// Names the entries that the store does not hold, when there are more than it does.
     private func findExtra(_ state: inout State) async throws(EventStoreError) {
-        let all = try await mirror.counts().reduce(0) { $0 + $1.count }
-        if all <= state.held { return }
+        let counts: [EventCount] = try await mirror.counts()
+        if counts.reduce(0, { $0 + $1.count }) <= state.held { return }
         var position = 0
         while true {
             let places = try await mirror.places(after: position, limit: batch)

@@ -1,4 +1,4 @@
-package import Appointments
+import Appointments
 package import EventStore
 package import Projections
 

@@ -88,7 +88,8 @@ struct Embedded: Sendable {
         performer = Performer(
             store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: Machine.random),
             countries: Country.allCases.reduce(into: [:]) { countries, country in
-                countries[country] = countryPools.database(of: country) ?? SQLiteCountryDatabase(file, country)
+                let elsewhere: (any CountryDatabase)? = countryPools.database(of: country)
+                countries[country] = elsewhere ?? SQLiteCountryDatabase(file, country)
             },
             topics: messaging, bus: messaging, now: Machine.now)
     }

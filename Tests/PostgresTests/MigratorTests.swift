@@ -7,8 +7,8 @@ import Testing
 /// Schemas that are brought up to the program.
 @Suite(.enabled(if: TestCluster.isThere, TestCluster.reason), .dropsDatabases)
 struct MigratorTests {
-    private let one = MigrationStep(schema: "test", number: 1, name: "001-one.sql", sql: "CREATE TABLE one (id int)")
-    private let two = MigrationStep(schema: "test", number: 2, name: "002-two.sql", sql: "CREATE TABLE two (id int)")
+    private let one = MigrationStep(schema: "test", number: 1, name: "001-one.sql", sql: Array("CREATE TABLE one (id int)".utf8))
+    private let two = MigrationStep(schema: "test", number: 2, name: "002-two.sql", sql: Array("CREATE TABLE two (id int)".utf8))
 
     private func states(_ migrator: Migrator) async throws -> [String] {
         try await migrator.status().map { step in

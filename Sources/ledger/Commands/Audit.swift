@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Handlers
 import Replay
 import SQLiteEngine
 
