@@ -28,6 +28,9 @@ package struct PostgresSettings: Sendable {
     /// Whether sessions must be able to write. A role that may only read needs it off.
     package var requiresWriting = true
 
+    /// Settings of the server for each session, such as `jit`. They are no place for text from outside.
+    package var parameters: [String: String] = [:]
+
     /// Where and who, in the words of libpq, without the password.
     private var place: [String: String]
     private var secret: Password
@@ -188,6 +191,9 @@ extension PostgresSettings {
             \(place["options"] ?? "") -c statement_timeout=\(statementMilliseconds) \
             -c idle_in_transaction_session_timeout=\(Self.idleTransactionMilliseconds) -c TimeZone=UTC
             """
+        for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
+            options["options"]?.append(" -c \(name)=\(value)")
+        }
         return options
     }
 }

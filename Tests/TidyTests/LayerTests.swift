@@ -22,8 +22,9 @@ import Testing
             others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
+        "Migrations": Layer(ours: []),
         "PostgresEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"],
+            ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations"],
             others: ["CPostgres", "Glibc", "Dispatch"]),
         "API": Layer(
             ours: ["EventStore", "Handlers"],
