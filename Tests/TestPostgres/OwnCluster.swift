@@ -46,8 +46,10 @@ package final class OwnCluster: Sendable {
     /// Stops it at once, as if the power had gone (`pg_ctl stop -m immediate`).
     package func stopAtOnce() async throws { try await control("halt") }
 
-    /// Stops it and removes its files.
-    func remove() async throws { try await control("stop") }
+    /// Stops it and removes its files, as the end of the test would.
+    package func remove() async throws {
+        if FileManager.default.fileExists(atPath: directory) { try await control("stop") }
+    }
 
     /// Sends a signal to its first process, such as `SIGSTOP`.
     package func signal(_ number: Int32) throws {
