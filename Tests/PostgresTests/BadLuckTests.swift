@@ -56,6 +56,20 @@ struct BadLuckTests {
         await pool.close()
     }
 
+    @Test("a server that takes no connection is not asked again at once, and callers are told why")
+    func backoff() async throws {
+        let proxy = try CuttingProxy(before: "/nowhere")
+        let settings = try PostgresSettings(url: "postgresql://m@/m?host=\(proxy.directory)")
+        let pool = PostgresPool(settings, patienceMilliseconds: 0, random: TestCluster.random)
+        for _ in 0..<1000 {
+            let error = await #expect(throws: EventStoreError.self) { try await pool.use { $0.serverProcess } }
+            #expect(error?.code == .unavailable && error?.postgres?.isConnectionLost == true)
+            #expect(error?.postgres?.isOutcomeUnknown == false)
+        }
+        #expect((1..<500).contains(proxy.connections))
+        await pool.close()
+    }
+
     @Test("a database that is not there, and a role that is not, are named")
     func absent() async throws {
         let directory = try #require(TestCluster.directory)
