@@ -5,10 +5,10 @@ package import Projections
 /// Which appointments changed between two moments of the log, and how.
 package struct LedgerDiff: Sendable {
     private let log: any AuditLog
-    private let store: any EventStore
+    private let store: any StreamReader
     private let views: any AppointmentViews
 
-    package init(log: any AuditLog, store: any EventStore, views: any AppointmentViews) {
+    package init(log: any AuditLog, store: any StreamReader, views: any AppointmentViews) {
         (self.log, self.store, self.views) = (log, store, views)
     }
 

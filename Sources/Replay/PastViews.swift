@@ -7,7 +7,7 @@ package import Projections
 /// folded from its events.
 package struct PastViews: Sendable {
     private let views: any AppointmentViews
-    private let store: any EventStore
+    private let store: any StreamReader
     private let moment: Moment
 
     /// The most appointments that one page looks at.
@@ -15,7 +15,7 @@ package struct PastViews: Sendable {
     private static let step = 500
 
     /// - Parameter moment: a time, a position or the latest; a version is one appointment's own and makes no list.
-    package init(views: any AppointmentViews, store: any EventStore, at moment: Moment) {
+    package init(views: any AppointmentViews, store: any StreamReader, at moment: Moment) {
         (self.views, self.store, self.moment) = (views, store, moment)
     }
 

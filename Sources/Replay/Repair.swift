@@ -6,13 +6,13 @@ package import Projections
 /// behind. It says first what it will do, and never touches an event.
 package struct Repair: Sendable {
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let checkpoints: any ProjectionStore
     private let sets: any ViewSets
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any EventStore, checkpoints: any ProjectionStore, sets: any ViewSets,
+        feed: any EventFeed, store: any StreamReader, checkpoints: any ProjectionStore, sets: any ViewSets,
         people: PersonResolver
     ) {
         (self.feed, self.store, self.checkpoints, self.sets) = (feed, store, checkpoints, sets)
@@ -60,6 +60,9 @@ package struct Repair: Sendable {
                 case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable: finding.stream == nil ? .none : .refold
                 case .rowWithoutEvents: .remove
                 case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers: .none
+                case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
+                    .mirrorRowDiffers, .mirrorConflict:
+                    .none
                 }
             if action != .none, let stream = finding.stream, !seen.insert(stream).inserted { continue }
             plan.steps.append(Step(action: action, finding: finding))

@@ -9,7 +9,7 @@ package import Projections
 /// the next run.
 package struct Verify: Sendable {
     let feed: any EventFeed
-    let store: any EventStore
+    let store: any StreamReader
     let views: any AppointmentViews & RowScan
     let people: PersonResolver?
     let parts: Set<Finding.Part>
@@ -19,7 +19,7 @@ package struct Verify: Sendable {
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
-        feed: any EventFeed, store: any EventStore, views: any AppointmentViews & RowScan, people: PersonResolver?,
+        feed: any EventFeed, store: any StreamReader, views: any AppointmentViews & RowScan, people: PersonResolver?,
         parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {

@@ -11,6 +11,7 @@ enum Schema {
         migrator.registerMigration("5 access") { try $0.execute(sql: access) }
         migrator.registerMigration("6 view sets") { try $0.execute(sql: viewSets) }
         migrator.registerMigration("7 projections") { try $0.execute(sql: projections) }
+        migrator.registerMigration("8 audit access") { try $0.execute(sql: auditAccess) }
         return migrator
     }
 
@@ -179,6 +180,20 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    private static let auditAccess = """
+        CREATE TABLE audit_access (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            caller TEXT NOT NULL,
+            filters TEXT NOT NULL,
+            rows INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER accesses_are_never_updated BEFORE UPDATE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never changed'); END;
+        CREATE TRIGGER accesses_are_never_deleted BEFORE DELETE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never deleted'); END;
+        """
 
     private static let access = """
         CREATE TABLE api_keys (

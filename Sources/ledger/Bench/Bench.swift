@@ -14,6 +14,7 @@ struct Bench: AsyncParsableCommand {
               ledger bench lifecycle
               ledger bench http --clients 64
               ledger bench rebuild --events 1000000
+              ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
             """)
 
     enum Case: String, CaseIterable, ExpressibleByArgument {
@@ -23,6 +24,8 @@ struct Bench: AsyncParsableCommand {
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
     @Option(help: "How many clients work beside each other.") var clients = 16
+    @Option(help: "http: a migrated PostgreSQL database to hold the countries' slots; it is filled with demo slots.")
+    var countries: String?
     @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
 
     func validate() throws {
@@ -41,7 +44,9 @@ struct Bench: AsyncParsableCommand {
         case .rebuild: try await history.rebuild()
         case .verify: try await history.verify()
         case .replay: try await history.replay()
-        case .http: try HTTPBench(directory: directory.path, requests: events, clients: clients).run()
+        case .http:
+            try await HTTPBench(directory: directory.path, requests: events, clients: clients, countries: countries)
+                .run()
         }
     }
 }
