@@ -105,10 +105,9 @@ package final class LedgerStatus: Sendable {
         let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
         let isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
         let state: ProjectionStatus.State =
-            if try await control?.pausedAt(name) != nil { .paused }
-            else if filling == name { .rebuilding }
-            else if isStalled { .stalled }
-            else { lag == 0 ? .live : .catchingUp }
+            if try await control?.pausedAt(name) != nil { .paused } else if filling == name {
+                .rebuilding
+            } else if isStalled { .stalled } else { lag == 0 ? .live : .catchingUp }
         return ProjectionStatus(
             name: name, state: state, checkpoint: checkpoint, lag: lag,
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,

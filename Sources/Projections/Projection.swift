@@ -10,7 +10,8 @@ package struct Projection: Sendable {
 
     package init(
         _ name: ProjectionName,
-        project: @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
+        project:
+            @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
             AppointmentRow
     ) {
         (self.name, self.project) = (name, project)

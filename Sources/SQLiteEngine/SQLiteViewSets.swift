@@ -190,7 +190,8 @@ extension SQLiteViewSets {
             """
             SELECT count(*) FROM appointments AS live WHERE NOT EXISTS
                 (SELECT 1 FROM \(table(name)) AS other WHERE other.appointment = live.appointment)
-            """) { $0[0] } ?? 0
+            """
+        ) { $0[0] } ?? 0
     }
 
     private static func exchange(

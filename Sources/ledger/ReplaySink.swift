@@ -1,5 +1,5 @@
-import ArgumentParser
 import Appointments
+import ArgumentParser
 import EventStore
 import Handlers
 import Projections

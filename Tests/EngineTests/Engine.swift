@@ -97,8 +97,9 @@ extension TestEngine {
 
 extension TestEngine {
     static func postgres(clock: HandClock) async throws -> TestEngine {
-        var engine = memory(clock: clock)
-        let pool = try await TestCluster.database(.country(.peru)).pool
+        var engine = try memory(clock: clock)
+        let database = try await TestCluster.database(.country(.peru))
+        let pool = try database.pool
         engine.countries = [
             .peru: PostgresCountryDatabase(pool, .peru), .chile: PostgresCountryDatabase(pool, .chile),
         ]
