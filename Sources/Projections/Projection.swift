@@ -18,7 +18,10 @@ package struct Projection: Sendable {
     }
 
     /// The projection of today's program.
-    package static let appointments = Projection(ProjectionRunner.projection, project: AppointmentProjection.project)
+    package static let appointments = Projection(ProjectionRunner.projection) {
+        (event, row, insured) throws(EventStoreError) in
+        try AppointmentProjection.project(event, onto: row, insured: insured)
+    }
 
     /// The row after an event that comes behind the row's last one.
     ///

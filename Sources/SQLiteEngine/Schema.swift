@@ -52,28 +52,28 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
-    private static let appointments =
-        appointmentTable("appointments")
-        + ["insured", "status", "country"].map { column in
-            "CREATE INDEX appointments_by_\(column) ON appointments (\(column), created);\n"
-        }.joined()
-            + """
-            CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-            CREATE TABLE parked (
-                projection TEXT NOT NULL,
-                appointment BLOB NOT NULL,
-                version INTEGER NOT NULL,
-                reason TEXT NOT NULL,
-                at INTEGER NOT NULL,
-                PRIMARY KEY (projection, appointment, version)
-            ) STRICT, WITHOUT ROWID;
-            CREATE TABLE sweeps (
-                appointment BLOB PRIMARY KEY,
-                version INTEGER NOT NULL,
-                rounds INTEGER NOT NULL,
-                at INTEGER NOT NULL
-            ) STRICT, WITHOUT ROWID;
-            """
+    private static let appointments = appointmentTable("appointments") + followers
+
+    private static let followers = """
+        CREATE INDEX appointments_by_insured ON appointments (insured, created);
+        CREATE INDEX appointments_by_status ON appointments (status, created);
+        CREATE INDEX appointments_by_country ON appointments (country, created);
+        CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE parked (
+            projection TEXT NOT NULL,
+            appointment BLOB NOT NULL,
+            version INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (projection, appointment, version)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE sweeps (
+            appointment BLOB PRIMARY KEY,
+            version INTEGER NOT NULL,
+            rounds INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
 
     /// A table of the view.
     static func appointmentTable(_ name: String) -> String {

@@ -24,9 +24,7 @@ extension CommandTests {
         ),
     ]
 
-    @Test(
-        "damage to a row is named by verify, shown first and mended by repair, and no event is touched",
-        arguments: damage)
+    @Test("damage to a row is named by verify, shown first and mended by repair; no event changes", arguments: damage)
     func repair(sql: String, kind: String) async throws {
         _ = try await begin()
         let events = try await run("audit").output

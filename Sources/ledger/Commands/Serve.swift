@@ -62,8 +62,7 @@ struct Serve: AsyncParsableCommand {
                     .init(
                         service: Pumps(
                             ledger: ledger, callers: callers, mirror: mirror,
-                            sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
-                            logger: logger)),
+                            sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)),
                     .init(service: server),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -134,7 +133,6 @@ extension Embedded {
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog,
-            patienceMilliseconds: patienceMilliseconds,
-            now: Machine.now)
+            patienceMilliseconds: patienceMilliseconds, now: Machine.now)
     }
 }
