@@ -100,7 +100,7 @@ extension TestEngine {
 
 extension TestEngine {
     static func postgres(clock: HandClock) async throws -> TestEngine {
-        var engine = memory(clock: clock)
+        var engine = try memory(clock: clock)
         let database = try await TestCluster.database(.country(.peru))
         let pool = try database.pool
         engine.countries = [
