@@ -53,6 +53,7 @@ def _short_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict:
     return {f"Fn::{suffix}": value}
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node), 10))
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _refuse_date)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_multi_constructor("!", _short_tag)

@@ -71,7 +71,7 @@ class Resolver:
 
     def _source(self, part: str) -> object:
         match = _SOURCE.match(part)
-        if not match:
+        if not match or match[2] is None and match[3] is None:
             raise ExpansionError(f"'{part}' is neither a variable nor a literal: put a text in quotes")
         kind, parameter, address = match[1], match[2], (match[3] or "").strip()
         if part in self._open:

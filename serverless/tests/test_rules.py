@@ -1,0 +1,100 @@
+"""The rules hold for every stage, and each finds what is planted."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import validate
+from validation import rules
+from validation.services import STAGES, services
+
+
+@pytest.fixture
+def app():
+    """The application of a stage, to be spoilt."""
+    whole = services("dev")[1]
+    return replace(whole, service=copy.deepcopy(whole.service), template=copy.deepcopy(whole.template))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_is_found(stage):
+    assert validate.check(stage, "us-east-1") == []
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "sa-east-1"])
+def test_nothing_is_found_in_another_region(region):
+    assert validate.check("prod", region) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"MetricName": "Mistakes"}, "there is no metric AWS/Lambda Mistakes"),
+        ({"Namespace": "AWS/Lamda"}, "there is no metric AWS/Lamda Errors"),
+        ({"Dimensions": [{"Name": "Function", "Value": "x"}]}, "has no dimensions"),
+        ({"Dimensions": [{"Name": "FunctionName", "Value": "gone"}]}, "is called gone"),
+    ],
+)
+def test_an_alarm_that_would_never_ring_is_found(app, change, complaint):
+    app.template["Resources"]["AppointmentErrorsAlarm"]["Properties"].update(change)
+    found = rules.alarms(app, "us-east-1")
+    assert len(found) == 1 and complaint in found[0]
+
+
+def test_a_variable_that_is_missing_or_not_read_is_found(app):
+    environment = app.service["functions"]["appointment-pe"]["environment"]
+    del environment["RDS_HOST"]
+    environment["RDS_HOTS"] = "x"
+    assert rules.variables(app) == [
+        "appointment-pe reads RDS_HOST, which is not set",
+        "appointment-pe is given RDS_HOTS, which it does not read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("RDS_PASSWORD", "hunter2"),
+        ("API_TOKEN", "abc"),
+        ("ANYTHING", "AKIAIOSFODNN7EXAMPLE"),
+        ("ANYTHING", "ldg_VWekLNqNjB_weQcfbSVYa2f1NodTUa61gxmqNigVE3c"),
+    ],
+)
+def test_a_secret_in_clear_is_found(app, place, value):
+    variables = app.template["Resources"]["AppointmentLambdaFunction"]["Properties"]["Environment"]["Variables"]
+    variables[place] = value
+    assert len(rules.secrets(app)) == 1
+
+
+def test_an_api_key_with_its_value_in_clear_is_found(app):
+    app.template["Resources"]["FrontDeskKey"]["Properties"]["Value"] = "x" * 20
+    assert len(rules.secrets(app)) == 1
+
+
+def test_an_import_that_nothing_exports_is_found(app):
+    infrastructure = services("dev")[0]
+    variables = app.template["Resources"]["AppointmentLambdaFunction"]["Properties"]["Environment"]["Variables"]
+    variables["X"] = {"Fn::ImportValue": "sls-medical-appointment-scheduling-dev-ServiceEndpoint"}
+    assert len(rules.imports(infrastructure, app)) == 1
+
+
+def test_a_configuration_value_that_is_used_nowhere_is_found(app):
+    app.asked = {address for address in app.asked if "logging.retention" not in address}
+    found = rules.configuration("dev", (app,))
+    assert any("logging.retention" in line for line in found)
+
+
+def test_a_model_that_differs_from_the_openapi_file_is_found(app):
+    schema = app.template["Resources"]["AppointmentRequestModel"]["Properties"]["Schema"]
+    schema["properties"]["countryISO"]["enum"].append("AR")
+    assert len(rules.api_models(app)) >= 1
+
+
+def test_an_open_origin_in_production_is_found(app):
+    assert len(rules.origins("prod", app)) == 1
+
+
+def test_a_check_that_is_skipped_without_a_reason_is_found(app):
+    skip = app.template["Resources"]["AppointmentsTable"]["Metadata"]["checkov"]["skip"]
+    skip[0]["comment"] = "no"
+    assert len(rules.suppressions(app)) == 1
