@@ -96,7 +96,8 @@ info() {
 # Says what is well and what is not; ends with the number of what is not.
 verify() {
     need_aws
-    local wrong=0 stack name queue url depth state
+    local wrong=0 stack name queue depth state
+    declare -A outputs=()
     check() {
         if [[ "$2" == "$3" ]]; then echo "ok       $1"; else
             echo "WRONG    $1: it is '$2', not '$3'"
@@ -108,6 +109,8 @@ verify() {
         check "stack $stack is at rest" "${state/UPDATE/CREATE}" CREATE_COMPLETE
     done
     [[ $wrong -eq 0 ]] || return "$wrong"
+    while read -r name state; do outputs[$name]="$state"; done < <(aws cloudformation describe-stacks \
+        --stack-name "$application_stack" --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' --output text)
     for name in events-table appointments-table subjects-table; do
         check "table $name-$stage" "$(aws dynamodb describe-table --table-name "$name-$stage" \
             --query Table.TableStatus --output text)" ACTIVE
@@ -116,9 +119,8 @@ verify() {
         --table-name "events-table-$stage" --output text \
         --query ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus)" ENABLED
     for queue in PE CL Completion Error Stream Bus; do
-        url="$(stack_output "$application_stack" "Appointments${queue}DLQUrl")"
-        depth="$(aws sqs get-queue-attributes --queue-url "$url" --attribute-names ApproximateNumberOfMessages \
-            --query Attributes.ApproximateNumberOfMessages --output text)"
+        depth="$(aws sqs get-queue-attributes --queue-url "${outputs[Appointments${queue}DLQUrl]}" --output text \
+            --attribute-names ApproximateNumberOfMessages --query Attributes.ApproximateNumberOfMessages)"
         check "no dead letters of ${queue,,}" "$depth" 0
     done
     for name in "${functions[@]}"; do
@@ -128,36 +130,50 @@ verify() {
     check "alarms" "$(aws cloudwatch describe-alarms --alarm-name-prefix "$application_stack-" --state-value ALARM \
         --query 'length(MetricAlarms)' --output text)" 0
     check "GET /health/ready" "$(curl --silent --output /dev/null --max-time 30 --write-out '%{http_code}' \
-        "$(endpoint)/health/ready")" 200
+        "$(endpoint "${outputs[ApiId]}" "${outputs[ServiceEndpoint]}")/health/ready")" 200
     return "$wrong"
 }
 
+# The emulator has the API under its own address.
 endpoint() {
     if [[ -n "${AWS_ENDPOINT_URL:-}" ]]; then
-        echo "$AWS_ENDPOINT_URL/restapis/$(stack_output "$application_stack" ApiId)/$stage/_user_request_"
+        echo "$AWS_ENDPOINT_URL/restapis/$1/$stage/_user_request_"
     else
-        stack_output "$application_stack" ServiceEndpoint
+        echo "$2"
     fi
 }
 
 logs() {
-    local chosen=("${functions[@]}") since=10m follow=()
+    local chosen=("${functions[@]}") since=10m follow=no
+    local own="usage: infrastructure.sh logs STAGE REGION [--function NAME] [--since 10m] [--follow]"
     while [[ $# -gt 0 ]]; do
         case "$1" in
         --function) need_value "$@" && chosen=("$2") && shift 2 ;;
         --since) need_value "$@" && since="$2" && shift 2 ;;
-        --follow) follow=(--follow) && shift ;;
-        *) fail "'$1' is not known" "usage: infrastructure.sh logs STAGE REGION [--function NAME] [--since 10m] [--follow]" ;;
+        --follow) follow=yes && shift ;;
+        *) fail "'$1' is not known" "$own" ;;
         esac
     done
     [[ " ${functions[*]} " == *" ${chosen[0]} "* ]] || fail "'${chosen[0]}' is no function: ${functions[*]}"
-    [[ ${#follow[@]} -eq 0 || ${#chosen[@]} -eq 1 ]] || fail "--follow follows one function: name it with --function"
+    [[ "$since" =~ ^([0-9]+)([mhd])$ ]] || fail "'$since' is no time: for example 10m, 2h or 1d"
+    [[ "$follow" == no || ${#chosen[@]} -eq 1 ]] || fail "--follow follows one function: name it with --function"
     need_aws
-    local name
+    local -A seconds=([m]=60 [h]=3600 [d]=86400)
+    local name start=$((($(date +%s) - BASH_REMATCH[1] * ${seconds[${BASH_REMATCH[2]}]}) * 1000))
     for name in "${chosen[@]}"; do
         echo "== $name"
-        aws logs tail "/aws/lambda/$service-$stage-$name" --since "$since" --format short "${follow[@]}"
+        print_log "$name" "$start"
     done
+    while [[ "$follow" == yes ]]; do
+        start=$(($(date +%s) * 1000))
+        sleep 5
+        print_log "${chosen[0]}" "$start"
+    done
+}
+
+print_log() {
+    aws logs filter-log-events --log-group-name "/aws/lambda/$service-$stage-$1" --start-time "$2" --output text \
+        --query 'events[].[message]'
 }
 
 # A bucket with versions is empty when all of them and all delete markers are gone.

@@ -70,7 +70,7 @@ import sys, zipfile
 from pathlib import Path
 source, target = Path(sys.argv[1]), sys.argv[2]
 with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+    for path in sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         entry = zipfile.ZipInfo(str(path.relative_to(source)), (2020, 1, 1, 0, 0, 0))
         entry.external_attr = (0o755 if path.name == "bootstrap" or ".so" in path.name else 0o644) << 16
         entry.compress_type = zipfile.ZIP_DEFLATED
