@@ -51,8 +51,18 @@ let package = Package(
             resources: [.embedInCode("Requests/openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
+            name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
+            resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
+        .target(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
+            swiftSettings: strict),
+        .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresEngine",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations", "CPostgres",
+            ],
             swiftSettings: strict),
         // Transport.
         .target(
@@ -63,8 +73,8 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
-                argumentParser, logging, serviceLifecycle, unixSignals,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -81,7 +91,16 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "TestPostgres", grdb,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
+            path: "Tests/TestPostgres", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
@@ -91,7 +110,9 @@ let package = Package(
                 serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
-        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["EventStore", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            swiftSettings: strict),
         .target(
             name: "Simulation",
             dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-swift format lint --strict --parallel -r Package.swift Sources Tests
+swift format lint --strict --parallel -r Package.swift Sources Tests migrations
 scripts=(scripts/*.sh serverless/scripts/*.sh .ci/run)
 for script in "${scripts[@]}"; do
     bash -n "$script"

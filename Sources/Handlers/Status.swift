@@ -11,6 +11,8 @@ package final class LedgerStatus: Sendable {
     private let projections: [ProjectionName]
     private let audit: any AuditLog
     private let queues: [QueueName: any MessageQueue]
+    private let countries: [Country: any CountryDatabase]
+    private let mirror: (any MirrorStore)?
     private let sweeps: any SweepLog
     private let stallMilliseconds: Int64
     private let patienceMilliseconds: Int64
@@ -19,17 +21,22 @@ package final class LedgerStatus: Sendable {
     private let lagging = Mutex<[ProjectionName: (checkpoint: Int, since: Timestamp)]>([:])
 
     /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
+    /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
+    ///   answer. They are to give up soon when they don't.
+    /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
         projections: [ProjectionName], audit: any AuditLog, queues: [QueueName: any MessageQueue],
-        sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
+        countries: [Country: any CountryDatabase] = [:], mirror: (any MirrorStore)? = nil, sweeps: any SweepLog,
+        stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
-        (self.audit, self.queues, self.sweeps, self.now) = (audit, queues, sweeps, now)
-        (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
+        (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
+        (self.mirror, self.stallMilliseconds) = (mirror, stallMilliseconds)
+        self.patienceMilliseconds = patienceMilliseconds
     }
 
     /// Whether the ledger can do its work: the cheap half of `read`.
@@ -55,7 +62,21 @@ package final class LedgerStatus: Sendable {
         for (name, queue) in queues.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
         }
+        readiness.countries = await countryStatus()
+        if let mirror { readiness.mirror = try await .read(mirror, following: feed, now: now) }
         return readiness
+    }
+
+    private func countryStatus() async -> [CountryStatus] {
+        await withTaskGroup(of: CountryStatus.self) { group in
+            for (country, database) in countries {
+                group.addTask {
+                    let answer = try? await database.schedules(after: nil, limit: 0)
+                    return CountryStatus(country: country, answers: answer != nil)
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.country.code < $1.country.code }
+        }
     }
 
     /// Everything that is known.
@@ -102,12 +123,23 @@ package struct QueueStatus: Equatable, Sendable {
     package let depth: QueueDepth
 }
 
+/// Whether the database of a country answers, where it stands outside of the store. While it does not, requests are
+/// taken and wait for it.
+package struct CountryStatus: Equatable, Sendable {
+    package let country: Country
+    package let answers: Bool
+}
+
 /// Whether the ledger can do its work.
 package struct Readiness: Equatable, Sendable {
     /// The position of the last event.
     package let head: Int
     package var projections: [ProjectionStatus] = []
     package var queues: [QueueStatus] = []
+    package var countries: [CountryStatus] = []
+    /// Nil where there is none. A mirror that is behind or away keeps no request from its answer, and so is no reason
+    /// not to be ready.
+    package var mirror: MirrorStatus?
 
     /// Why the ledger is not ready, one sentence each; empty when it is.
     package var reasons: [String] {
@@ -151,6 +183,21 @@ extension JSONWriter {
                     $0.member("waiting", queue.depth.waiting)
                     $0.member("inFlight", queue.depth.inFlight)
                     $0.member("dead", queue.depth.dead)
+                }
+            }
+        }
+        if let mirror = readiness.mirror {
+            key("mirror")
+            object { $0.members(of: mirror) }
+        }
+        if readiness.countries.isEmpty { return }
+        key("countries")
+        array { writer in
+            for country in readiness.countries {
+                writer.object {
+                    $0.member("countryISO", country.country.code)
+                    $0.key("answers")
+                    $0.boolean(country.answers)
                 }
             }
         }

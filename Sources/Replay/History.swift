@@ -56,7 +56,7 @@ package struct History: Sendable {
     ///
     /// - Throws: `unavailable` or `corrupt`.
     package static func read(
-        _ appointment: AppointmentID, from store: any EventStore, insured: InsuredID?
+        _ appointment: AppointmentID, from store: any StreamReader, insured: InsuredID?
     ) async throws(EventStoreError) -> History? {
         let events = try await store.read(appointment.stream)
         return events.isEmpty ? nil : History(appointment, events: events, insured: insured)

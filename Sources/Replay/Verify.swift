@@ -8,7 +8,7 @@ package import Projections
 /// row that the events make. Events that are appended meanwhile are left to the next run.
 package struct Verify: Sendable {
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let views: any AppointmentViews
     private let people: PersonResolver?
     private let parts: Set<Finding.Part>
@@ -18,7 +18,7 @@ package struct Verify: Sendable {
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
-        feed: any EventFeed, store: any EventStore, views: any AppointmentViews, people: PersonResolver?,
+        feed: any EventFeed, store: any StreamReader, views: any AppointmentViews, people: PersonResolver?,
         parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 1000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {

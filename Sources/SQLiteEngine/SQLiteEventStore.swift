@@ -54,8 +54,9 @@ extension SQLiteEventStore {
             var recorded: [RecordedEvent] = []
             for event in placed {
                 let position = try writing.nextPosition()
-                try insert(event, at: position, in: writing.database)
-                recorded.append(event.recorded(at: position))
+                let stored = event.recorded(at: position)
+                try insert(stored, at: position, in: writing.database)
+                recorded.append(stored)
             }
             if followsView { try SQLiteViews.follow(recorded, placed, in: writing.database) }
             return recorded
@@ -73,31 +74,19 @@ extension SQLiteEventStore {
         ) { StreamHead(version: $0[0], leaf: try $0.hash(1)) } ?? .empty
     }
 
-    private static func insert(_ event: StreamHead.Placed, at position: Int, in database: Database) throws {
+    private static func insert(_ event: RecordedEvent, at position: Int, in database: Database) throws {
         let entry = event.entry
         try database.run(
             "INSERT INTO events (position, \(columnsOfEvent)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 position, entry.stream.id.blob, entry.version, entry.type, entry.country, entry.at.milliseconds,
-                entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes), seal(event.personal),
+                entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes),
+                SealedJSON.encode(event.sealed).map { Data($0) },
             ])
     }
 
     private static let columnsOfEvent =
         "stream, version, type, country, at, actor, correlation, leaf, entry, sealed"
-
-    /// The sealed fields as one JSON object of base64; nil where there are none.
-    private static func seal(_ personal: [SealedField]) -> Data? {
-        if personal.isEmpty { return nil }
-        var writer = JSONWriter()
-        writer.object {
-            for field in personal {
-                $0.key(field.reference.field)
-                $0.base64(field.sealed)
-            }
-        }
-        return Data(writer.bytes)
-    }
 }
 
 // MARK: - Reading
@@ -138,18 +127,11 @@ extension SQLiteEventStore {
     }
 
     private static func unseal(_ json: [UInt8], of row: Row) throws -> [String: [UInt8]] {
-        var sealed: [String: [UInt8]] = [:]
         do throws(JSONError) {
-            try JSONReader.read(json) { reader throws(JSONError) in
-                try reader.object { field, reader throws(JSONError) in
-                    guard let bytes = Base64.decode(try reader.string()) else { throw reader.error("no base64") }
-                    sealed[field] = bytes
-                }
-            }
+            return try SealedJSON.decode(json)
         } catch {
             throw row.damaged(5)
         }
-        return sealed
     }
 
     package func events(

@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("3 messages") { try $0.execute(sql: messages) }
         migrator.registerMigration("4 countries") { try $0.execute(sql: countries) }
         migrator.registerMigration("5 access") { try $0.execute(sql: access) }
+        migrator.registerMigration("8 audit access") { try $0.execute(sql: auditAccess) }
         return migrator
     }
 
@@ -140,6 +141,20 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    private static let auditAccess = """
+        CREATE TABLE audit_access (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            caller TEXT NOT NULL,
+            filters TEXT NOT NULL,
+            rows INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER accesses_are_never_updated BEFORE UPDATE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never changed'); END;
+        CREATE TRIGGER accesses_are_never_deleted BEFORE DELETE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never deleted'); END;
+        """
 
     private static let access = """
         CREATE TABLE api_keys (

@@ -9,8 +9,8 @@ struct Ledger: AsyncParsableCommand {
         abstract: "An event-sourced ledger of medical appointments.",
         subcommands: [
             Serve.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
-            StatsCommand.self, SchedulesCommand.self, KeysCommand.self, DeadLettersCommand.self, VerifyCommand.self,
-            Bench.self,
+            StatsCommand.self, SchedulesCommand.self, MigrateCommand.self, MirrorCommand.self, KeysCommand.self, DeadLettersCommand.self,
+            VerifyCommand.self, Bench.self,
         ])
 
     static func main() async {

@@ -1,18 +1,24 @@
 import Appointments
 import EventStore
 import Handlers
+import PostgresEngine
 import Projections
 import SQLiteEngine
 import Synchronization
+import TestPostgres
 import Testing
 
 /// The engines that every contract runs against.
-enum Engine: CaseIterable, CustomTestStringConvertible {
+enum Engine: CustomTestStringConvertible {
     case memory
     case sqlite
+    /// The countries' databases alone; the rest is in memory.
+    case postgres
 
-    /// Those that this machine can run.
-    static var available: [Engine] { allCases }
+    /// Those that hold a whole ledger.
+    static let available: [Engine] = [.memory, .sqlite]
+    /// Those that hold a country's database. The contract says what it skips where there is no cluster.
+    static let ofCountries = available + (TestCluster.isThere ? [.postgres] : [])
 
     var testDescription: String { "\(self)" }
 
@@ -22,6 +28,7 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
         switch self {
         case .memory: return .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
+        case .postgres: return try await .postgres(clock: clock)
         }
     }
 }
@@ -38,7 +45,7 @@ struct TestEngine: Sendable {
     let deadLetters: any DeadLetters
     let topics: any Topics
     let bus: any EventBus
-    let countries: [Country: any CountryDatabase]
+    fileprivate(set) var countries: [Country: any CountryDatabase]
     let sweepLog: any SweepLog
     let keys: any APIKeys
     let clock: HandClock
@@ -75,6 +82,17 @@ extension TestEngine {
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
             ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock)
+    }
+}
+
+extension TestEngine {
+    static func postgres(clock: HandClock) async throws -> TestEngine {
+        var engine = memory(clock: clock)
+        let pool = try await TestCluster.database(.country(.peru)).pool
+        engine.countries = [
+            .peru: PostgresCountryDatabase(pool, .peru), .chile: PostgresCountryDatabase(pool, .chile),
+        ]
+        return engine
     }
 }
 

@@ -34,9 +34,7 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] {
-        let groups = state.withLock { Dictionary(grouping: $0.log) { [$0.entry.type, $0.entry.country] } }
-        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            .map { EventCount(type: $0.key[0], country: $0.key[1], count: $0.value.count) }
+        EventCount.count(state.withLock { $0.log })
     }
 }
 

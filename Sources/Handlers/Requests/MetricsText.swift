@@ -42,11 +42,29 @@ struct MetricsText {
         sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
         projections(report.readiness.projections)
         queues(report.readiness.queues)
+        if let mirror = report.readiness.mirror { self.mirror(mirror) }
+        if report.readiness.countries.isEmpty { return }
+        family("ledger_country_up", "gauge", "Whether the database of a country answers.")
+        for country in report.readiness.countries {
+            sample("ledger_country_up", [("country", country.country.code)], country.answers ? "1" : "0")
+        }
     }
 
     mutating func isUp(_ isUp: Bool) {
         family("ledger_store_up", "gauge", "Whether the store and the queues answer.")
         sample("ledger_store_up", [], isUp ? "1" : "0")
+    }
+
+    private mutating func mirror(_ mirror: MirrorStatus) {
+        family("ledger_mirror_up", "gauge", "Whether the mirror answers.")
+        sample("ledger_mirror_up", [], mirror.progress == nil ? "0" : "1")
+        guard let progress = mirror.progress else { return }
+        family("ledger_mirror_lag_events", "gauge", "Events that the mirror has not taken in.")
+        sample("ledger_mirror_lag_events", [], "\(progress.lag)")
+        family("ledger_mirror_lag_seconds", "gauge", "How long ago the first of these events happened.")
+        sample("ledger_mirror_lag_seconds", [], "\(Double(progress.lagMilliseconds) / 1000)")
+        family("ledger_mirror_conflicts", "gauge", "Events that contradict what the mirror holds.")
+        sample("ledger_mirror_conflicts", [], "\(progress.conflicts)")
     }
 
     private mutating func projections(_ projections: [ProjectionStatus]) {

@@ -8,13 +8,13 @@ package import EventStore
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let mirror: any MirrorStore
     private let people: PersonResolver
 
     /// - Parameter store: where events are fetched from that have not come yet while a later one has.
     package init(
-        feed: any EventFeed, store: any EventStore, mirror: any MirrorStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.mirror, self.people) = (feed, store, mirror, people)
     }
@@ -53,7 +53,10 @@ package struct MirrorRunner: Sendable {
         while true {
             let events = try await feed.events(after: position, limit: limit)
             guard let last = events.last?.position else { return }
-            try await take(in: events, now: now)
+            let state = try await mirror.state()
+            // What the feed's reader has passed over is part of it only if this backfill has looked at it.
+            let checkpoint = position <= state.checkpoint ? max(state.checkpoint, last) : state.checkpoint
+            guard try await take(in: events, state: state, checkpoint: checkpoint, now: now) else { continue }
             position = last
             progress(position)
         }
@@ -105,7 +108,7 @@ package struct MirrorRunner: Sendable {
         _ earlier: [RecordedEvent], adding entries: [RecordedEvent], to batch: inout MirrorBatch, now: Timestamp
     ) async throws(EventStoreError) {
         guard !earlier.isEmpty else { return }
-        var leaves = try await mirror.leaves(at: Set(earlier.map(\.place)).sorted())
+        var leaves = try await mirror.entries(at: Set(earlier.map(\.place)).sorted()).mapValues(\.leaf)
         for entry in entries { leaves[entry.place] = entry.leaf }
         for event in earlier where leaves[event.place] != event.leaf {
             batch.conflicts.append(

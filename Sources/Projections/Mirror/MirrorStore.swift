@@ -20,6 +20,14 @@ package struct MirroredStream: Sendable {
     package init(head: StreamHead, row: AppointmentRow?) { (self.head, self.row) = (head, row) }
 }
 
+/// What a mirror holds of one event.
+package struct MirroredEntry: Equatable, Sendable {
+    package let position: Int
+    package let leaf: Hash
+
+    package init(position: Int, leaf: Hash) { (self.position, self.leaf) = (position, leaf) }
+}
+
 /// The place of an event in its stream.
 package struct EventPlace: Hashable, Comparable, Sendable {
     package let stream: StreamID
@@ -66,8 +74,8 @@ package protocol MirrorStore: Sendable {
     /// What the mirror holds of some streams; those that it does not know are missing.
     func streams(_ streams: [StreamID]) async throws(EventStoreError) -> [StreamID: MirroredStream]
 
-    /// The leaves of the entries at some places; those that it does not hold are missing.
-    func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash]
+    /// The entries at some places; those that it does not hold are missing.
+    func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry]
 
     /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.
     ///
@@ -76,4 +84,7 @@ package protocol MirrorStore: Sendable {
 
     /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.
     func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict]
+
+    /// How many events were not taken in.
+    func conflictCount() async throws(EventStoreError) -> Int
 }

@@ -51,7 +51,12 @@ struct AuditCommand: AsyncParsableCommand {
         while left > 0 {
             query.limit = min(left, AuditQuery.maximumLimit)
             let head = follow ? try await ledger.store.head() : 0
-            let page = try await query.page(of: ledger.store, views: ledger.views)
+            let page = try await query.page(of: ledger.log, views: ledger.views)
+            // One that follows looks four times a second: what it saw nothing in is not worth a record.
+            if !follow || !page.items.isEmpty {
+                try await ledger.trail.record(
+                    AuditAccess(query, by: Operator.name, rows: page.items.count, at: Machine.now()))
+            }
             for item in page.items {
                 try printer.row { $0.auditItem(item, showing: person.display, includesEntry: false) }
             }

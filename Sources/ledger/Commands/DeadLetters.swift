@@ -158,7 +158,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
             let ledger = try await options.open()
             let letter = try await ledger.letter(id)
             if let appointment = letter.appointment {
-                switch try await ledger.performer.run(GiveUp(appointment, actor: Self.operatorName, message: reason)) {
+                switch try await ledger.performer.run(GiveUp(appointment, actor: Operator.name, message: reason)) {
                 case .done, .accepted: report("ledger: appointment \(appointment) ended as failed")
                 case .refused(let rejection): report("ledger: appointment \(appointment) stays as it is: \(rejection)")
                 case .failed(let reason): throw Refusal(reason)
@@ -166,16 +166,6 @@ struct DeadLettersCommand: AsyncParsableCommand {
             }
             _ = try await ledger.messaging.remove(id)
             report("ledger: letter \(id) is gone")
-        }
-
-        /// `operator:<user>`, of characters that are safe in an actor's name.
-        private static var operatorName: String {
-            let user = getenv("SUDO_USER") ?? getenv("USER")
-            let name = user.map { String(cString: $0) } ?? String(getuid())
-            let safe = name.unicodeScalars.filter {
-                $0.isASCII && ($0.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains($0))
-            }
-            return "operator:\(safe.isEmpty ? String(getuid()) : String(String.UnicodeScalarView(safe.prefix(64))))"
         }
     }
 }

@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Handlers
 import Projections
 import Replay
 import SQLiteEngine
@@ -64,9 +65,11 @@ extension History {
     /// - Throws: a refusal when there is no such appointment.
     static func find(_ id: AppointmentID, in ledger: Embedded) async throws -> History {
         let insured = try await ledger.views.row(id)?.insured
-        guard let history = try await History.read(id, from: ledger.store, insured: insured) else {
+        guard let history = try await History.read(id, from: ledger.log, insured: insured) else {
             throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")
         }
+        try await ledger.trail.record(
+            AuditAccess(to: id, by: Operator.name, rows: history.events.count, at: Machine.now()))
         return history
     }
 
