@@ -79,6 +79,7 @@ deploy() {
     need_aws
     "$python" "$serverless/scripts/validate.py" "$stage" "$region"
     ensure_secret "$parameters/rds/password"
+    ensure_secret "$parameters/rds/mirror-password"
     ensure_secret "$parameters/api-key-secret"
     (cd "$serverless/infrastructure" && "$framework" deploy --stage "$stage" --region "$region")
 }

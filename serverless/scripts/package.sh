@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds what the functions run, in Amazon Linux 2023, and packs it.
 #
-#   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY]
+#   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
 #
-# Makes bootstrap.zip (the Swift program with the libraries that Lambda does not have) and hooks.zip (the traffic hooks).
+# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and hooks.zip
+# (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless --native is given.
 # Without --native it builds in Swift's container for Amazon Linux 2023, which needs docker; --native builds on this
 # machine, for this machine's architecture: for the emulator, or on Amazon Linux 2023 itself.
 set -euo pipefail
@@ -13,6 +14,8 @@ source "$(dirname "$0")/common.sh"
 architecture=arm64
 native=no
 output="$root/.build/lambda"
+certificates=""
+bundle=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 image="${SWIFT_IMAGE:-swift:6.3-amazonlinux2023}"
 # A package of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
 limit_bytes=$((30 * 1024 * 1024))
@@ -24,7 +27,9 @@ while [[ $# -gt 0 ]]; do
     --architecture) need_value "$@" && architecture="$2" && shift 2 ;;
     --native) native=yes && shift ;;
     --output) need_value "$@" && output="$2" && shift 2 ;;
-    *) fail "'$1' is not known" "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY]" ;;
+    --certificates) need_value "$@" && certificates="$(readlink -f "$2")" && shift 2 ;;
+    *) fail "'$1' is not known" \
+        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" ;;
     esac
 done
 [[ "$architecture" =~ ^(arm64|x86_64)$ ]] || fail "'$architecture' is no architecture of Lambda: it is arm64 or x86_64"
@@ -38,6 +43,7 @@ build_here() {
     mkdir -p "$staging"
     strip -o "$staging/bootstrap" "$binary"
     chmod 755 "$staging/bootstrap"
+    [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
     local name path
     while read -r name _ path _; do
         [[ ! "$name" =~ $provided ]] || continue
@@ -55,9 +61,16 @@ build_in_container() {
         "or build on Amazon Linux 2023 itself with --native"
     docker info >/dev/null 2>&1 || fail "docker is installed, but its daemon does not answer" \
         "Start it: sudo systemctl start docker   (or open Docker Desktop)"
+    if [[ -n "$certificates" ]]; then
+        cp "$certificates" "$staging/rds-ca.pem"
+    else
+        curl --silent --show-error --fail --max-time 60 --output "$staging/rds-ca.pem" "$bundle" ||
+            fail "the certificates of RDS can't be fetched from $bundle" "Fetch them by hand and name them: --certificates FILE"
+    fi
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
         bash -c "dnf install -y -q libcurl-devel libpq-devel sqlite-devel binutils >/dev/null &&
-            serverless/scripts/package.sh --native --architecture $architecture --output /out/package &&
+            serverless/scripts/package.sh --native --architecture $architecture --output /out/package \
+                --certificates /out/rds-ca.pem &&
             chown -R $(id -u):$(id -g) /out" >&2
     mv "$staging/package/"* "$staging/"
     rmdir "$staging/package"

@@ -35,7 +35,7 @@ def arns(values):
                 | "AWS::Lambda::Function" | "AWS::Events::Rule"
             ):
                 found[logical] = values.arn(logical)
-    for name in ("rds/password", "api-key-secret", "alerts/email", "other"):
+    for name in ("rds/password", "rds/mirror-password", "api-key-secret", "alerts/email", "other"):
         found[f"parameter/{name}"] = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/prod/{name}"
     found["another stage's events"] = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/events-table-dev"
     found["another stage's password"] = (

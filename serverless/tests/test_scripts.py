@@ -11,7 +11,7 @@ import pytest
 from validation.services import ROOT, SERVERLESS
 
 SCRIPTS = SERVERLESS / "scripts"
-BASICS = """bash basename cat chmod cp cut date dirname env find grep head id ls mkdir mktemp mv rm rmdir
+BASICS = """bash basename cat chmod cp cut date dirname env find grep head id ls mkdir mktemp mv readlink rm rmdir
 sed sort stat strip tail tr uname base64 sleep""".split()
 
 
@@ -189,7 +189,7 @@ def test_secrets_are_made_once_and_shown_nowhere(machine):
     done = machine.run("infrastructure.sh", "deploy", "dev", "us-east-1")
     assert done.returncode == 0, done.stderr
     secrets = (machine.log.parent / "secrets").read_text().splitlines()
-    assert len(secrets) == 2 and len(set(secrets)) == 2
+    assert len(secrets) == 3 and len(set(secrets)) == 3
     for secret in secrets:
         value = secret.split('"Value": "')[1].split('"')[0]
         assert len(value) >= 40

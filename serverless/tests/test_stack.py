@@ -37,7 +37,7 @@ class Stage:
 
     def deploy_infrastructure(self):
         parameters = self.emulator.client("ssm")
-        for name in ("rds/password", "api-key-secret"):
+        for name in ("rds/password", "rds/mirror-password", "api-key-secret"):
             parameters.put_parameter(
                 Name=f"/medical-appointment/{self.stage}/{name}", Type="SecureString", Value="not-a-secret-" * 3
             )

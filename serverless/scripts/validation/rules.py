@@ -55,7 +55,7 @@ def variables(app: Expansion) -> list[str]:
 
 _SECRET_KEY = re.compile(r"password|secret|token|credential|privatekey|apikeyvalue", re.IGNORECASE)
 # A name of a secret is none: where it is kept, and switches about keys.
-_NO_SECRET = re.compile(r"(_NAME|ParameterName|Arn|Description|Required|SourceType)$")
+_NO_SECRET = re.compile(r"(_NAME|_PARAMETER|_PARAMETER_LEDGER|ParameterName|Arn|Description|Required|SourceType)$")
 _SECRET_TEXT = re.compile(
     r"AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|-----BEGIN|ldg_[A-Za-z0-9_-]{20}|gh[pousr]_[A-Za-z0-9]{30}"
 )
