@@ -197,8 +197,14 @@ remove_stack() {
     [[ "$(stack_status "$stack")" != absent ]] || { say "$stack is not there" && return 0; }
     say "removing $stack"
     aws cloudformation delete-stack --stack-name "$stack"
-    aws cloudformation wait stack-delete-complete --stack-name "$stack" || fail "$stack was not removed whole" \
-        "Look why: aws cloudformation describe-stack-events --stack-name $stack"
+    while true; do
+        case "$(stack_status "$stack")" in
+        absent | DELETE_COMPLETE) return 0 ;;
+        DELETE_IN_PROGRESS) sleep 5 ;;
+        *) fail "$stack was not removed whole" \
+            "Look why: aws cloudformation describe-stack-events --stack-name $stack" ;;
+        esac
+    done
 }
 
 remove() {

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 SERVERLESS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(SERVERLESS / "scripts"), str(SERVERLESS / "tests"), str(SERVERLESS / "hooks")]
+sys.path[:0] = [str(SERVERLESS / "scripts"), str(SERVERLESS / "hooks")]
+# The hooks are packed from their folder: nothing else may come to be in it.
+sys.dont_write_bytecode = True
 
 import pytest  # noqa: E402
 from emulator import running  # noqa: E402

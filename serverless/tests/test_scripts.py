@@ -50,7 +50,7 @@ class Machine:
 AWS = """
 case "$1 $2" in
 "sts get-caller-identity") echo 123456789012 ;;
-"cloudformation describe-stacks") echo "${STACKS:-CREATE_COMPLETE}" ;;
+"cloudformation describe-stacks") ! grep -q "delete-stack .*$4" "$HOME/log" && echo "${STACKS:-CREATE_COMPLETE}" ;;
 "ssm get-parameter") exit 1 ;;
 *) exit 0 ;;
 esac"""

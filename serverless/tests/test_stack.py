@@ -1,6 +1,7 @@
 """Both stacks are made in the emulator for every stage; requests run through dev's; it is updated and removed."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -8,60 +9,24 @@ import urllib.error
 import urllib.request
 
 import pytest
-from emulator import REGION, UNKNOWN, Emulator, package
-from expander import Sources, expand
+from emulator import REGION, UNKNOWN, Emulator, Stage, package
 from validation.services import SERVERLESS, STAGES, services
 
 # Requests to an API carry no signature, and the emulator takes them for the first account's.
 ACCOUNTS = {"dev": "000000000000", "staging": "100000000002", "prod": "100000000003"}
 
 
-class Stage:
-    """A stage in the emulator."""
+class Deployed(Stage):
+    """A stage in the emulator, with commands as a person would run them there."""
 
     def __init__(self, url, stage, directory):
-        self.stage, self.directory = stage, directory
-        self.emulator = Emulator(url, ACCOUNTS[stage])
-        # The framework's artifact: the placeholder, run by this Python, which has boto3.
+        # The placeholder is run by this Python, which has boto3.
         text = (SERVERLESS / "tests/placeholder.py").read_text(encoding="utf-8")
         program = package(directory / "bootstrap.zip", {"bootstrap": f"#!{sys.executable}\n{text}"})
         hook = (SERVERLESS / "hooks/traffic.py").read_text(encoding="utf-8")
-        hooks = package(directory / "hooks.zip", {"traffic.py": hook})
-        self.packages = {"bootstrap.zip": program, "hooks.zip": hooks}
-        self.sources = Sources(stage, REGION, self.emulator.account)
-        self.sources.environment = {
-            "LAMBDA_ARCHITECTURE": "x86_64",
-            "BOOTSTRAP_PACKAGE": str(program),
-            "HOOKS_PACKAGE": str(hooks),
-        }
-
-    def deploy_infrastructure(self):
-        parameters = self.emulator.client("ssm")
-        for name in ("rds/password", "rds/mirror-password", "api-key-secret"):
-            parameters.put_parameter(
-                Name=f"/medical-appointment/{self.stage}/{name}", Type="SecureString", Value="not-a-secret-" * 3
-            )
-        infrastructure = expand(SERVERLESS / "infrastructure", self.sources)
-        outputs = self.emulator.deploy(infrastructure.stack, infrastructure.template)
-        self.sources.stacks = {f"{infrastructure.stack}.{key}": value for key, value in outputs.items()}
-        return infrastructure, outputs
-
-    def deploy_application(self, instance, change=lambda template: None):
-        self.sources.instance = instance
-        app = expand(SERVERLESS, self.sources)
-        change(app.template)
-        storage = self.emulator.client("s3")
-        for resource in app.template["Resources"].values():
-            if resource["Type"] == "AWS::Lambda::Function":
-                code = resource["Properties"]["Code"]
-                file = self.packages[code["S3Key"].rsplit("/", 1)[1]]
-                storage.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=file.read_bytes())
-        self.outputs = self.emulator.deploy(app.stack, app.template)
-        return app
-
-    @property
-    def api(self):
-        return f"{self.emulator.url}/restapis/{self.outputs['ApiId']}/{self.stage}/_user_request_"
+        super().__init__(
+            Emulator(url, ACCOUNTS[stage]), stage, program, package(directory / "hooks.zip", {"traffic.py": hook})
+        )
 
     def run(self, *command, status=0, text=""):
         """Runs a command as a person would whose AWS is the emulator."""
@@ -97,7 +62,7 @@ def eventually(question, seconds=60):
 @pytest.fixture(scope="module")
 def dev(emulator_url, tmp_path_factory):
     """The stage dev, deployed."""
-    stage = Stage(emulator_url, "dev", tmp_path_factory.mktemp("dev"))
+    stage = Deployed(emulator_url, "dev", tmp_path_factory.mktemp("dev"))
     stage.deploy_infrastructure()
     stage.deploy_application("First")
     return stage
@@ -115,7 +80,7 @@ def test_nothing_is_left_out_that_the_emulator_does_not_lack():
 
 @pytest.mark.parametrize("stage", ["staging", "prod"])
 def test_both_stacks_are_made_and_removed(emulator_url, tmp_path, stage):
-    there = Stage(emulator_url, stage, tmp_path)
+    there = Deployed(emulator_url, stage, tmp_path)
     infrastructure, outputs = there.deploy_infrastructure()
     assert outputs["DeploymentBucketName"] == f"medical-appointment-{stage}-packages-{ACCOUNTS[stage]}"
     app = there.deploy_application("First")
@@ -226,18 +191,37 @@ def test_the_scripts_look_after_what_is_deployed_and_remove_it(dev):
     dev.emulator.client("dynamodb").update_continuous_backups(
         TableName="events-table-dev", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    verified = dev.script("infrastructure.sh", "verify", "dev", REGION)
-    assert "WRONG" not in verified and "GET /health/ready" in verified
     dev.emulator.client("sqs").send_message(QueueUrl=dev.outputs["AppointmentsErrorDLQUrl"], MessageBody="{}")
-    assert "WRONG    no dead letters of error: it is '1'" in dev.script(
-        "infrastructure.sh", "verify", "dev", REGION, status=1
-    )
+    verified = dev.script("infrastructure.sh", "verify", "dev", REGION, status=1).splitlines()
+    assert [line for line in verified if not line.startswith("ok ")] == [
+        "WRONG    no dead letters of error: it is '1', not '0'"
+    ]
+    assert "ok       GET /health/ready" in verified and len(verified) == 18
     logged = dev.script("infrastructure.sh", "logs", "dev", REGION, "--function", "appointment", "--since", "1h")
     assert "== appointment" in logged
-    refused = dev.script("infrastructure.sh", "remove", "dev", REGION, text="prod\n", status=1)
-    assert refused == ""
     dev.script("infrastructure.sh", "remove", "dev", REGION, "--force")
-    assert "absent" in dev.script("infrastructure.sh", "info", "dev", REGION)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{dev.api}/health/ready")
     assert dev.emulator.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_a_deployment_on_this_machine_says_where_it_is_and_answers(tmp_path):
+    text = (SERVERLESS / "tests/placeholder.py").read_text(encoding="utf-8")
+    package(tmp_path / "bootstrap.zip", {"bootstrap": f"#!{sys.executable}\n{text}"})
+    package(tmp_path / "hooks.zip", {"traffic.py": ""})
+    command = [sys.executable, str(SERVERLESS / "scripts/local.py"), "--packages", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as local:
+        try:
+            said = []
+            for line in local.stdout:
+                said.append(line)
+                if "Ctrl-C" in line:
+                    break
+            (url,) = [line.split()[-1] for line in said if line.startswith("API")]
+            with urllib.request.urlopen(f"{url}/health/ready") as answer:
+                assert json.load(answer)["handler"] == "appointment"
+        finally:
+            local.send_signal(signal.SIGINT)
+        assert local.wait(timeout=30) == 0
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url}/health/ready", timeout=5)

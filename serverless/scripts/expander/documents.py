@@ -1,6 +1,7 @@
 """YAML as the framework reads it: version 1.2 scalars and CloudFormation's short tags."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from .errors import ExpansionError
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Version 1.2 of YAML's core schema: `on` is a word, `012` is no octal number, and dates are refused."""
 
     yaml_implicit_resolvers: dict = {}
@@ -60,14 +61,20 @@ _Loader.add_multi_constructor("!", _short_tag)
 
 
 def load(path: Path) -> object:
-    """The document in a file."""
+    """The document in a file. It is shared by all who ask for it, so nobody may change it."""
     try:
-        with path.open(encoding="utf-8") as file:
-            return yaml.load(file, Loader=_Loader)
+        return _parsed(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         raise ExpansionError(f"{path} is not there") from None
     except yaml.YAMLError as error:
         raise ExpansionError(f"{path} is no YAML: {error}") from None
+
+
+# One file is asked for once a variable.
+@cache
+def _parsed(path: Path, _changed: int) -> object:
+    with path.open(encoding="utf-8") as file:
+        return yaml.load(file, Loader=_Loader)
 
 
 def parse(text: str) -> object:

@@ -15,7 +15,11 @@ from copy import deepcopy
 from pathlib import Path
 
 import boto3
+from expander import Sources, expand
 
+SERVERLESS = Path(__file__).resolve().parent.parent
+# Stand for the secrets that infrastructure.sh makes.
+SECRETS = ("rds/password", "rds/mirror-password", "api-key-secret")
 # What the emulator has no word for. What refers to these is left out with them, and nothing else.
 UNKNOWN = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -111,6 +115,67 @@ class Emulator:
                 return
             time.sleep(0.2)
         self.wait(stack, ("DELETE_COMPLETE",), seconds=1)
+
+
+class Stage:
+    """Both stacks of a stage, in an emulator."""
+
+    def __init__(self, emulator: Emulator, stage: str, program: Path, hooks: Path, database: str | None = None):
+        """The packages are what package.sh makes. Functions find their databases at DATABASE, HOST:PORT."""
+        self.emulator, self.stage, self.database = emulator, stage, database
+        self.packages = {program.name: program, hooks.name: hooks}
+        self.sources = Sources(stage, REGION, emulator.account)
+        self.sources.environment = {
+            "LAMBDA_ARCHITECTURE": "x86_64",
+            "BOOTSTRAP_PACKAGE": str(program),
+            "HOOKS_PACKAGE": str(hooks),
+        }
+        self.outputs: dict = {}
+
+    def deploy_infrastructure(self):
+        """Makes the secrets and the first stack; gives what was expanded, and the stack's outputs."""
+        parameters = self.emulator.client("ssm")
+        for name in SECRETS:
+            parameters.put_parameter(
+                Name=f"/medical-appointment/{self.stage}/{name}", Type="SecureString", Value="not-a-secret-" * 3
+            )
+        infrastructure = expand(SERVERLESS / "infrastructure", self.sources)
+        outputs = self.emulator.deploy(infrastructure.stack, infrastructure.template)
+        self.sources.stacks = {f"{infrastructure.stack}.{key}": value for key, value in outputs.items()}
+        return infrastructure, outputs
+
+    def deploy_application(self, instance: str, change=lambda template: None):
+        """Makes or updates the second stack; gives what was expanded."""
+        self.sources.instance = instance
+        app = expand(SERVERLESS, self.sources)
+        if self.database:
+            self._replace_database(app.template)
+        change(app.template)
+        storage = self.emulator.client("s3")
+        for resource in app.template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                code = resource["Properties"]["Code"]
+                file = self.packages[code["S3Key"].rsplit("/", 1)[1]]
+                storage.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=file.read_bytes())
+        self.outputs = self.emulator.deploy(app.stack, app.template)
+        return app
+
+    def _replace_database(self, template: dict) -> None:
+        # The emulator's database is a name without a server.
+        host, port = self.database.rsplit(":", 1)
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                variables = resource["Properties"].get("Environment", {}).get("Variables", {})
+                for name in variables:
+                    if name.startswith("RDS_HOST"):
+                        variables[name] = host
+                    if name.startswith("RDS_PORT"):
+                        variables[name] = port
+
+    @property
+    def api(self) -> str:
+        """Where the emulator has the API."""
+        return f"{self.emulator.url}/restapis/{self.outputs['ApiId']}/{self.stage}/_user_request_"
 
 
 def known_to_emulator(template: dict) -> dict:
