@@ -92,8 +92,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "TestPostgres", grdb,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
+                "PostgresEngine", "TestPostgres", grdb,
             ],
             swiftSettings: strict),
         .target(

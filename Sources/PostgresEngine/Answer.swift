@@ -43,6 +43,9 @@ final class Answer {
         return error
     }
 
+    /// The code of the field that tells errors that end the session from others.
+    static let severity = Int32(UInt8(ascii: "V"))
+
     /// A field of the error, by its code in the protocol: `V` severity, `C` state, `M` message, `t` table,
     /// `n` constraint. Detail, hint and context quote values and are never asked for.
     private func field(_ code: Unicode.Scalar) -> String? {

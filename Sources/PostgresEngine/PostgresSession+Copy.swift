@@ -11,16 +11,20 @@ extension PostgresSession {
     @discardableResult
     package func copyIn(_ target: String, _ write: (CopyWriter) throws -> Void) throws -> Int {
         let types = try columnTypes(of: target)
-        return try doubting {
-            _ = try exchange { PQsendQuery(wire.connection, "COPY \(target) FROM STDIN (FORMAT binary)") }
-            let writer = CopyWriter(types) { try self.put($0) }
-            do {
-                try write(writer)
-                try writer.finish()
-            } catch {
-                stopCopy()
-                throw error
-            }
+        let isAlone = isOutsideTransaction
+        _ = try exchange(changesNothing: true) {
+            PQsendQuery(wire.connection, "COPY \(target) FROM STDIN (FORMAT binary)")
+        }
+        let writer = CopyWriter(types) { try self.put($0) }
+        do {
+            try write(writer)
+            try writer.finish()
+        } catch {
+            stopCopy()
+            throw error
+        }
+        // Up to here nothing can have been kept.
+        return try doubting(if: isAlone) {
             try endCopy(failure: nil)
             return try collect().affected
         }
@@ -72,6 +76,8 @@ extension PostgresSession {
         }
         // libpq would keep in memory whatever the server is too slow for.
         while PQflush(wire.connection) == 1 { try waitForRoom(deadline) }
+        // A broken connection is noticed here, while it is certain that nothing was kept.
+        if PQconsumeInput(wire.connection) == 0 { throw sendFailure() }
     }
 
     private func endCopy(failure: String?) throws {

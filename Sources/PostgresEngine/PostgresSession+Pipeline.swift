@@ -27,7 +27,7 @@ extension PostgresSession {
         }
         try ready()
         if bound.isEmpty { return [] }
-        return try doubting {
+        return try doubting(if: isOutsideTransaction) {
             guard PQenterPipelineMode(wire.connection) == 1 else { throw sendFailure() }
             do {
                 for (name, parameters) in bound where parameters.send(name, on: wire.connection) != 1 {

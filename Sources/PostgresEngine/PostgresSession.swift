@@ -86,7 +86,7 @@ extension PostgresSession {
     package func transaction<Value>(
         _ isolation: PostgresIsolation = .readCommitted, _ body: () throws -> Value
     ) throws -> Value {
-        guard PQtransactionStatus(wire.connection) == PQTRANS_IDLE || wire.isBroken else {
+        guard isOutsideTransaction || wire.isBroken else {
             throw EventStoreError(.invalid, message: "a transaction was begun inside another: begin one at a time")
         }
         do { try simple("BEGIN ISOLATION LEVEL \(isolation.rawValue)") } catch let error as PostgresError {
@@ -183,12 +183,16 @@ extension PostgresSession {
             guard send() == 1 else { throw sendFailure() }
             return try collect()
         }
-        return changesNothing ? try run() : try doubting(run)
+        return try doubting(if: !changesNothing && isOutsideTransaction, run)
     }
 
-    /// Marks a lost answer as one that may hide a write: outside of a transaction what is sent commits itself.
-    func doubting<Value>(_ body: () throws -> Value) throws -> Value {
-        let isAlone = PQtransactionStatus(wire.connection) == PQTRANS_IDLE
+    /// Whether the next statement would be a transaction by itself.
+    var isOutsideTransaction: Bool { PQtransactionStatus(wire.connection) == PQTRANS_IDLE }
+
+    /// Marks a lost answer as one that may hide a write.
+    ///
+    /// - Parameter isAlone: whether what the body sends commits itself, as it does outside of a transaction.
+    func doubting<Value>(if isAlone: Bool, _ body: () throws -> Value) throws -> Value {
         do { return try body() } catch var error as PostgresError {
             if isAlone { error.isOutcomeUnknown = error.isConnectionLost }
             throw error
@@ -216,7 +220,7 @@ extension PostgresSession {
     /// - Throws: when the session can't be used any more, or its caller has gone away.
     func ready() throws {
         if wire.isBroken { throw PostgresError.lost("the session's connection was lost before", sqlState: "08003") }
-        if wire.isInterrupted { throw PostgresError("57014", "the caller gave up") }
+        if wire.isInterrupted || wire.hasCancelled { throw PostgresError("57014", "the caller gave up") }
     }
 
     /// Draws the consequences of a failure for the session, and gives it on.

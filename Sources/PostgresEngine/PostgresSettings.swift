@@ -63,9 +63,9 @@ package struct PostgresSettings: Sendable {
         if case .none = secret { secret = try Self.secret(variables, secrets) }
         try secureLine(named.variable.name)
         if !isLocal, case .none = secret {
+            let wanted = variables.own("RDS_PASSWORD")
             throw RDSVariables.invalid(
-                "\(named.variable.name) leads to another machine without a password: set \(variables.own("RDS_PASSWORD"))"
-            )
+                "\(named.variable.name) leads to another machine without a password: set \(wanted)")
         }
     }
 
@@ -104,9 +104,8 @@ extension PostgresSettings {
         }
         if let named, given?.isOwn != true {
             guard let secrets else {
-                throw RDSVariables.invalid(
-                    "\(named.name) names a secret that this program can't read here: set \(variables.own("RDS_PASSWORD"))"
-                )
+                let wanted = variables.own("RDS_PASSWORD")
+                throw RDSVariables.invalid("\(named.name) names a secret that can't be read here: set \(wanted)")
             }
             return .named(named.value, secrets)
         }

@@ -39,12 +39,12 @@ extension PostgresValue {
         case (.bool(let value), .bool): bytes.append(value ? 1 : 0)
         case (.int2(let value), _), (.int4(let value), _), (.int8(let value), _):
             try Self.encode(value, as: type, into: &bytes, place())
-        case (.text(let value), _) where type.isText: try Self.append(Array(value.utf8), to: &bytes, place())
-        case (.text(let value), .json): try Self.append(Array(value.utf8), to: &bytes, place())
+        case (.text(let value), _) where type.isText: try Self.append(value.utf8, to: &bytes, place())
+        case (.text(let value), .json): try Self.append(value.utf8, to: &bytes, place())
         case (.json(let value), .json): try Self.append(value, to: &bytes, place())
         case (.text(let value), .jsonb):
             bytes.append(Self.jsonbVersion)
-            try Self.append(Array(value.utf8), to: &bytes, place())
+            try Self.append(value.utf8, to: &bytes, place())
         case (.json(let value), .jsonb):
             bytes.append(Self.jsonbVersion)
             try Self.append(value, to: &bytes, place())
@@ -92,7 +92,7 @@ extension PostgresValue {
 
     /// Appends a text. PostgreSQL can't hold U+0000 in one, and would say so only once it is on its way.
     private static func append(
-        _ text: [UInt8], to bytes: inout [UInt8], _ place: @autoclosure () -> String
+        _ text: some Collection<UInt8>, to bytes: inout [UInt8], _ place: @autoclosure () -> String
     ) throws {
         if text.contains(0) { throw PostgresError("22021", "\(place()) holds U+0000, which no text may") }
         bytes += text

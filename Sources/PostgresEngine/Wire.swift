@@ -28,8 +28,12 @@ final class Wire {
         }
         guard let started else { throw PostgresError.lost("no memory is left for a connection") }
         (connection, self.interrupt) = (started, interrupt)
-        // The default prints warnings of the server to the standard error output.
-        _ = PQsetNoticeReceiver(connection, { _, _ in }, nil)
+        // The default prints to the standard error output. A farewell to an idle session comes as a notice too.
+        let noted: PQnoticeReceiver = { wire, notice in
+            guard let wire, let severity = PQresultErrorField(notice, Answer.severity) else { return }
+            if strcmp(severity, "FATAL") == 0 { Unmanaged<Wire>.fromOpaque(wire).takeUnretainedValue().abandon() }
+        }
+        _ = PQsetNoticeReceiver(connection, noted, Unmanaged.passUnretained(self).toOpaque())
         do {
             try finishConnecting(until: Deadline(milliseconds: limit))
             try refuseOpenLine(options["sslmode"])
@@ -153,13 +157,12 @@ extension Wire {
 
     /// Whether an idle connection is still good, as far as can be told without asking the server.
     func isAlive() -> Bool {
-        guard !isBroken, PQstatus(connection) == CONNECTION_OK else { return false }
         var waited = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-        if poll(&waited, 1, 0) > 0 {
-            // Mostly the server's farewell; a changed setting that it reports is harmless.
+        // Mostly the server's farewell and the end behind it; a changed setting that it reports is harmless.
+        while !isBroken, poll(&waited, 1, 0) > 0 {
             if PQconsumeInput(connection) == 0 || PQisBusy(connection) == 1 { return false }
         }
-        return PQstatus(connection) == CONNECTION_OK
+        return !isBroken && PQstatus(connection) == CONNECTION_OK
     }
 }
 

@@ -2,7 +2,7 @@ package import EventStore
 package import Projections
 
 /// All that a mirror can be asked.
-package typealias AnyMirror = any MirrorStore & EventFeed & StreamReader & AuditLog & AppointmentViews
+package typealias AnyMirror = any MirrorStore & EventFeed & StreamReader & AuditLog & AppointmentViews & RowScan
 
 /// Compares a mirror with its store: every entry by its place, its hash and its position, and every row of the mirror
 /// with the fold of its entries. Hashes are recomputed from the bytes on both sides.
@@ -90,13 +90,14 @@ package struct MirrorCheck: Sendable {
 
     /// Names the entries that the store does not hold, when there are more than it does.
     private func findExtra(_ state: inout State) async throws(EventStoreError) {
-        let all = try await mirror.counts().reduce(0) { $0 + $1.count }
-        if all <= state.held { return }
+        let counts: [EventCount] = try await mirror.counts()
+        if counts.reduce(0, { $0 + $1.count }) <= state.held { return }
         var position = 0
         while true {
             let places = try await mirror.places(after: position, limit: batch)
             guard let last = places.last?.position else { return }
-            for (at, place) in places where place.version > state.versions[place.stream] ?? 0 {
+            for found in places where found.place.version > state.versions[found.place.stream] ?? 0 {
+                let (at, place) = (found.position, found.place)
                 // What was appended and mirrored since this began is in the store as well.
                 if at > state.report.head, try await feed.events(after: at - 1, limit: 1).first?.place == place {
                     continue

@@ -5,7 +5,7 @@ import Projections
 
 /// The events in SQLite: appends that wait together share one fsync, and the view is written along with them.
 package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
-    private let file: SQLiteFile
+    let file: SQLiteFile
     private let writesView: Bool
 
     /// - Parameter writesView: whether the view is written with each append; without it the projection runner follows.
@@ -28,11 +28,7 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        try await file.scan { database in
-            try database.rows(
-                "SELECT \(Self.feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
-                [position, max(limit, 0)], Self.feedEvent)
-        }
+        try await file.scan { try Self.events(after: position, limit: limit, in: $0) }
     }
 
     package func head() async throws(EventStoreError) -> Int {
@@ -68,7 +64,7 @@ extension SQLiteEventStore {
         }
     }
 
-    private static func head(of stream: StreamID, in database: Database) throws -> StreamHead {
+    static func head(of stream: StreamID, in database: Database) throws -> StreamHead {
         try database.row(
             "SELECT version, leaf FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1", [stream.id.blob]
         ) { StreamHead(version: $0[0], leaf: try $0.hash(1)) } ?? .empty
@@ -92,7 +88,7 @@ extension SQLiteEventStore {
 // MARK: - Reading
 
 extension SQLiteEventStore {
-    private static let columns = "position, stream, version, leaf, entry, sealed"
+    static let columns = "position, stream, version, leaf, entry, sealed"
     /// With the columns that audit queries filter by. They repeat what the entry says.
     private static let feedColumns = columns + ", type, country, at, actor, correlation"
 
@@ -102,8 +98,14 @@ extension SQLiteEventStore {
             [stream.id.blob, version], event)
     }
 
+    static func events(after position: Int, limit: Int, in database: Database) throws -> [RecordedEvent] {
+        try database.rows(
+            "SELECT \(feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
+            [position, max(limit, 0)], feedEvent)
+    }
+
     /// The event of a row, checked against its hash and its place.
-    private static func event(_ row: Row) throws -> RecordedEvent {
+    static func event(_ row: Row) throws -> RecordedEvent {
         try RecordedEvent(
             position: row[0], stream: StreamID(try row.identifier(1)), version: row[2], entry: try row.bytes(4),
             leaf: try row.hash(3), sealed: row.hasNull(atIndex: 5) ? [:] : try unseal(row.bytes(5), of: row))

@@ -14,6 +14,7 @@ struct Embedded: Sendable {
     let file: SQLiteFile
     let store: SQLiteEventStore
     let views: SQLiteViews
+    let viewSets: SQLiteViewSets
     let messaging: SQLiteMessaging
     let sweepLog: SQLiteSweepLog
     let apiKeys: SQLiteAPIKeys
@@ -79,6 +80,7 @@ struct Embedded: Sendable {
         log = mirror.map { MirroredLog(mirror: $0.reader, store: store) } ?? store
         trail = mirror.map { AuditTrails($0.trail, otherwise: ownTrail) } ?? ownTrail
         views = SQLiteViews(file)
+        viewSets = SQLiteViewSets(file, keys: keyRing)
         messaging = SQLiteMessaging(file, now: Machine.now)
         sweepLog = SQLiteSweepLog(file)
         apiKeys = SQLiteAPIKeys(file)
@@ -86,7 +88,8 @@ struct Embedded: Sendable {
         performer = Performer(
             store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: Machine.random),
             countries: Country.allCases.reduce(into: [:]) { countries, country in
-                countries[country] = countryPools.database(of: country) ?? SQLiteCountryDatabase(file, country)
+                let elsewhere: (any CountryDatabase)? = countryPools.database(of: country)
+                countries[country] = elsewhere ?? SQLiteCountryDatabase(file, country)
             },
             topics: messaging, bus: messaging, now: Machine.now)
     }

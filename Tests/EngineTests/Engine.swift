@@ -26,7 +26,7 @@ enum Engine: CustomTestStringConvertible {
     func make() async throws -> TestEngine {
         let clock = HandClock()
         switch self {
-        case .memory: return .memory(clock: clock)
+        case .memory: return try .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
         case .postgres: return try await .postgres(clock: clock)
         }
@@ -38,7 +38,10 @@ struct TestEngine: Sendable {
     let store: any EventStore
     let feed: any EventFeed
     let audit: any AuditLog
+    let scan: any StreamScan
     let directory: any SubjectDirectory
+    let keyRing: KeyRing
+    let sets: any ViewSets
     let views: any AppointmentViews
     let projections: any ProjectionStore
     let queues: @Sendable (QueueName) -> any MessageQueue
@@ -50,17 +53,22 @@ struct TestEngine: Sendable {
     let keys: any APIKeys
     let clock: HandClock
 
+    var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
+
     func country(_ country: Country) throws -> any CountryDatabase { try #require(countries[country]) }
 }
 
 extension TestEngine {
-    static func memory(clock: HandClock) -> TestEngine {
+    static func memory(clock: HandClock) throws -> TestEngine {
         let store = MemoryEventStore()
         let views = MemoryViews()
         let messaging = MemoryMessaging(now: clock.now)
         let owners = ScheduleOwners()
+        let directory = MemorySubjectDirectory()
+        let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
         return TestEngine(
-            store: store, feed: store, audit: store, directory: MemorySubjectDirectory(), views: views,
+            store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
+            sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
             projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
@@ -75,8 +83,10 @@ extension TestEngine {
         let store = SQLiteEventStore(file)
         let views = SQLiteViews(file)
         let messaging = SQLiteMessaging(file, now: clock.now)
+        let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
         return TestEngine(
-            store: store, feed: store, audit: store, directory: SQLiteSubjectDirectory(file), views: views,
+            store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
+            keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
             projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
             bus: messaging,
             countries: [

@@ -1,26 +1,33 @@
 import Appointments
 import EventStore
+import PostgresEngine
 import Projections
+import Replay
+import TestPostgres
 import Testing
 
 /// The mirrors that the contract runs against.
 enum MirrorEngine: CaseIterable, CustomTestStringConvertible {
     case memory
+    case postgres
 
-    static var available: [MirrorEngine] { allCases }
+    /// Those that this machine can run.
+    static var available: [MirrorEngine] { TestCluster.isThere ? allCases : [.memory] }
 
     var testDescription: String { "\(self)" }
 
     /// A new, empty mirror.
-    func make() async throws -> any MirrorStore {
+    func make() async throws -> any MirrorStore & EventFeed & StreamReader & AuditLog & RowScan & StreamScan {
         switch self {
         case .memory: MemoryMirror()
+        // As the role that the mirror's worker logs in as: what the contract asks, it may.
+        case .postgres: PostgresMirror(try await TestCluster.database(.ledger).login("ledger_mirror"))
         }
     }
 }
 
 /// A store with histories to mirror.
-private struct Histories {
+struct Histories {
     let store = MemoryEventStore()
 
     /// Appends the next events of an appointment, and returns them as they were recorded.
@@ -54,9 +61,12 @@ private func batch(_ entries: [RecordedEvent], checkpoint: Int = 0) -> MirrorBat
 
 private let empty = MirrorState(position: 0, checkpoint: 0)
 
-@Suite("The contract of MirrorStore")
+@Suite("The contract of MirrorStore", .dropsDatabases)
 struct MirrorStoreContract {
     private let now = Samples.noon
+
+    @Test("PostgreSQL keeps the contract as well", .enabled(if: TestCluster.isThere, TestCluster.reason))
+    func postgres() { #expect(MirrorEngine.available.contains(.postgres)) }
 
     @Test("Entries, rows, head and checkpoint move together", arguments: MirrorEngine.available)
     func append(engine: MirrorEngine) async throws {
@@ -165,7 +175,7 @@ struct MirrorStoreContract {
     }
 }
 
-@Suite("A mirror follows a feed")
+@Suite("A mirror follows a feed", .dropsDatabases)
 struct MirrorRunnerTests {
     private let now = Samples.noon
 

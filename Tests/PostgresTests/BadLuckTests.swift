@@ -56,6 +56,20 @@ struct BadLuckTests {
         await pool.close()
     }
 
+    @Test("a server that takes no connection is not asked again at once, and callers are told why")
+    func backoff() async throws {
+        let proxy = try CuttingProxy(before: "/nowhere")
+        let settings = try PostgresSettings(url: "postgresql://m@/m?host=\(proxy.directory)")
+        let pool = PostgresPool(settings, patienceMilliseconds: 0, random: TestCluster.random)
+        for _ in 0..<1000 {
+            let error = await #expect(throws: EventStoreError.self) { try await pool.use { $0.serverProcess } }
+            #expect(error?.code == .unavailable && error?.postgres?.isConnectionLost == true)
+            #expect(error?.postgres?.isOutcomeUnknown == false)
+        }
+        #expect((1..<500).contains(proxy.connections))
+        await pool.close()
+    }
+
     @Test("a database that is not there, and a role that is not, are named")
     func absent() async throws {
         let directory = try #require(TestCluster.directory)
@@ -110,7 +124,6 @@ struct BadLuckTests {
         let there = Set(try await pool.use { try $0.query("SELECT id FROM words") { try $0.int(0) } })
         #expect(done.subtracting(there).isEmpty && there.subtracting(done).isSubset(of: doubtful))
         await pool.close()
-        try await cluster.remove()
     }
 
     /// Writes every fourth number until it is cancelled; gives those that were written, and those that may be.
@@ -157,6 +170,51 @@ struct BadLuckTests {
         #expect(error?.code == .unavailable && error?.postgres?.isConnectionLost == true)
         #expect(try await pool.use { try $0.row("SELECT 1") { try $0.int(0) } } == 1)
         await pool.close()
-        try await cluster.remove()
+    }
+}
+
+/// Certificates, as another machine would have to show one.
+@Suite(.enabled(if: TestCluster.isThere, TestCluster.reason), .dropsDatabases)
+struct CertificateTests {
+    @Test("a server is believed when its certificate names it and is signed by whom we trust, and not otherwise")
+    func certificates() async throws {
+        let port = try freePort()
+        let cluster = try await OwnCluster.makeWithCertificate(port: port)
+        let own = "\(cluster.directory)/data/server.crt"
+        let other = try await OwnCluster.makeWithCertificate(port: try freePort())
+        let cases = [
+            ("localhost", own, true), ("127.0.0.1", own, false),
+            ("localhost", "\(other.directory)/data/server.crt", false), ("localhost", "/nowhere", false),
+        ]
+        for (host, authority, isBelieved) in cases {
+            let settings = try PostgresSettings(
+                url: "postgresql://postgres@\(host):\(port)/postgres?sslmode=verify-full&sslrootcert=\(authority)")
+            let pool = PostgresPool(settings, random: TestCluster.random)
+            let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            if isBelieved {
+                #expect(try await pool.use { try $0.row(sql) { try $0.bool(0) } } == true)
+            } else {
+                let error = await #expect(throws: EventStoreError.self) { try await pool.use { $0.serverProcess } }
+                #expect(error?.code == .unavailable && error?.description.contains("certificate") == true)
+            }
+            await pool.close()
+        }
+    }
+
+    /// A port of the loopback address that nobody listens on.
+    private func freePort() throws -> Int {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
+            }
+        }
+        try #require(status == 0)
+        return Int(UInt16(bigEndian: address.sin_port))
     }
 }

@@ -156,6 +156,7 @@ struct CopyTests {
             }
         }
         #expect(error?.code == .unavailable && error?.postgres?.isConnectionLost == true)
+        #expect(error?.postgres?.isOutcomeUnknown == false)
         #expect(try await count(pool) == 0)
     }
 }

@@ -15,7 +15,8 @@ struct LedgerSchemaTests {
             _ = try await pool.use { try $0.pipeline(statements) }
             return nil
         } catch {
-            return try #require(error.postgres, "\(error)")
+            let refusal = try #require(error.postgres, "\(error)")
+            return refusal
         }
     }
 

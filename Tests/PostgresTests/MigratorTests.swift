@@ -4,11 +4,17 @@ import PostgresEngine
 import TestPostgres
 import Testing
 
+extension MigrationStep {
+    fileprivate init(_ number: Int, _ name: String, _ sql: String) {
+        self.init(schema: "test", number: number, name: name, sql: Array(sql.utf8))
+    }
+}
+
 /// Schemas that are brought up to the program.
 @Suite(.enabled(if: TestCluster.isThere, TestCluster.reason), .dropsDatabases)
 struct MigratorTests {
-    private let one = MigrationStep(schema: "test", number: 1, name: "001-one.sql", sql: "CREATE TABLE one (id int)")
-    private let two = MigrationStep(schema: "test", number: 2, name: "002-two.sql", sql: "CREATE TABLE two (id int)")
+    private let one = MigrationStep(1, "001-one.sql", "CREATE TABLE one (id int)")
+    private let two = MigrationStep(2, "002-two.sql", "CREATE TABLE two (id int)")
 
     private func states(_ migrator: Migrator) async throws -> [String] {
         try await migrator.status().map { step in
@@ -48,7 +54,7 @@ struct MigratorTests {
     func edited() async throws {
         let database = try await TestCluster.emptyDatabase()
         _ = try await Migrator(try database.pool, [one]).up()
-        let other = MigrationStep(schema: "test", number: 1, name: "001-one.sql", sql: "CREATE TABLE one (id bigint)")
+        let other = MigrationStep(1, "001-one.sql", "CREATE TABLE one (id bigint)")
         let migrator = Migrator(try database.pool, [other, two])
         #expect(try await states(migrator) == ["1 edited", "2 pending"])
         for body in [{ _ = try await migrator.up() }, { try await migrator.check() }] as [() async throws -> Void] {
@@ -71,8 +77,7 @@ struct MigratorTests {
     @Test("a step that fails leaves nothing behind, and those before it stay")
     func failing() async throws {
         let database = try await TestCluster.emptyDatabase()
-        let bad = MigrationStep(
-            schema: "test", number: 2, name: "002-bad.sql", sql: "CREATE TABLE two (id int); SELECT 1 / 0")
+        let bad = MigrationStep(2, "002-bad.sql", "CREATE TABLE two (id int); SELECT 1 / 0")
         let error = await #expect(throws: EventStoreError.self) {
             try await Migrator(try database.pool, [one, bad]).up()
         }

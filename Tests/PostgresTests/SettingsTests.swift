@@ -64,7 +64,7 @@ import Testing
             ),
             (
                 ledger(["RDS_PASSWORD_PARAMETER_LEDGER": "/x"]),
-                "RDS_PASSWORD_PARAMETER_LEDGER names a secret that this program can't read here: set RDS_PASSWORD_LEDGER"
+                "RDS_PASSWORD_PARAMETER_LEDGER names a secret that can't be read here: set RDS_PASSWORD_LEDGER"
             ),
             (ledger(["RDS_HOST_LEDGER": "db.example"]), "without a password: set RDS_PASSWORD_LEDGER"),
         ])

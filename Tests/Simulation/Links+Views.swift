@@ -166,6 +166,22 @@ extension Links: MirrorStore {
         }
     }
 
+    func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace] {
+        try await call(.mirrorStreams) { () async throws(EventStoreError) in
+            try await world.mirror.places(after: position, limit: limit)
+        }
+    }
+
+    func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in
+            try await world.mirror.mend(entries, removing: positions)
+        }
+    }
+
+    func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in try await world.mirror.mend(rows) }
+    }
+
     func conflictCount() async throws(EventStoreError) -> Int {
         try await call(.mirrorState) { () async throws(EventStoreError) in try await world.mirror.conflictCount() }
     }

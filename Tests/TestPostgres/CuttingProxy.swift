@@ -14,6 +14,7 @@ package final class CuttingProxy: Sendable {
         var needle: [UInt8] = []
         var left = 0
         var cuts = 0
+        var connections = 0
     }
 
     /// Stands before the cluster whose socket is in a directory.
@@ -31,6 +32,7 @@ package final class CuttingProxy: Sendable {
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0 else { return }
+                self?.orders.withLock { $0.connections += 1 }
                 Thread.detachNewThread { [weak self] in CuttingProxy.serve(client, target) { self?.isDue($0) ?? false }
                 }
             }
@@ -48,11 +50,14 @@ package final class CuttingProxy: Sendable {
     ///
     /// - Parameter text: such as `COMMIT\0`, which a transaction ends with.
     package func cut(behind text: String, times: Int = 1) {
-        orders.withLock { $0 = Orders(needle: Array(text.utf8), left: times, cuts: $0.cuts) }
+        orders.withLock { ($0.needle, $0.left) = (Array(text.utf8), times) }
     }
 
     /// How many connections were cut.
     package var cuts: Int { orders.withLock { $0.cuts } }
+
+    /// How many connections were made.
+    package var connections: Int { orders.withLock { $0.connections } }
 
     private func isDue(_ sent: ArraySlice<UInt8>) -> Bool {
         orders.withLock { orders in

@@ -37,9 +37,7 @@ package enum TestCluster {
     static func make(from template: String) async throws -> TestDatabase {
         let count = number.add(1, ordering: .relaxed).newValue
         let database = try create("test_\(getpid())_\(count)")
-        guard let list = TestDatabases.made else {
-            throw EventStoreError(.invalid, message: "nothing would drop the database: add the trait .dropsDatabases")
-        }
+        guard let list = TestDatabases.made else { throw TestDatabases.missing }
         try await administer("CREATE DATABASE \(database.name) TEMPLATE \(template)")
         list.databases.withLock { $0.append(database) }
         return database
@@ -144,9 +142,14 @@ final class TestDatabases: Sendable {
     @TaskLocal static var made: TestDatabases?
 
     let databases = Mutex<[TestDatabase]>([])
+    let clusters = Mutex<[OwnCluster]>([])
+
+    static var missing: EventStoreError {
+        EventStoreError(.invalid, message: "nothing would drop what the test makes: add the trait .dropsDatabases")
+    }
 }
 
-/// Drops a test's databases when it ends, however it ends.
+/// Drops a test's databases and its own clusters when it ends, however it ends.
 package struct DropsDatabases: TestTrait, SuiteTrait, TestScoping {
     package let isRecursive = true
 
@@ -163,11 +166,12 @@ package struct DropsDatabases: TestTrait, SuiteTrait, TestScoping {
             await database.close()
             try await TestCluster.administer("DROP DATABASE \(database.name) WITH (FORCE)")
         }
+        for cluster in made.clusters.withLock({ $0 }) { try await cluster.remove() }
         try outcome.get()
     }
 }
 
 extension Trait where Self == DropsDatabases {
-    /// Drops a test's databases when it ends.
+    /// Drops a test's databases and its own clusters when it ends.
     package static var dropsDatabases: DropsDatabases { DropsDatabases() }
 }

@@ -70,6 +70,11 @@ extension MemoryEventStore {
         state.withLock { Array($0.streams[stream, default: []].dropFirst(max(version, 1) - 1)) }
     }
 
+    /// All streams by their ids, with how many events each has, at once.
+    package var streamLengths: [(StreamID, Int)] {
+        state.withLock { state in state.streams.map { ($0.key, $0.value.count) } }.sorted { $0.0 < $1.0 }
+    }
+
     /// Reads the feed at once.
     package func eventsNow(after position: Int, limit: Int) -> [RecordedEvent] {
         state.withLock { Array($0.log.dropFirst(max(position, 0)).prefix(max(limit, 0))) }

@@ -24,14 +24,14 @@ extension AuditAccess {
         var writer = JSONWriter()
         writer.object { writer in
             let filter = query.filter
-            let texts = [
+            let texts: [(String, String?)] = [
                 ("type", filter.type), ("countryISO", filter.country),
                 ("appointmentId", query.appointment?.description),
-                ("insuredId", query.insured.flatMap(PersonDisplay.masked.text(of:))), ("actor", filter.actor),
+                ("insuredId", PersonDisplay.masked.text(of: query.insured)), ("actor", filter.actor),
                 ("correlationId", filter.correlation), ("from", filter.from?.description),
                 ("to", filter.to?.description),
             ]
-            for case (let name, let text?) in texts { writer.member(name, text) }
+            for (name, text) in texts where text != nil { writer.member(name, text) }
             writer.member("after", query.after)
             writer.member("limit", query.limit)
         }
@@ -66,7 +66,7 @@ package final class MemoryAuditTrail: AuditTrail {
     package func record(_ access: AuditAccess) async throws(EventStoreError) { all.withLock { $0.append(access) } }
 
     package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
-        all.withLock { $0.reversed().prefix(max(limit, 0)) }
+        all.withLock { Array($0.reversed().prefix(max(limit, 0))) }
     }
 }
 

@@ -41,6 +41,7 @@ struct MetricsText {
         family("ledger_stuck_appointments", "gauge", "Appointments that were sent round as often as they may be.")
         sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
         projections(report.readiness.projections)
+        states(report.readiness.projections)
         queues(report.readiness.queues)
         if let mirror = report.readiness.mirror { self.mirror(mirror) }
         if report.readiness.countries.isEmpty { return }
@@ -70,6 +71,7 @@ struct MetricsText {
     private mutating func projections(_ projections: [ProjectionStatus]) {
         let families: [(String, String, (ProjectionStatus) -> Int)] = [
             ("ledger_projection_lag_events", "Events that a projection has not taken in.", { $0.lag }),
+            ("ledger_projection_lag_seconds", "Age of the first event that it has not taken in.", { $0.lagSeconds }),
             ("ledger_projection_stalled", "Whether a projection lags and stands still.", { $0.isStalled ? 1 : 0 }),
             ("ledger_projection_parked", "Appointments that a projection has parked.", { $0.parked }),
         ]
@@ -77,6 +79,18 @@ struct MetricsText {
             family(name, "gauge", help)
             for projection in projections {
                 sample(name, [("projection", projection.name.description)], "\(value(projection))")
+            }
+        }
+    }
+
+    private mutating func states(_ projections: [ProjectionStatus]) {
+        family("ledger_projection_state", "gauge", "1 for the state that a projection is in.")
+        for projection in projections {
+            for state in ProjectionStatus.State.allCases {
+                sample(
+                    "ledger_projection_state",
+                    [("projection", projection.name.description), ("state", state.rawValue)],
+                    projection.state == state ? "1" : "0")
             }
         }
     }

@@ -152,7 +152,7 @@ extension PostgresMirror {
             before.append(EventPlace(stream: event.stream, version: event.version - 1))
         }
         if !before.isEmpty {
-            for (place, entry) in try entries(at: before, in: session) {
+            for (place, entry) in try Self.entries(at: before, in: session) {
                 heads[place.stream] = StreamHead(version: place.version, leaf: entry.leaf)
             }
         }

@@ -3,7 +3,7 @@ package import EventStore
 import Synchronization
 
 /// The reference for a mirror: all entries and rows in memory.
-package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog {
+package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog, RowScan, StreamScan {
     /// All that a mirror holds, as a value: a backup of it can be put back.
     package struct Contents: Sendable {
         package fileprivate(set) var entries: [RecordedEvent] = []
@@ -89,7 +89,39 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
         state.withLock { Array($0.conflicts.prefix(max(limit, 0))) }
     }
 
+    package func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace] {
+        contents.entries.dropFirst(max(position, 0)).prefix(max(limit, 0)).map {
+            MirroredPlace(position: $0.position ?? 0, place: $0.place, leaf: $0.leaf)
+        }
+    }
+
     package func conflictCount() async throws(EventStoreError) -> Int { state.withLock { $0.conflicts.count } }
+}
+
+// MARK: - Mending
+
+extension MemoryMirror {
+    package func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+        state.withLock { state in
+            var log = Dictionary(uniqueKeysWithValues: state.entries.map { ($0.position ?? 0, $0) })
+            for position in positions { log[position] = nil }
+            for event in entries { if let position = event.position { log[position] = event } }
+            state.entries = log.sorted { $0.key < $1.key }.map(\.value)
+            let leaves = Set(state.entries.map(\.leaf))
+            state.conflicts.removeAll { leaves.contains($0.event.leaf) }
+            state.streams = [:]
+            for event in state.entries {
+                state.streams[event.stream, default: []].append(
+                    MirroredEntry(position: event.position ?? 0, leaf: event.leaf))
+            }
+        }
+    }
+
+    package func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+        state.withLock { state in
+            for (appointment, row) in rows { state.rows[appointment] = row }
+        }
+    }
 }
 
 // MARK: - Reading
@@ -109,6 +141,25 @@ extension MemoryMirror {
         matching filter: EventFilter, after position: Int, limit: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
         Array(contents.entries.dropFirst(max(position, 0)).lazy.filter(filter.matches).prefix(max(limit, 0)))
+    }
+
+    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        contents.rows.values.filter { range.contains($0.appointment.stream) }
+            .sorted { $0.appointment < $1.appointment }
+    }
+
+    package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
+        var count = 0
+        var last: StreamID?
+        for (id, held) in contents.streams.sorted(by: { $0.key < $1.key }) where stream.map({ $0 < id }) ?? true {
+            (last, count) = (id, count + held.count)
+            if count >= events { break }
+        }
+        return last.map { StreamRange(after: stream, through: $0) }
+    }
+
+    package func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
+        contents.entries.filter { range.contains($0.stream) }.sorted { $0.place < $1.place }
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] { EventCount.count(contents.entries) }

@@ -66,6 +66,7 @@ package struct MirrorRunner: Sendable {
         in events: [RecordedEvent], state: MirrorState, checkpoint: Int, now: Timestamp
     ) async throws(EventStoreError) -> Bool {
         var held = try await mirror.streams(Set(events.map(\.stream)).sorted())
+        let insured = try await insured(of: events)
         var batch = MirrorBatch(checkpoint: checkpoint)
         var moved: Set<StreamID> = []
         var earlier: [RecordedEvent] = []
@@ -91,7 +92,7 @@ package struct MirrorRunner: Sendable {
                 batch.conflicts.append(
                     MirrorConflict(event: event, reason: "the mirror holds another history", at: now))
             case .accept:
-                let row = try await row(after: event, onto: held[event.stream]?.row)
+                let row = try await row(after: event, onto: held[event.stream]?.row, knowing: insured)
                 held[event.stream] = MirroredStream(
                     head: StreamHead(version: event.version, leaf: event.leaf), row: row)
                 moved.insert(event.stream)
@@ -130,15 +131,29 @@ package struct MirrorRunner: Sendable {
 
     /// The row after an event; nil when it can't be folded, which keeps no entry out of the mirror.
     private func row(
-        after event: RecordedEvent, onto row: AppointmentRow?
+        after event: RecordedEvent, onto row: AppointmentRow?, knowing known: [StreamID: InsuredID]
     ) async throws(EventStoreError) -> AppointmentRow? {
         if event.version > 1, row == nil { return nil }
         do throws(EventStoreError) {
-            let insured = event.version == 1 ? try await people.insured(of: event) : nil
+            var insured: InsuredID?
+            if event.version == 1 {
+                insured = known[event.stream]
+                if insured == nil { insured = try await people.insured(of: event) }
+            }
             return try AppointmentProjection.project(event, onto: row, insured: insured)
         } catch {
             if error.code == .unavailable { throw error }
             return nil
+        }
+    }
+
+    /// Who asked, looked up in one go; none where one of them does not open, which is then met one by one.
+    private func insured(of events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
+        do throws(EventStoreError) {
+            return try await people.insured(ofAll: events)
+        } catch {
+            if error.code == .unavailable { throw error }
+            return [:]
         }
     }
 }

@@ -16,7 +16,7 @@ struct Bench: AsyncParsableCommand {
               ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
             """)
 
-    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http }
+    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http, rebuild, verify }
 
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
@@ -33,10 +33,13 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let directory = try ScratchDirectory(in: scratch)
         let bench = StoreBench(directory: directory.path, events: events, clients: clients)
+        let history = HistoryBench(directory: directory.path, events: events)
         switch measured {
         case .append: try await bench.append()
         case .lifecycle: try await bench.lifecycle()
         case .fold: try await bench.fold()
+        case .rebuild: try await history.rebuild()
+        case .verify: try await history.verify()
         case .http:
             try await HTTPBench(directory: directory.path, requests: events, clients: clients, countries: countries)
                 .run()

@@ -40,6 +40,7 @@ struct StateCommand: AsyncParsableCommand {
             EXAMPLES
               ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2
               ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2 --version 2
+              ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2 --at-position 5000
             """)
 
     @Argument(help: "The appointment's id.", transform: Reading.appointment) var id: AppointmentID
@@ -75,6 +76,10 @@ extension History {
 
     /// Why there is nothing to show of a moment.
     func refusal(at moment: Moment) -> Refusal {
+        if case .position(let position) = moment {
+            return Refusal(
+                "appointment \(appointment) had no event at position \(position): `ledger history` shows where it began")
+        }
         if case .version(let version) = moment {
             let last = events.last?.version ?? 0
             return Refusal("appointment \(appointment) has no version \(version): it stands at version \(last)")

@@ -97,14 +97,10 @@ struct Serve: AsyncParsableCommand {
 
     /// Takes in what was appended by a program that does not write the view along.
     private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws {
-        let runner = ProjectionRunner(
-            feed: ledger.store, store: ledger.store, views: ledger.views, people: ledger.people)
-        var count = 0
-        while true {
-            let step = try await runner.step(now: Machine.now())
-            if step == 0 { break }
-            count += step
+        if try await ledger.views.pausedAt(ProjectionRunner.projection) != nil {
+            return logger.notice("the view is held: `ledger projections resume appointments` lets it go on")
         }
+        let count = try await ledger.catchUpView()
         if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
     }
 
@@ -119,10 +115,21 @@ struct Serve: AsyncParsableCommand {
 }
 
 extension Embedded {
+    /// Takes into the view what it has not taken in; gives how many events that was.
+    func catchUpView() async throws(EventStoreError) -> Int {
+        let runner = ProjectionRunner(feed: store, store: store, views: views, people: people)
+        var count = 0
+        while true {
+            let step = try await runner.step(now: Machine.now())
+            if step == 0 { return count }
+            count += step
+        }
+    }
+
     /// How the ledger is doing.
     func status(patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) -> LedgerStatus {
         LedgerStatus(
-            feed: store, views: views, checkpoints: views,
+            feed: store, views: views, checkpoints: views, control: views, sets: viewSets,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds,

@@ -40,7 +40,8 @@ struct Pumps: Service {
                 }
             }
             let router = RouterPump(
-                feed: ledger.store, checkpoints: ledger.views, performer: ledger.performer, logger: logger)
+                feed: ledger.store, checkpoints: ledger.views, control: ledger.views, performer: ledger.performer,
+                logger: logger)
             let appended = ledger.file.appended
             group.addTask {
                 await router.run(until: stop, batch: Self.batch, appended: appended, yieldingTo: callers)
