@@ -51,7 +51,7 @@ need_framework() {
     PATH="$serverless/node_modules/.bin:$PATH"
     if command -v osls >/dev/null; then
         framework=osls
-    elif command -v serverless >/dev/null && [[ "$(serverless --version 2>/dev/null)" =~ (Framework|Core):?\ 3\. ]]; then
+    elif [[ "$(serverless --version 2>/dev/null)" =~ (Framework|Core):?\ 3\. ]]; then
         framework=serverless
     else
         fail "there is neither osls nor serverless 3" \

@@ -54,8 +54,9 @@ plan_one() {
     # A change set that changes nothing fails, and says so below.
     aws cloudformation wait change-set-create-complete --stack-name "$stack" --change-set-name "$name" || true
     echo "$stack ($kind):"
+    local changes='Changes[].ResourceChange.[Action, Replacement, ResourceType, LogicalResourceId]'
     aws cloudformation describe-change-set --stack-name "$stack" --change-set-name "$name" --output table \
-        --query '{Status: Status, Reason: StatusReason, Changes: Changes[].ResourceChange.[Action, Replacement, ResourceType, LogicalResourceId]}'
+        --query "{Status: Status, Reason: StatusReason, Changes: $changes}"
     aws cloudformation delete-change-set --stack-name "$stack" --change-set-name "$name"
 }
 

@@ -77,7 +77,7 @@ class _Plain(yaml.SafeDumper):
 
 def section() -> str:
     """The models as text of the resources file."""
-    text = yaml.dump(models(), Dumper=_Plain, sort_keys=False, width=112, default_flow_style=None)
+    text = yaml.dump(models(), Dumper=_Plain, sort_keys=False, width=100, default_flow_style=None)
     return MARK + "".join(f"  {line}\n" for line in text.splitlines())
 
 

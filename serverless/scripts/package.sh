@@ -3,8 +3,9 @@
 #
 #   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
 #
-# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and hooks.zip
-# (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless --native is given.
+# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and
+# hooks.zip (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless
+# --native is given.
 # Without --native it builds in Swift's container for Amazon Linux 2023, which needs docker; --native builds on this
 # machine, for this machine's architecture: for the emulator, or on Amazon Linux 2023 itself.
 set -euo pipefail
@@ -20,7 +21,8 @@ image="${SWIFT_IMAGE:-swift:6.3-amazonlinux2023}"
 # A package of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
 limit_bytes=$((30 * 1024 * 1024))
 # What is in Lambda's provided.al2023. Everything else that the program asks for is packed with it.
-provided='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libcurl|libssl|libcrypto|libz)\.so'
+provided='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libcurl|libssl'
+provided+='|libcrypto|libz)\.so'
 
 while [[ $# -gt 0 ]]; do
     case "$1" in
@@ -37,9 +39,9 @@ done
 # Builds on the machine that this runs on and leaves bootstrap and lib/ in $1.
 build_here() {
     local staging="$1" scratch="$2"
-    swift build --package-path "$root" --scratch-path "$scratch" -c release --product bootstrap --static-swift-stdlib >&2
-    local binary
-    binary="$(swift build --package-path "$root" --scratch-path "$scratch" -c release --show-bin-path)/bootstrap"
+    local build=(swift build --package-path "$root" --scratch-path "$scratch" -c release) binary
+    "${build[@]}" --product bootstrap --static-swift-stdlib >&2
+    binary="$("${build[@]}" --show-bin-path)/bootstrap"
     mkdir -p "$staging"
     strip -o "$staging/bootstrap" "$binary"
     chmod 755 "$staging/bootstrap"
@@ -65,7 +67,8 @@ build_in_container() {
         cp "$certificates" "$staging/rds-ca.pem"
     else
         curl --silent --show-error --fail --max-time 60 --output "$staging/rds-ca.pem" "$bundle" ||
-            fail "the certificates of RDS can't be fetched from $bundle" "Fetch them by hand and name them: --certificates FILE"
+            fail "the certificates of RDS can't be fetched from $bundle" \
+                "Fetch them by hand and name them: --certificates FILE"
     fi
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
         bash -c "dnf install -y -q libcurl-devel libpq-devel sqlite-devel binutils >/dev/null &&
@@ -104,7 +107,8 @@ mkdir -p "$output"
 if [[ "$native" == yes ]]; then
     machine="$(uname -m)"
     [[ "${machine/aarch64/arm64}" == "$architecture" ]] ||
-        fail "this machine is $machine and builds nothing for $architecture" "Leave --native out, or name --architecture"
+        fail "this machine is $machine and builds nothing for $architecture" \
+            "Leave --native out, or name --architecture"
     command -v swift >/dev/null || fail "there is no swift command" "Install it: https://www.swift.org/install/linux/"
     build_here "$staging/bootstrap" "${SCRATCH:-$root/.build}"
     pack "$staging/bootstrap" "$output/bootstrap.zip"

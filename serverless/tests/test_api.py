@@ -20,7 +20,9 @@ def resources():
 
 
 def events():
-    return [event["http"] for event in services("prod")[1].service["functions"]["appointment"]["events"] if "http" in event]
+    return [
+        event["http"] for event in services("prod")[1].service["functions"]["appointment"]["events"] if "http" in event
+    ]
 
 
 def test_every_route_of_the_openapi_file_is_there_and_no_other():

@@ -7,13 +7,16 @@ from expander import documents
 from validation.services import ROOT, SERVERLESS, services
 
 TEXT = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
-SECTIONS = {title: body for title, body in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)}
+SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize(
     "title",
-    ["Overview", "Components", "Environments", "Variables", "Use", "Promotion", "Rollback", "Migrations without downtime",
-     "Monitoring", "Runbooks", "Cost", "Security", "Backup and recovery", "Troubleshooting", "Updates", "Dependencies"],
+    [
+        "Overview", "Components", "Environments", "Variables", "Use", "Promotion", "Rollback",
+        "Migrations without downtime", "Monitoring", "Runbooks", "Cost", "Security", "Backup and recovery",
+        "Troubleshooting", "Updates", "Dependencies",
+    ],
 )  # fmt: skip
 def test_a_handbook_has_this_section(title):
     assert len(SECTIONS[title].strip()) > 200

@@ -42,7 +42,11 @@ functions:
             parameters: {paths: {thingId: true}, querystrings: {q: false}}
             schemas: {application/json: {type: object}}
       - http: {method: get, path: /things/open-data.yaml}
-      - sqs: {arn: !GetAtt Queue.Arn, batchSize: 5, functionResponseType: ReportBatchItemFailures, maximumConcurrency: 2}
+      - sqs:
+          arn: !GetAtt Queue.Arn
+          batchSize: 5
+          functionResponseType: ReportBatchItemFailures
+          maximumConcurrency: 2
       - stream:
           arn: !GetAtt Table.StreamArn
           type: dynamodb
@@ -154,9 +158,7 @@ def test_options_answer_the_named_origins(template):
     integration = properties(template, "ApiGatewayMethodThingsThingidVarOptions")["Integration"]
     answer = integration["IntegrationResponses"][0]
     assert answer["ResponseParameters"]["method.response.header.Access-Control-Allow-Origin"] == "'https://a.example'"
-    assert (
-        answer["ResponseParameters"]["method.response.header.Access-Control-Allow-Methods"] == "'OPTIONS,POST'"
-    )
+    assert answer["ResponseParameters"]["method.response.header.Access-Control-Allow-Methods"] == "'OPTIONS,POST'"
     assert answer["ResponseParameters"]["method.response.header.Access-Control-Max-Age"] == "'60'"
     tests = answer["ResponseTemplates"]["application/json"]
     assert '$origin.matches("https://a[.]example") || $origin.matches("https://.+[.]b[.]example")' in tests

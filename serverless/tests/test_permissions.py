@@ -31,8 +31,13 @@ def arns(values):
             case "AWS::Logs::LogGroup":
                 found[logical] = values.arn(logical).removesuffix("*") + "log-stream:any"
             case (
-                "AWS::SQS::Queue" | "AWS::SNS::Topic" | "AWS::Events::EventBus" | "AWS::KMS::Key" | "AWS::IAM::Role"
-                | "AWS::Lambda::Function" | "AWS::Events::Rule"
+                "AWS::SQS::Queue"
+                | "AWS::SNS::Topic"
+                | "AWS::Events::EventBus"
+                | "AWS::KMS::Key"
+                | "AWS::IAM::Role"
+                | "AWS::Lambda::Function"
+                | "AWS::Events::Rule"
             ):
                 found[logical] = values.arn(logical)
     for name in ("rds/password", "rds/mirror-password", "api-key-secret", "alerts/email", "other"):
@@ -84,7 +89,10 @@ def test_every_role_of_the_stack_is_in_the_table(values):
     )
     # A role a function; the two hooks do the same and share theirs.
     assert used == {
-        "AppointmentRole": 1, "AppointmentPERole": 1, "AppointmentCLRole": 1, "AppointmentMirrorRole": 1,
+        "AppointmentRole": 1,
+        "AppointmentPERole": 1,
+        "AppointmentCLRole": 1,
+        "AppointmentMirrorRole": 1,
         "TrafficHookRole": 2,
     }
 
@@ -213,8 +221,16 @@ def test_only_the_stage_that_serves_can_be_called(values):
             {"AWS:x": "b"},
             "allow",
         ),
-        ({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:X": "a"}}}, {}, "silent"),
-        ({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:X": "a"}}}, {}, "deny"),
+        (
+            {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:X": "a"}}},
+            {},
+            "silent",
+        ),
+        (
+            {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:X": "a"}}},
+            {},
+            "deny",
+        ),
     ],
 )
 def test_the_evaluator_decides_as_iam_does(statement, context, decision):

@@ -1,12 +1,15 @@
 """The rules hold for every stage, and each finds what is planted."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
 import validate
+from expander import documents
 from validation import rules
-from validation.services import STAGES, services
+from validation.services import ACCOUNT, SERVERLESS, STAGES, services
+from validation.values import Values
 
 
 @pytest.fixture
@@ -98,3 +101,20 @@ def test_a_check_that_is_skipped_without_a_reason_is_found(app):
     skip = app.template["Resources"]["AppointmentsTable"]["Metadata"]["checkov"]["skip"]
     skip[0]["comment"] = "no"
     assert len(rules.suppressions(app)) == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_dashboard_shows_metrics_that_exist(stage):
+    whole = services(stage)[1]
+    values = Values(whole.template, whole.stack, "us-east-1", ACCOUNT)
+    known = documents.load(SERVERLESS / "metrics.yml")
+    body = json.loads(values.of(whole.template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]))
+    assert len(body["widgets"]) == 6
+    for widget in body["widgets"]:
+        namespace = name = None
+        for metric in widget["properties"]["metrics"]:
+            if metric[0] == "...":
+                continue
+            namespace = metric[0] if metric[0] != "." else namespace
+            name = metric[1]
+            assert name in known[namespace]["metrics"], widget["properties"]["title"]

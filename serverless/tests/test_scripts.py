@@ -184,7 +184,10 @@ def test_nothing_is_deployed_that_does_not_validate(machine):
 def test_secrets_are_made_once_and_shown_nowhere(machine):
     machine.put(
         "aws",
-        AWS.replace("*) exit 0", '"ssm put-parameter") cat "${4#file://}" >>"$HOME/secrets"; echo >>"$HOME/secrets" ;;\n*) exit 0'),
+        AWS.replace(
+            "*) exit 0",
+            '"ssm put-parameter") cat "${4#file://}" >>"$HOME/secrets"; echo >>"$HOME/secrets" ;;\n*) exit 0',
+        ),
     )
     done = machine.run("infrastructure.sh", "deploy", "dev", "us-east-1")
     assert done.returncode == 0, done.stderr

@@ -155,11 +155,7 @@ def test_queues(app, resources, name):
 
 
 def test_rules_and_their_patterns(app, resources):
-    rules = {
-        key: rule
-        for key, rule in of_type(resources, "AWS::Events::Rule").items()
-        if "EventPattern" in rule
-    }
+    rules = {key: rule for key, rule in of_type(resources, "AWS::Events::Rule").items() if "EventPattern" in rule}
     assert {key: (rule["Name"], rule["EventPattern"]) for key, rule in rules.items()} == {
         "AppointmentProcessedPERule": (
             "AppointmentProcessedPERule",
@@ -216,7 +212,11 @@ def test_production_has_two_zones_and_keeps_what_it_has():
 def test_the_database_is_private_and_encrypted(stage):
     resources = services(stage)[0].template["Resources"]
     database = resources["Database"]["Properties"]
-    assert (database["Engine"], database["StorageEncrypted"], database["PubliclyAccessible"]) == ("postgres", True, False)
+    assert (database["Engine"], database["StorageEncrypted"], database["PubliclyAccessible"]) == (
+        "postgres",
+        True,
+        False,
+    )
     assert database["MasterUserPassword"].startswith("{{resolve:ssm-secure:/medical-appointment/")
     assert not of_type(resources, "AWS::EC2::InternetGateway")
     lock = resources["CheckpointBucket"]["Properties"]["ObjectLockConfiguration"]

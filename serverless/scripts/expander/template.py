@@ -77,7 +77,7 @@ def _core(service: dict) -> dict:
     properties: dict = {"BucketEncryption": {"ServerSideEncryptionConfiguration": [encryption]}}
     if settings.get("blockPublicAccess"):
         switches = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-        properties["PublicAccessBlockConfiguration"] = {switch: True for switch in switches}
+        properties["PublicAccessBlockConfiguration"] = dict.fromkeys(switches, True)
     if settings.get("versioning"):
         properties["VersioningConfiguration"] = {"Status": "Enabled"}
     start = ["arn:", {"Ref": "AWS::Partition"}, ":s3:::", {"Ref": "ServerlessDeploymentBucket"}]

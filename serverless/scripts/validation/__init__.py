@@ -1,1 +1,1 @@
-"""What is checked about the deployment before it is deployed. Each rule returns the sentences that say what is wrong."""
+"""What is checked before anything is deployed. Each rule returns the sentences that say what is wrong."""
