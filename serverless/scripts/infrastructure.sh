@@ -113,7 +113,7 @@ verify() {
     [[ $wrong -eq 0 ]] || return "$wrong"
     while read -r name state; do outputs[$name]="$state"; done < <(aws cloudformation describe-stacks \
         --stack-name "$application_stack" --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' --output text)
-    for name in events-table appointments-table subjects-table; do
+    for name in events-table appointments-table subjects-table projections-table; do
         check "table $name-$stage" "$(aws dynamodb describe-table --table-name "$name-$stage" \
             --query Table.TableStatus --output text)" ACTIVE
     done

@@ -10,6 +10,7 @@ from validation.values import Values
 
 TABLE = documents.load(SERVERLESS / "tests/permissions.yml")
 SOURCES = ("medical.appointment", "medical.appointment.pe", "medical.appointment.cl", "another.source")
+FIRST_KEYS = ("keys", "failures/appointments-pe", "failures/appointments-cl")
 CHANGES = ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
 
 
@@ -58,8 +59,11 @@ def actions():
         if action == "events:PutEvents":
             for source in SOURCES:
                 yield f"{action} as {source}", action, {"events:source": source}, ""
-        else:
-            yield word, action, {}, ":7" if version else ""
+            continue
+        yield word, action, {"dynamodb:LeadingKeys": "another"}, ":7" if version else ""
+        if action == "dynamodb:PutItem":
+            for key in FIRST_KEYS:
+                yield f"{action} as {key}", action, {"dynamodb:LeadingKeys": key}, ""
 
 
 @pytest.mark.parametrize("role", sorted(TABLE["roles"]))

@@ -110,7 +110,8 @@ def test_tables(stage, resources):
     assert [key["AttributeName"] for key in events["KeySchema"]] == ["streamId", "version"]
     assert events["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert events["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-    assert set(tables) == {"EventsTable", "AppointmentsTable", "SubjectsTable"}
+    assert set(tables) == {"EventsTable", "AppointmentsTable", "SubjectsTable", "ProjectionsTable"}
+    assert tables["ProjectionsTable"]["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
     for table in tables.values():
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": ["AppointmentsKey", "Arn"]}
@@ -205,7 +206,7 @@ def test_production_has_two_zones_and_keeps_what_it_has():
     database = infrastructure.template["Resources"]["Database"]
     assert database["Properties"]["MultiAZ"] is True and database["Properties"]["BackupRetentionPeriod"] == 35
     assert database["DeletionPolicy"] == "Snapshot"
-    for name in ("EventsTable", "AppointmentsTable", "SubjectsTable", "AppointmentsKey"):
+    for name in ("EventsTable", "AppointmentsTable", "SubjectsTable", "ProjectionsTable", "AppointmentsKey"):
         assert app.template["Resources"][name]["DeletionPolicy"] == "Retain"
 
 

@@ -202,7 +202,7 @@ def test_the_scripts_look_after_what_is_deployed_and_remove_it(dev):
     assert [line for line in verified if not line.startswith("ok ")] == [
         "WRONG    no dead letters of error: it is '1', not '0'"
     ]
-    assert "ok       GET /health/ready" in verified and len(verified) == 18
+    assert "ok       GET /health/ready" in verified and len(verified) == 19
     logged = dev.script("infrastructure.sh", "logs", "dev", REGION, "--function", "appointment", "--since", "1h")
     assert "== appointment" in logged
     dev.script("infrastructure.sh", "remove", "dev", REGION, "--force")

@@ -17,6 +17,11 @@ def _like(pattern: str, text: str) -> bool:
 
 
 def _condition(operator: str, expected: list, actual: str | None) -> bool:
+    # One value stands for all values of a key; without any, all of them fit and none does.
+    if operator.startswith("ForAllValues:"):
+        return actual is None or _condition(operator.removeprefix("ForAllValues:"), expected, actual)
+    if operator.startswith("ForAnyValue:"):
+        return actual is not None and _condition(operator.removeprefix("ForAnyValue:"), expected, actual)
     if operator.endswith("IfExists"):
         return actual is None or _condition(operator.removesuffix("IfExists"), expected, actual)
     negative = {"ArnNotEquals": "ArnEquals", "StringNotEquals": "StringEquals", "ArnNotLike": "ArnLike"}
