@@ -95,7 +95,7 @@ let package = Package(
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
                 "PostgresEngine", "TestPostgres", grdb,
             ],
-            swiftSettings: strict),
+            resources: [.copy("Golden")], swiftSettings: strict),
         .target(
             name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
             path: "Tests/TestPostgres", swiftSettings: strict),
@@ -111,7 +111,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LedgerTests", dependencies: ["EventStore", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            name: "LedgerTests",
+            dependencies: ["EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
             swiftSettings: strict),
         .target(
             name: "Simulation",

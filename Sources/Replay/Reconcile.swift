@@ -50,7 +50,7 @@ package struct Reconcile: Sendable {
     /// - Throws: `unavailable`; `corrupt`, naming it, for an event or a row that can't be read: `ledger verify` finds
     ///   them all.
     package func run(
-        progress: @Sendable (Int) -> Void = { _ in }, _ body: (Difference) throws(EventStoreError) -> Void
+        _ body: (Difference) throws(EventStoreError) -> Void, progress: (Int) -> Void = { _ in }
     ) async throws(EventStoreError) -> Report {
         var report = Report()
         var after: StreamID?

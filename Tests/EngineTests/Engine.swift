@@ -44,6 +44,7 @@ struct TestEngine: Sendable {
     let sets: any ViewSets
     let views: any AppointmentViews
     let projections: any ProjectionStore
+    let control: any ProjectionControl
     let queues: @Sendable (QueueName) -> any MessageQueue
     let deadLetters: any DeadLetters
     let topics: any Topics
@@ -69,7 +70,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
             sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
-            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
+            projections: views, control: views, queues: messaging.queue, deadLetters: messaging, topics: messaging,
+            bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
@@ -87,7 +89,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
             keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
-            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
+            projections: views, control: views, queues: { messaging.queue($0) }, deadLetters: messaging,
+            topics: messaging,
             bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
@@ -97,8 +100,9 @@ extension TestEngine {
 
 extension TestEngine {
     static func postgres(clock: HandClock) async throws -> TestEngine {
-        var engine = memory(clock: clock)
-        let pool = try await TestCluster.database(.country(.peru)).pool
+        var engine = try memory(clock: clock)
+        let database = try await TestCluster.database(.country(.peru))
+        let pool = try database.pool
         engine.countries = [
             .peru: PostgresCountryDatabase(pool, .peru), .chile: PostgresCountryDatabase(pool, .chile),
         ]
