@@ -123,8 +123,8 @@ extension Entry {
         self = entry
     }
 
-    /// The entry as this program writes it: its keys in their order and without spaces. A history is read by the million,
-    /// and looking for each of thirteen keys costs more than all else.
+    /// The entry as this program writes it: its keys in their order and without spaces. A history is read by the
+    /// million, and looking for each of thirteen keys costs more than all else.
     ///
     /// - Returns: nil for bytes of any other shape, which the reader of all shapes takes or refuses.
     private static func inOrder(_ bytes: [UInt8], _ empty: Entry) -> Entry? {
