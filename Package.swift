@@ -54,6 +54,11 @@ let package = Package(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(
+            name: "AWSEngine",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            swiftSettings: strict),
         // Transport.
         .target(
             name: "API",
@@ -81,8 +86,17 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", grdb],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", "AWSEngine", "TestAWS", grdb,
+                logging,
+            ],
             swiftSettings: strict),
+        .target(
+            name: "TestAWS", dependencies: ["EventStore", "AWSEngine"], path: "Tests/TestAWS", swiftSettings: strict),
+        .testTarget(
+            name: "AWSEngineTests",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
+            resources: [.copy("Signatures")], swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",

@@ -21,7 +21,7 @@ struct CountryDatabaseContract {
             subject: Samples.id(subject), now: try now ?? at(8))
     }
 
-    @Test("A free slot is held by who claims it, and is listed so", arguments: Engine.available)
+    @Test("A free slot is held by who claims it, and is listed so", arguments: Engine.embedded)
     func held(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -34,7 +34,7 @@ struct CountryDatabaseContract {
                 == [ScheduleRow(slot: slot, country: .peru, holder: Samples.appointment(1))])
     }
 
-    @Test("Each reason for a refusal is given", arguments: Engine.available)
+    @Test("Each reason for a refusal is given", arguments: Engine.embedded)
     func reasons(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -51,7 +51,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(2, 102, subject: 2)) == .held(Samples.slot(102, at: noon)))
     }
 
-    @Test("A slot that begins now is past", arguments: Engine.available)
+    @Test("A slot that begins now is past", arguments: Engine.embedded)
     func beginsNow(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon)])
@@ -63,7 +63,7 @@ struct CountryDatabaseContract {
 
     @Test(
         "Of several reasons the first counts: held by itself, past, closed, taken, already booked",
-        arguments: Engine.available)
+        arguments: Engine.embedded)
     func order(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let closed = try Samples.slot(101, at: at(19, 45))
@@ -78,7 +78,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 102, subject: 1)) == .refused(.slotTaken))
     }
 
-    @Test("Claiming again what the appointment holds gives the same answer", arguments: Engine.available)
+    @Test("Claiming again what the appointment holds gives the same answer", arguments: Engine.embedded)
     func idempotent(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -86,7 +86,7 @@ struct CountryDatabaseContract {
         for _ in 0..<3 { #expect(try await peru.claim(claim(1, 100)) == .held(slot)) }
     }
 
-    @Test("Of a hundred claims at once one holds the slot", arguments: Engine.available)
+    @Test("Of a hundred claims at once one holds the slot", arguments: Engine.embedded)
     func race(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -100,7 +100,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.slotTaken) } == 99)
     }
 
-    @Test("Of two claims of one person for overlapping slots at once one is held", arguments: Engine.available)
+    @Test("Of two claims of one person for overlapping slots at once one is held", arguments: Engine.embedded)
     func overlapRace(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let numbers = Array(Int64(1)...20)
@@ -113,7 +113,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.alreadyBooked) } == 19)
     }
 
-    @Test("Slots that touch do not overlap; those that share a minute do", arguments: Engine.available)
+    @Test("Slots that touch do not overlap; those that share a minute do", arguments: Engine.embedded)
     func overlap(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -127,7 +127,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 102)) == .held(Samples.slot(102, at: at(12, 30))))
     }
 
-    @Test("A released slot is free for others, and the person for other slots", arguments: Engine.available)
+    @Test("A released slot is free for others, and the person for other slots", arguments: Engine.embedded)
     func release(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -142,7 +142,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(1, 100)) == .refused(.slotTaken))
     }
 
-    @Test("An appointment claims again what it gave back", arguments: Engine.available)
+    @Test("An appointment claims again what it gave back", arguments: Engine.embedded)
     func reclaim(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -156,7 +156,7 @@ struct CountryDatabaseContract {
 
     @Test(
         "Free slots are replaced; one that is held stays as it is, and nothing is added then",
-        arguments: Engine.available)
+        arguments: Engine.embedded)
     func add(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon), Samples.slot(101, at: noon)])
@@ -175,7 +175,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10) == before)
     }
 
-    @Test("A slot belongs to one country", arguments: Engine.available)
+    @Test("A slot belongs to one country", arguments: Engine.embedded)
     func otherCountry(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (peru, chile) = (try ledger.country(.peru), try ledger.country(.chile))
@@ -186,7 +186,7 @@ struct CountryDatabaseContract {
         #expect(try await chile.claim(claim(1, 100, country: .chile)) == .refused(.scheduleNotFound))
     }
 
-    @Test("The same medic at the same place and time is listed once", arguments: Engine.available)
+    @Test("The same medic at the same place and time is listed once", arguments: Engine.embedded)
     func twin(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -196,7 +196,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10).isEmpty)
     }
 
-    @Test("Slots are listed by id, page by page", arguments: Engine.available)
+    @Test("Slots are listed by id, page by page", arguments: Engine.embedded)
     func pages(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add(try [30, 10, 20, ScheduleID.bounds.upperBound].map { try Samples.slot($0, at: noon) })

@@ -1,18 +1,28 @@
+import AWSEngine
 import Appointments
 import EventStore
 import Handlers
 import Projections
 import SQLiteEngine
 import Synchronization
+import TestAWS
 import Testing
 
 /// The engines that every contract runs against.
 enum Engine: CaseIterable, CustomTestStringConvertible {
     case memory
     case sqlite
+    case dynamoDB
 
     /// Those that this machine can run.
-    static var available: [Engine] { allCases }
+    static var available: [Engine] { Emulator.isThere ? allCases : embedded }
+
+    /// Those that are a whole ledger in one process: DynamoDB gives no order across streams, and the countries' databases
+    /// are elsewhere.
+    static let embedded: [Engine] = [.memory, .sqlite]
+
+    /// Whether a stored event has its position at once.
+    var givesPositions: Bool { self != .dynamoDB }
 
     var testDescription: String { "\(self)" }
 
@@ -22,6 +32,7 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
         switch self {
         case .memory: return .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
+        case .dynamoDB: return try await .dynamoDB(clock: clock)
         }
     }
 }
@@ -29,21 +40,39 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
 /// All protocols of one engine over one empty ledger, and the clock that it goes by.
 struct TestEngine: Sendable {
     let store: any EventStore
-    let feed: any EventFeed
-    let audit: any AuditLog
     let directory: any SubjectDirectory
     let views: any AppointmentViews
     let projections: any ProjectionStore
+    let clock: HandClock
+    /// How many events are stored.
+    let eventCount: @Sendable () async throws -> Int
+    /// What only the engines have that are a whole ledger.
+    fileprivate var embedded: EmbeddedParts?
+}
+
+private struct EmbeddedParts: Sendable {
+    let feed: any EventFeed & AuditLog
     let queues: @Sendable (QueueName) -> any MessageQueue
-    let deadLetters: any DeadLetters
-    let topics: any Topics
-    let bus: any EventBus
+    let messaging: any DeadLetters & Topics & EventBus
     let countries: [Country: any CountryDatabase]
     let sweepLog: any SweepLog
     let keys: any APIKeys
-    let clock: HandClock
+}
 
-    func country(_ country: Country) throws -> any CountryDatabase { try #require(countries[country]) }
+extension TestEngine {
+    private var parts: EmbeddedParts { get throws { try #require(embedded) } }
+
+    var feed: any EventFeed { get throws { try parts.feed } }
+    var audit: any AuditLog { get throws { try parts.feed } }
+    var deadLetters: any DeadLetters { get throws { try parts.messaging } }
+    var topics: any Topics { get throws { try parts.messaging } }
+    var bus: any EventBus { get throws { try parts.messaging } }
+    var sweepLog: any SweepLog { get throws { try parts.sweepLog } }
+    var keys: any APIKeys { get throws { try parts.keys } }
+
+    func queues(_ name: QueueName) throws -> any MessageQueue { try parts.queues(name) }
+
+    func country(_ country: Country) throws -> any CountryDatabase { try #require(try parts.countries[country]) }
 }
 
 extension TestEngine {
@@ -52,13 +81,15 @@ extension TestEngine {
         let views = MemoryViews()
         let messaging = MemoryMessaging(now: clock.now)
         let owners = ScheduleOwners()
-        return TestEngine(
-            store: store, feed: store, audit: store, directory: MemorySubjectDirectory(), views: views,
-            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
+        let parts = EmbeddedParts(
+            feed: store, queues: messaging.queue, messaging: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
-            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock)
+            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys())
+        return TestEngine(
+            store: store, directory: MemorySubjectDirectory(), views: views, projections: views, clock: clock,
+            eventCount: { store.headNow }, embedded: parts)
     }
 }
 
@@ -68,14 +99,34 @@ extension TestEngine {
         let store = SQLiteEventStore(file)
         let views = SQLiteViews(file)
         let messaging = SQLiteMessaging(file, now: clock.now)
-        return TestEngine(
-            store: store, feed: store, audit: store, directory: SQLiteSubjectDirectory(file), views: views,
-            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
-            bus: messaging,
+        let parts = EmbeddedParts(
+            feed: store, queues: { messaging.queue($0) }, messaging: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
-            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock)
+            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file))
+        return TestEngine(
+            store: store, directory: SQLiteSubjectDirectory(file), views: views, projections: views, clock: clock,
+            eventCount: { try await store.head() }, embedded: parts)
     }
+}
+
+extension TestEngine {
+    /// A ledger in an account of its own at the emulator.
+    static func dynamoDB(clock: HandClock) async throws -> TestEngine {
+        let client = try Emulator.client()
+        let tables = DynamoDBTables()
+        try await Emulator.makeTables(client, tables)
+        let store = DynamoDBEventStore(client, tables: tables)
+        let views = DynamoDBViews(client, tables: tables)
+        return TestEngine(
+            store: store, directory: DynamoDBSubjectDirectory(client, tables: tables), views: views,
+            projections: views, clock: clock, eventCount: { try await store.count() })
+    }
+}
+
+@Suite struct EngineTests {
+    @Test("DynamoDB takes part in the contracts", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
+    func dynamoDB() { #expect(Engine.available.contains(.dynamoDB)) }
 }
 
 /// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.

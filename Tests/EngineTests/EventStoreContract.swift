@@ -23,7 +23,7 @@ struct EventStoreContract {
             #expect(event.entry.bytes == entry.bytes)
             #expect(event.leaf == .leaf(of: entry.bytes))
             #expect(event.sealed == ["insured": field.sealed])
-            #expect(event.position == 1)
+            #expect(event.position == (engine.givesPositions ? 1 : nil))
         }
     }
 
@@ -59,7 +59,7 @@ struct EventStoreContract {
             #expect(code == .conflict(expected: expectation, actual: 2))
         }
         #expect(try await ledger.store.read(stream).count == 2)
-        #expect(try await ledger.feed.head() == 2)
+        #expect(try await ledger.eventCount() == 2)
     }
 
     @Test("A writer to an empty stream who expects events is refused", arguments: Engine.available)
@@ -79,7 +79,7 @@ struct EventStoreContract {
         #expect(await failure { try await store.append([event], to: stream, expecting: .version(-1)) } == .invalid)
         let personal = try Samples.requested(1, personal: [try Samples.sealed("00123", stream: stream)])
         #expect(await failure { try await store.append([personal], to: stream, expecting: .any) } == .invalid)
-        #expect(try await ledger.feed.head() == 0)
+        #expect(try await ledger.eventCount() == 0)
     }
 
     @Test("Of two writers that race for a version, one wins", arguments: Engine.available)
@@ -111,9 +111,10 @@ struct EventStoreContract {
         _ = try await ledger.store.append([Samples.later(3)], to: stream, expecting: .version(2))
         let second = try await ledger.store.append(events, to: stream, expecting: .empty)
         #expect(second.map(\.leaf) == first.map(\.leaf))
-        #expect(second.map(\.position) == [1, 2])
+        #expect(second.map(\.version) == [1, 2])
+        if engine.givesPositions { #expect(second.map(\.position) == [1, 2]) }
         #expect(second.first?.sealed == ["insured": field.sealed])
-        #expect(try await ledger.feed.head() == 3)
+        #expect(try await ledger.eventCount() == 3)
     }
 
     @Test("A retry in the middle of a stream succeeds", arguments: Engine.available)
@@ -124,7 +125,7 @@ struct EventStoreContract {
             let events = try await ledger.store.append([Samples.later(2)], to: stream, expecting: .version(1))
             #expect(events.map(\.version) == [2])
         }
-        #expect(try await ledger.feed.head() == 2)
+        #expect(try await ledger.eventCount() == 2)
     }
 
     @Test("The same id with other content is a conflict, no retry", arguments: Engine.available)
@@ -158,7 +159,7 @@ struct EventStoreContract {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes == Array(repeating: nil, count: 20))
-        #expect(try await ledger.feed.head() == 1)
+        #expect(try await ledger.eventCount() == 1)
     }
 
     @Test("A batch is appended whole or not at all", arguments: Engine.available)
@@ -169,10 +170,11 @@ struct EventStoreContract {
         let code = await failure { try await ledger.store.append(events, to: stream, expecting: .empty) }
         #expect(code == .tooLarge)
         #expect(try await ledger.store.read(stream).isEmpty)
-        #expect(try await ledger.feed.head() == 0)
+        #expect(try await ledger.eventCount() == 0)
         let other = Samples.appointment(2).stream
         let event = try Samples.requested(5)
-        #expect(try await ledger.store.append([event], to: other, expecting: .empty).first?.position == 1)
+        let position = try await ledger.store.append([event], to: other, expecting: .empty).first?.position
+        #expect(position == (engine.givesPositions ? 1 : nil))
     }
 
     @Test("An entry of exactly the largest size is stored; one byte more is refused", arguments: Engine.available)

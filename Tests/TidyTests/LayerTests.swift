@@ -22,6 +22,9 @@ import Testing
             others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
+        "AWSEngine": Layer(
+            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
+            others: ["CCurl", "Dispatch", "Glibc", "Logging"]),
         "API": Layer(
             ours: ["EventStore", "Handlers"],
             others: system.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "NIO*", "Logging", "ServiceLifecycle"])
@@ -51,7 +54,7 @@ import Testing
     }
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
-        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers"]
+        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "AWSEngine"]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in
                 file.offence(imported.line, "\(file.target) works without \(imported.module)")
@@ -67,7 +70,7 @@ import Testing
     @Test("a target imports only what stands below it, and a foreign library has one owner")
     func imports() { expectNone(Self.strayImports(SourceTree.sources)) }
 
-    @Test("nothing below the transports imports Foundation")
+    @Test("nothing below the transports imports Foundation, nor does the engine of the Lambda functions")
     func foundation() { expectNone(Self.foundationImports(SourceTree.sources)) }
 
     @Test("only the program imports an engine, and the table has no circle")
