@@ -12,17 +12,20 @@ import Testing
 enum Engine: CaseIterable, CustomTestStringConvertible {
     case memory
     case sqlite
-    case dynamoDB
+    case aws
 
     /// Those that this machine can run.
     static var available: [Engine] { Emulator.isThere ? allCases : embedded }
 
-    /// Those that are a whole ledger in one process: DynamoDB gives no order across streams, and the countries' databases
-    /// are elsewhere.
+    /// Those that are a whole ledger in one process: AWS gives no order across streams, keeps its own time, and the
+    /// countries' databases are elsewhere.
     static let embedded: [Engine] = [.memory, .sqlite]
 
     /// Whether a stored event has its position at once.
-    var givesPositions: Bool { self != .dynamoDB }
+    var givesPositions: Bool { self != .aws }
+
+    /// Whether everything goes by the clock that is turned by hand.
+    var goesByHandClock: Bool { self != .aws }
 
     var testDescription: String { "\(self)" }
 
@@ -32,7 +35,7 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
         switch self {
         case .memory: return .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
-        case .dynamoDB: return try await .dynamoDB(clock: clock)
+        case .aws: return try await .aws(clock: clock)
         }
     }
 }
@@ -43,6 +46,10 @@ struct TestEngine: Sendable {
     let directory: any SubjectDirectory
     let views: any AppointmentViews
     let projections: any ProjectionStore
+    let queues: @Sendable (QueueName) -> any MessageQueue
+    let deadLetters: any DeadLetters
+    let topics: any Topics
+    let bus: any EventBus
     let clock: HandClock
     /// How many events are stored.
     let eventCount: @Sendable () async throws -> Int
@@ -52,8 +59,6 @@ struct TestEngine: Sendable {
 
 private struct EmbeddedParts: Sendable {
     let feed: any EventFeed & AuditLog
-    let queues: @Sendable (QueueName) -> any MessageQueue
-    let messaging: any DeadLetters & Topics & EventBus
     let countries: [Country: any CountryDatabase]
     let sweepLog: any SweepLog
     let keys: any APIKeys
@@ -64,13 +69,8 @@ extension TestEngine {
 
     var feed: any EventFeed { get throws { try parts.feed } }
     var audit: any AuditLog { get throws { try parts.feed } }
-    var deadLetters: any DeadLetters { get throws { try parts.messaging } }
-    var topics: any Topics { get throws { try parts.messaging } }
-    var bus: any EventBus { get throws { try parts.messaging } }
     var sweepLog: any SweepLog { get throws { try parts.sweepLog } }
     var keys: any APIKeys { get throws { try parts.keys } }
-
-    func queues(_ name: QueueName) throws -> any MessageQueue { try parts.queues(name) }
 
     func country(_ country: Country) throws -> any CountryDatabase { try #require(try parts.countries[country]) }
 }
@@ -82,13 +82,14 @@ extension TestEngine {
         let messaging = MemoryMessaging(now: clock.now)
         let owners = ScheduleOwners()
         let parts = EmbeddedParts(
-            feed: store, queues: messaging.queue, messaging: messaging,
+            feed: store,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
             ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys())
         return TestEngine(
-            store: store, directory: MemorySubjectDirectory(), views: views, projections: views, clock: clock,
+            store: store, directory: MemorySubjectDirectory(), views: views, projections: views,
+            queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging, clock: clock,
             eventCount: { store.headNow }, embedded: parts)
     }
 }
@@ -100,33 +101,46 @@ extension TestEngine {
         let views = SQLiteViews(file)
         let messaging = SQLiteMessaging(file, now: clock.now)
         let parts = EmbeddedParts(
-            feed: store, queues: { messaging.queue($0) }, messaging: messaging,
+            feed: store,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
             ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file))
         return TestEngine(
-            store: store, directory: SQLiteSubjectDirectory(file), views: views, projections: views, clock: clock,
+            store: store, directory: SQLiteSubjectDirectory(file), views: views, projections: views,
+            queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging, bus: messaging, clock: clock,
             eventCount: { try await store.head() }, embedded: parts)
     }
 }
 
 extension TestEngine {
     /// A ledger in an account of its own at the emulator.
-    static func dynamoDB(clock: HandClock) async throws -> TestEngine {
+    static func aws(clock: HandClock) async throws -> TestEngine {
         let client = try Emulator.client()
         let tables = DynamoDBTables()
         try await Emulator.makeTables(client, tables)
+        try await Emulator.makeMessaging(client)
         let store = DynamoDBEventStore(client, tables: tables)
         let views = DynamoDBViews(client, tables: tables)
+        let queues = Dictionary(
+            uniqueKeysWithValues: QueueName.allCases.map { name in
+                (name, TurnedQueue(client, name, tables: tables, clock: clock))
+            })
         return TestEngine(
             store: store, directory: DynamoDBSubjectDirectory(client, tables: tables), views: views,
-            projections: views, clock: clock, eventCount: { try await store.count() })
+            projections: views,
+            queues: { name in
+                guard let queue = queues[name] else { preconditionFailure("every queue was made") }
+                return queue
+            },
+            deadLetters: SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now),
+            topics: SNSTopics(client), bus: EventBridgeBus(client, name: Emulator.bus), clock: clock,
+            eventCount: { try await store.count() })
     }
 }
 
 @Suite struct EngineTests {
-    @Test("DynamoDB takes part in the contracts", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
-    func dynamoDB() { #expect(Engine.available.contains(.dynamoDB)) }
+    @Test("AWS takes part in the contracts", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
+    func aws() { #expect(Engine.available.contains(.aws)) }
 }
 
 /// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.

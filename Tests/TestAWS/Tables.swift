@@ -9,8 +9,8 @@ extension Emulator {
         try await make(
             client, tables.appointments, hash: "appointmentId",
             indexes: ["insuredId", "status", "countryISO"])
-        try await make(client, tables.subjects, hash: "key")
-        try await make(client, tables.projections, hash: "projection", range: ("item", "S"))
+        try await make(client, tables.subjects, hash: "subjectKey")
+        try await make(client, tables.projections, hash: "projectionId", range: ("itemId", "S"))
     }
 
     private static func make(

@@ -122,6 +122,12 @@ extension AWSClient {
         }
     }
 
+    /// Waits before something is asked for again that the call itself did not fail for.
+    func pause(afterAttempt attempt: Int, of product: AWSProduct, _ code: String) async {
+        let error = AWSError(.refused(code), product, "batch", message: "")
+        await clock.sleep(RetryPolicy.delay(after: error, attempt: attempt, random: clock.random()))
+    }
+
     private func exchange(
         _ request: HTTPRequest, _ product: AWSProduct, _ operation: String, _ signer: Credentials?
     ) async throws(AWSError) -> HTTPResponse {

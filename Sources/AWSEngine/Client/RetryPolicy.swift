@@ -30,8 +30,7 @@ struct RetryPolicy: Sendable {
 
     static func trouble(_ error: AWSError) -> Trouble? {
         switch error.code {
-        case .unreachable: return .transient
-        case .unreadable: return error.status == 200 || error.status >= 500 ? .transient : nil
+        case .unreachable, .unreadable: return .transient
         case .noCredentials, .misconfigured: return nil
         case .refused("TransactionCanceledException"): return cancelled(error)
         case .refused(let name):

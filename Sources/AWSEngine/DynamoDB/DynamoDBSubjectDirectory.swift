@@ -41,7 +41,7 @@ package struct DynamoDBSubjectDirectory: SubjectDirectory {
                     writer.member("TableName", table.name)
                     writer.member("Item") { writer in
                         writer.object {
-                            $0.attribute("key", text: key)
+                            $0.attribute("subjectKey", text: key)
                             $0.attribute("subjectId", text: subject.id.description)
                             $0.attribute("countryISO", text: subject.person.country)
                             $0.attribute("insuredId", text: subject.person.insured)
@@ -49,8 +49,7 @@ package struct DynamoDBSubjectDirectory: SubjectDirectory {
                             $0.attribute("wrappedKey", bytes: subject.wrappedKey)
                         }
                     }
-                    writer.member("ConditionExpression", "attribute_not_exists(#key)")
-                    writer.member("ExpressionAttributeNames") { $0.object { $0.member("#key", "key") } }
+                    writer.member("ConditionExpression", "attribute_not_exists(subjectKey)")
                     writer.member("ReturnValuesOnConditionCheckFailure", "ALL_OLD")
                 }
             }
@@ -58,7 +57,7 @@ package struct DynamoDBSubjectDirectory: SubjectDirectory {
     }
 
     private func find(_ key: String) async throws(EventStoreError) -> Subject? {
-        guard let item = try await table.item({ $0.attribute("key", text: key) }) else { return nil }
+        guard let item = try await table.item({ $0.attribute("subjectKey", text: key) }) else { return nil }
         return try read(item)
     }
 

@@ -12,7 +12,7 @@ extension DynamoDBViews: ProjectionStore {
     package func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
         let item = try await memory.item { Self.key(projection, Self.checkpoint, &$0) }
         do throws(Item.Damage) {
-            return Int(try item?.number("position") ?? 0)
+            return Int(try item?.number("reached") ?? 0)
         } catch {
             throw .damaged(memory.name, error)
         }
@@ -136,8 +136,7 @@ extension DynamoDBViews: ProjectionStore {
         var events: [ParkedEvent] = []
         try await memory.pages("Query") { writer in
             writer.member("ConsistentRead") { $0.boolean(true) }
-            writer.member("KeyConditionExpression", "projection = :projection AND begins_with(#item, :prefix)")
-            writer.member("ExpressionAttributeNames") { $0.object { $0.member("#item", "item") } }
+            writer.member("KeyConditionExpression", "projectionId = :projection AND begins_with(itemId, :prefix)")
             writer.member("ExpressionAttributeValues") { writer in
                 writer.object {
                     $0.attribute(":projection", text: projection.description)
@@ -175,7 +174,7 @@ extension DynamoDBViews {
             + parked.filter { seen.insert(name($0)).inserted }.map { .parked($0, projection) }
     }
 
-    private static let isNew = "attribute_not_exists(projection)"
+    private static let isNew = "attribute_not_exists(projectionId)"
     private static let rowCondition = "attribute_not_exists(appointmentId) OR version <= :version"
 
     private static func rowValues(_ row: AppointmentRow, _ writer: inout JSONWriter) {
@@ -183,8 +182,8 @@ extension DynamoDBViews {
     }
 
     private static func key(_ projection: ProjectionName, _ item: String, _ writer: inout JSONWriter) {
-        writer.attribute("projection", text: projection.description)
-        writer.attribute("item", text: item)
+        writer.attribute("projectionId", text: projection.description)
+        writer.attribute("itemId", text: item)
     }
 
     /// Versions are written with leading zeros, so that items are in their order.
@@ -218,13 +217,12 @@ extension DynamoDBViews {
                         writer.member("Item") { writer in
                             writer.object {
                                 Self.key(projection, Self.checkpoint, &$0)
-                                $0.attribute("position", number: position)
+                                $0.attribute("reached", number: position)
                             }
                         }
                         let isFirst = expected == 0
                         writer.member(
-                            "ConditionExpression", (isFirst ? "\(Self.isNew) OR " : "") + "#position = :expected")
-                        writer.member("ExpressionAttributeNames") { $0.object { $0.member("#position", "position") } }
+                            "ConditionExpression", (isFirst ? "\(Self.isNew) OR " : "") + "reached = :expected")
                         writer.member("ExpressionAttributeValues") { writer in
                             writer.object { $0.attribute(":expected", number: expected) }
                         }

@@ -14,7 +14,7 @@ package enum KMSKeyRing {
         _ client: AWSClient, tables: DynamoDBTables, key: String
     ) async throws(EventStoreError) -> KeyRing {
         let table = DynamoDBTable(client: client, name: tables.subjects)
-        if let item = try await table.item({ $0.attribute("key", text: place) }) {
+        if let item = try await table.item({ $0.attribute("subjectKey", text: place) }) {
             return try await unwrap(item, table, key)
         }
         let made = try await call(client, "GenerateDataKey") { writer in
@@ -27,7 +27,7 @@ package enum KMSKeyRing {
         }
         let there = try await table.put(
             { writer in
-                writer.attribute("key", text: place)
+                writer.attribute("subjectKey", text: place)
                 writer.attribute("wrappedKey", bytes: wrapped)
             }, if: "attribute_not_exists(wrappedKey)")
         // Another process may have been faster: its key is the ledger's.

@@ -77,8 +77,8 @@ struct StreamPlaces: Sendable {
     private static let patienceMilliseconds: Int64 = 20 * 3_600_000
 
     private func key(_ item: String, _ writer: inout JSONWriter) {
-        writer.attribute("projection", text: "stream/\(consumer)")
-        writer.attribute("item", text: item)
+        writer.attribute("projectionId", text: "stream/\(consumer)")
+        writer.attribute("itemId", text: item)
     }
 
     /// The places of all shards that were read.
@@ -86,8 +86,7 @@ struct StreamPlaces: Sendable {
         var places: [String: Place] = [:]
         try await table.pages("Query") { writer in
             writer.member("ConsistentRead") { $0.boolean(true) }
-            writer.member("KeyConditionExpression", "projection = :name AND begins_with(#item, :prefix)")
-            writer.member("ExpressionAttributeNames") { $0.object { $0.member("#item", "item") } }
+            writer.member("KeyConditionExpression", "projectionId = :name AND begins_with(itemId, :prefix)")
             writer.member("ExpressionAttributeValues") { writer in
                 writer.object {
                     $0.attribute(":name", text: "stream/\(consumer)")
@@ -97,9 +96,9 @@ struct StreamPlaces: Sendable {
         } until: { (items, _) throws(EventStoreError) in
             do throws(Item.Damage) {
                 for item in items {
-                    let shard = String(try item.text("item").dropFirst(Self.prefix.count))
+                    let shard = String(try item.text("itemId").dropFirst(Self.prefix.count))
                     places[shard] = Place(
-                        sequence: try item.ifPresent("sequence") { name throws(Item.Damage) in try item.text(name) },
+                        sequence: try item.ifPresent("lastSequence") { name throws(Item.Damage) in try item.text(name) },
                         isDone: try item.number("done") == 1)
                 }
             } catch {
@@ -119,24 +118,21 @@ struct StreamPlaces: Sendable {
         let place = Place(sequence: sequence, isDone: isDone)
         if place == old { return place }
         let condition =
-            if old == nil { "attribute_not_exists(projection)" } else if old?.sequence == nil {
-                "attribute_not_exists(#sequence)"
+            if old == nil { "attribute_not_exists(projectionId)" } else if old?.sequence == nil {
+                "attribute_not_exists(lastSequence)"
             } else {
-                "#sequence = :old"
+                "lastSequence = :old"
             }
         do throws(AWSError) {
             _ = try await table.call("PutItem") { writer in
                 writer.member("Item") { writer in
                     writer.object { writer in
                         key(Self.prefix + shard, &writer)
-                        if let sequence { writer.attribute("sequence", text: sequence) }
+                        if let sequence { writer.attribute("lastSequence", text: sequence) }
                         writer.attribute("done", number: isDone ? 1 : 0)
                     }
                 }
                 writer.member("ConditionExpression", condition)
-                if old != nil {
-                    writer.member("ExpressionAttributeNames") { $0.object { $0.member("#sequence", "sequence") } }
-                }
                 if let sequence = old?.sequence {
                     writer.member("ExpressionAttributeValues") { writer in
                         writer.object { $0.attribute(":old", text: sequence) }
