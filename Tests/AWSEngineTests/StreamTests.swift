@@ -145,10 +145,12 @@ struct StreamTests {
         try await ledger.append(3...4)
         try await drain(follower)
         #expect(ledger.sink.ids == (1...4).map(Samples.id))
-        #expect(ledger.proxy.requests.last { $0.operation == "GetShardIterator" }?.text.contains("AFTER_SEQUENCE") == true)
+        #expect(
+            ledger.proxy.requests.last { $0.operation == "GetShardIterator" }?.text.contains("AFTER_SEQUENCE") == true)
     }
 
-    @Test("What was trimmed before it was read is taken in from the table", arguments: ["GetShardIterator", "GetRecords"])
+    @Test(
+        "What was trimmed before it was read is taken in from the table", arguments: ["GetShardIterator", "GetRecords"])
     func trimmed(operation: String) async throws {
         let ledger = try await Ledger()
         try await drain(ledger.follower())

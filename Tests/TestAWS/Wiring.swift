@@ -1,6 +1,7 @@
-@testable package import AWSEngine
 import EventStore
 import Handlers
+
+@testable package import AWSEngine
 
 extension Emulator {
     /// The name of the event bus.
@@ -18,12 +19,11 @@ extension Emulator {
         for topic in TopicName.allCases {
             let made = try await client.query(.sns, "CreateTopic", [("Name", topic.rawValue)])
             guard let subscriber = topic.subscriber, let arn = made["TopicArn"] else { continue }
+            // The queue of a country has the name of its topic.
+            assert(subscriber.rawValue == topic.rawValue)
             _ = try await client.query(
                 .sns, "Subscribe",
-                [
-                    ("TopicArn", arn), ("Protocol", "sqs"),
-                    ("Endpoint", arn.replacing(":sns:", with: ":sqs:").replacing(topic.rawValue, with: subscriber.rawValue)),
-                ])
+                [("TopicArn", arn), ("Protocol", "sqs"), ("Endpoint", arn.replacing(":sns:", with: ":sqs:"))])
         }
         try await makeBus(client)
     }

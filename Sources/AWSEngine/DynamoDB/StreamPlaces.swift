@@ -98,7 +98,8 @@ struct StreamPlaces: Sendable {
                 for item in items {
                     let shard = String(try item.text("itemId").dropFirst(Self.prefix.count))
                     places[shard] = Place(
-                        sequence: try item.ifPresent("lastSequence") { name throws(Item.Damage) in try item.text(name) },
+                        sequence: try item.ifPresent("lastSequence") { name throws(Item.Damage) in try item.text(name)
+                        },
                         isDone: try item.number("done") == 1)
                 }
             } catch {

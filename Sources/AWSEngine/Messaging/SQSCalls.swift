@@ -186,7 +186,9 @@ final class SQSCalls: Sendable {
         }
         var failed: [Entry] = []
         for failure in answer["Failed"]?.elements ?? [] {
-            guard let place = failure["Id"]?.text.flatMap({ Int($0) }), entries.indices.contains(place) else { continue }
+            guard let place = failure["Id"]?.text.flatMap({ Int($0) }), entries.indices.contains(place) else {
+                continue
+            }
             let code = failure["Code"]?.text ?? ""
             if Self.isPassedOver(code) { continue }
             if failure["SenderFault"] == .boolean(true) {
