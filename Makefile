@@ -4,12 +4,13 @@ PORT ?= 8080
 DATA ?= data
 ARGUMENTS ?=
 CASES ?= append lifecycle fold http
+MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench clean
+.PHONY: help run build test lint bench simulate clean
 
 help: ## lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## builds, then serves the embedded ledger on 127.0.0.1:8080 (PORT=, DATA=)
 	exec .build/release/ledger serve --port $(PORT) --data $(DATA)
@@ -28,6 +29,11 @@ lint: ## checks the layout of the Swift files and the syntax of the scripts
 
 bench: build ## measures the release build: one JSON line a case (CASES=fold)
 	for case in $(CASES); do .build/release/ledger bench $$case || exit 1; done
+
+simulate: ## runs fresh seeds of the simulator, docs/simulation.md (MINUTES=10)
+	scripts/install.sh run
+	swift build -c release --product ledger-simulator
+	.build/release/ledger-simulator --seconds $$(($(MINUTES) * 60))
 
 clean: ## removes what was built; the data stays
 	rm -rf .build

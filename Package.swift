@@ -51,6 +51,9 @@ let package = Package(
             resources: [.embedInCode("Requests/openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
+            name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
+            resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
+        .target(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
@@ -58,6 +61,13 @@ let package = Package(
         .target(
             name: "AWSEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            swiftSettings: strict),
+        .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresEngine",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations", "CPostgres",
+            ],
             swiftSettings: strict),
         // Transport.
         .target(
@@ -68,8 +78,8 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
-                argumentParser, logging, serviceLifecycle, unixSignals,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -87,12 +97,18 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "SQLiteEngine", "AWSEngine", "TestAWS", grdb,
-                logging,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
+                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb,
             ],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "AWSEngine"], path: "Tests/TestAWS", swiftSettings: strict),
+            name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
+            path: "Tests/TestPostgres", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
+            swiftSettings: strict),
+        .target(
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS", swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
@@ -105,7 +121,9 @@ let package = Package(
                 serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
-        .testTarget(name: "LedgerTests", dependencies: ["EventStore", "RawHTTP", "ledger"], swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["EventStore", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            swiftSettings: strict),
         .target(
             name: "Simulation",
             dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],

@@ -9,11 +9,13 @@ cd "$(dirname "$0")/.."
 
 # One word is one Debian package; a new group is one line here.
 declare -A packages=(
-    # What swift build needs on Debian 12, the system library behind GRDB, and curl for the README's requests.
-    [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libsqlite3-dev
+    # What swift build needs on Debian 12, the system library behind GRDB and PostgreSQL's, and curl for the README's
+    # requests.
+    [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libpq-dev libsqlite3-dev
            libstdc++-12-dev libxml2 make zlib1g-dev"
-    # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks.
-    [test]="tzdata python3 mount util-linux"
+    # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks;
+    # the server that they start a cluster of, and what makes its certificates.
+    [test]="tzdata python3 mount openssl postgresql-15 util-linux"
 )
 minimum_swift=6.2
 

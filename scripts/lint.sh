@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-swift format lint --strict --parallel -r Package.swift Sources Tests
+swift format lint --strict --parallel -r Package.swift Sources Tests migrations
 for script in scripts/*.sh .ci/run; do
     bash -n "$script"
 done

@@ -42,6 +42,14 @@ rm -f "$report" "$testing_report" "$log" "$results/summary"
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error
 
+# A PostgreSQL cluster of the tests' own, unless one is named by its socket's directory. It goes however this ends.
+if [[ -z "${LEDGER_TEST_POSTGRES:-}" ]]; then
+    LEDGER_TEST_POSTGRES="$(mktemp -d /tmp/ledger-postgres.XXXXXX)"
+    export LEDGER_TEST_POSTGRES
+    trap 'scripts/postgres.sh stop "$LEDGER_TEST_POSTGRES"' EXIT
+    scripts/postgres.sh start "$LEDGER_TEST_POSTGRES"
+fi
+
 status=0
 swift test --skip-build --disable-xctest --xunit-output "$report" "$@" </dev/null 2>&1 | tee "$log" || status=$?
 

@@ -39,6 +39,13 @@ package struct EventCount: Hashable, Sendable {
     package init(type: String, country: String, count: Int) {
         (self.type, self.country, self.count) = (type, country, count)
     }
+
+    /// Counts events, by type and country.
+    package static func count(_ events: [RecordedEvent]) -> [EventCount] {
+        Dictionary(grouping: events) { [$0.entry.type, $0.entry.country] }
+            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+            .map { EventCount(type: $0.key[0], country: $0.key[1], count: $0.value.count) }
+    }
 }
 
 /// The events of all streams as auditors ask for them.

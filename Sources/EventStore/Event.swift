@@ -78,9 +78,16 @@ package struct RecordedEvent: Sendable {
     package let leaf: Hash
     /// The sealed bytes of each personal field, by the field's name. A field that was erased is missing.
     package let sealed: [String: [UInt8]]
+    /// Whether the entry was read from stored bytes that hash to the leaf, by the initializer that checks it.
+    package let isChecked: Bool
 
     package init(position: Int?, entry: Entry, leaf: Hash, sealed: [String: [UInt8]]) {
+        self.init(position: position, entry: entry, leaf: leaf, sealed: sealed, isChecked: false)
+    }
+
+    private init(position: Int?, entry: Entry, leaf: Hash, sealed: [String: [UInt8]], isChecked: Bool) {
         (self.position, self.entry, self.leaf, self.sealed) = (position, entry, leaf, sealed)
+        self.isChecked = isChecked
     }
 
     package var stream: StreamID { entry.stream }
@@ -108,6 +115,6 @@ package struct RecordedEvent: Sendable {
                 .corrupt,
                 message: "the entry stored as version \(version) of \(stream) belongs elsewhere: run `ledger verify`")
         }
-        self.init(position: position, entry: entry, leaf: leaf, sealed: sealed)
+        self.init(position: position, entry: entry, leaf: leaf, sealed: sealed, isChecked: true)
     }
 }

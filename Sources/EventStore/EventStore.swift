@@ -8,10 +8,25 @@ package enum Expectation: Hashable, Sendable {
     case version(Int)
 }
 
+/// Gives out the events of one stream at a time: a store, or a copy of one.
+package protocol StreamReader: Sendable {
+    /// Reads the events of a stream from a version on, in order; none for a stream that does not exist.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` when a stored event contradicts its hash or its place.
+    func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent]
+}
+
+extension StreamReader {
+    /// Reads all events of a stream, in order.
+    package func read(_ stream: StreamID) async throws(EventStoreError) -> [RecordedEvent] {
+        try await read(stream, from: 1)
+    }
+}
+
 /// The events of all streams, append-only.
 ///
 /// Every implementation passes the same contract suite (`EventStoreContract`).
-package protocol EventStore: Sendable {
+package protocol EventStore: StreamReader {
     /// Appends events to one stream, all or none, and returns them as they are stored once that is durable.
     ///
     /// Appending the very same events again at the same place is a retry whose answer was lost: it succeeds, returns
@@ -20,18 +35,6 @@ package protocol EventStore: Sendable {
     func append(
         _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
     ) async throws(EventStoreError) -> [RecordedEvent]
-
-    /// Reads the events of a stream from a version on, in order; none for a stream that does not exist.
-    ///
-    /// - Throws: `unavailable`, or `corrupt` when a stored event contradicts its hash or its place.
-    func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent]
-}
-
-extension EventStore {
-    /// Reads all events of a stream, in order.
-    package func read(_ stream: StreamID) async throws(EventStoreError) -> [RecordedEvent] {
-        try await read(stream, from: 1)
-    }
 }
 
 /// The events of all streams in one order without holes.

@@ -8,9 +8,13 @@ package final class LedgerStatus: Sendable {
     private let feed: any EventFeed
     private let views: any AppointmentViews
     private let checkpoints: any ProjectionStore
+    private let control: (any ProjectionControl)?
+    private let sets: (any ViewSets)?
     private let projections: [ProjectionName]
     private let audit: any AuditLog
     private let queues: [QueueName: any MessageQueue]
+    private let countries: [Country: any CountryDatabase]
+    private let mirror: (any MirrorStore)?
     private let sweeps: any SweepLog
     private let stallMilliseconds: Int64
     private let patienceMilliseconds: Int64
@@ -18,17 +22,24 @@ package final class LedgerStatus: Sendable {
     /// Since when each projection was seen to lag at the same checkpoint.
     private let lagging = Mutex<[ProjectionName: (checkpoint: Int, since: Timestamp)]>([:])
 
+    /// - Parameter control: says who is held and when each last moved; without it, what this process has seen counts.
+    /// - Parameter sets: tells whether the view is being rebuilt.
     /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
+    /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
+    ///   answer. They are to give up soon when they don't.
+    /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
-        projections: [ProjectionName], audit: any AuditLog, queues: [QueueName: any MessageQueue],
-        sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
+        control: (any ProjectionControl)? = nil, sets: (any ViewSets)? = nil, projections: [ProjectionName],
+        audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
+        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
-        (self.audit, self.queues, self.sweeps, self.now) = (audit, queues, sweeps, now)
+        (self.control, self.sets, self.mirror) = (control, sets, mirror)
+        (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
         (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
     }
 
@@ -38,24 +49,35 @@ package final class LedgerStatus: Sendable {
     package func readiness() async throws(EventStoreError) -> Readiness {
         let now = now()
         // Checkpoints first: one that moves meanwhile must not look as if it were ahead of the head.
-        var progress: [(ProjectionName, checkpoint: Int, parked: Int)] = []
+        var progress: [(ProjectionName, checkpoint: Int, parked: [ParkedEvent])] = []
         for name in projections {
-            progress.append(
-                (name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name).count))
+            progress.append((name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name)))
         }
         let head = try await feed.head()
+        let filling = try await sets?.sets().first { $0.name == ViewSet.next }?.projection
         var readiness = Readiness(head: head)
         for (name, checkpoint, parked) in progress {
-            let lag = max(head - checkpoint, 0)
-            readiness.projections.append(
-                ProjectionStatus(
-                    name: name, checkpoint: checkpoint, lag: lag, parked: parked,
-                    isStalled: isStalled(name, checkpoint: checkpoint, lag: lag, now: now)))
+            let status = try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now)
+            readiness.projections.append(status)
         }
         for (name, queue) in queues.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
         }
+        readiness.countries = await countryStatus()
+        if let mirror { readiness.mirror = try await .read(mirror, following: feed, now: now) }
         return readiness
+    }
+
+    private func countryStatus() async -> [CountryStatus] {
+        await withTaskGroup(of: CountryStatus.self) { group in
+            for (country, database) in countries {
+                group.addTask {
+                    let answer = try? await database.schedules(after: nil, limit: 0)
+                    return CountryStatus(country: country, answers: answer != nil)
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.country.code < $1.country.code }
+        }
     }
 
     /// Everything that is known.
@@ -69,7 +91,31 @@ package final class LedgerStatus: Sendable {
                 rounds: Sweeper.rounds, quietSince: now().adding(milliseconds: -patienceMilliseconds)))
     }
 
-    private func isStalled(_ name: ProjectionName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
+    private func status(
+        of name: ProjectionName, _ checkpoint: Int, head: Int, _ parked: [ParkedEvent], filling: ProjectionName?,
+        now: Timestamp
+    ) async throws(EventStoreError) -> ProjectionStatus {
+        let lag = max(head - checkpoint, 0)
+        // An event that can't be read has no time, and is no reason to say nothing.
+        let next = lag == 0 ? nil : try? await feed.events(after: checkpoint, limit: 1).first?.entry.at
+        let moved = try await control?.movedAt(name)
+        // What came a moment ago is no lag yet, however long nothing came before it.
+        let since = [moved, next].compactMap(\.self).max()
+        let hasStood = since.map { now.milliseconds - $0.milliseconds >= stallMilliseconds } ?? true
+        let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
+        let isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
+        let state: ProjectionStatus.State =
+            if try await control?.pausedAt(name) != nil { .paused }
+            else if filling == name { .rebuilding }
+            else if isStalled { .stalled }
+            else { lag == 0 ? .live : .catchingUp }
+        return ProjectionStatus(
+            name: name, state: state, checkpoint: checkpoint, lag: lag,
+            lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
+            movedAt: moved, lastError: parked.max { $0.at < $1.at }?.reason, isStalled: isStalled && state != .paused)
+    }
+
+    private func isSeenStalled(_ name: ProjectionName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
         lagging.withLock { lagging in
             if lag == 0 {
                 lagging[name] = nil
@@ -87,13 +133,35 @@ package final class LedgerStatus: Sendable {
 /// How far a consumer of the feed has come.
 package struct ProjectionStatus: Equatable, Sendable {
     package let name: ProjectionName
+    package let state: State
     package let checkpoint: Int
     /// How many events it has not taken in.
     package let lag: Int
+    /// How long ago the first of them was appended, in seconds.
+    package let lagSeconds: Int
     /// How many appointments it has parked.
     package let parked: Int
+    /// When its checkpoint last moved; nil when that is not known.
+    package let movedAt: Timestamp?
+    /// Why it parked an appointment last; nil when none is parked.
+    package let lastError: String?
     /// Whether it lags and has not moved for a while.
     package let isStalled: Bool
+
+    /// What a consumer is doing.
+    package enum State: String, CaseIterable, Sendable {
+        /// It has every event.
+        case live
+        case catchingUp = "catching up"
+        /// A new set of its tables is being made beside the live one, which goes on.
+        case rebuilding
+        /// An operator holds it.
+        case paused
+        /// It lags and has not moved for a while.
+        case stalled
+        /// It has left something, and nothing in this program works on it.
+        case detached
+    }
 }
 
 /// How full a queue is, with its name.
@@ -102,12 +170,23 @@ package struct QueueStatus: Equatable, Sendable {
     package let depth: QueueDepth
 }
 
+/// Whether the database of a country answers, where it stands outside of the store. While it does not, requests are
+/// taken and wait for it.
+package struct CountryStatus: Equatable, Sendable {
+    package let country: Country
+    package let answers: Bool
+}
+
 /// Whether the ledger can do its work.
 package struct Readiness: Equatable, Sendable {
     /// The position of the last event.
     package let head: Int
     package var projections: [ProjectionStatus] = []
     package var queues: [QueueStatus] = []
+    package var countries: [CountryStatus] = []
+    /// Nil where there is none. A mirror that is behind or away keeps no request from its answer, and so is no reason
+    /// not to be ready.
+    package var mirror: MirrorStatus?
 
     /// Why the ledger is not ready, one sentence each; empty when it is.
     package var reasons: [String] {
@@ -135,8 +214,10 @@ extension JSONWriter {
             for projection in readiness.projections {
                 writer.object {
                     $0.member("name", projection.name.description)
+                    $0.member("state", projection.state.rawValue)
                     $0.member("checkpoint", projection.checkpoint)
                     $0.member("lag", projection.lag)
+                    $0.member("lagSeconds", projection.lagSeconds)
                     $0.member("parked", projection.parked)
                     $0.key("stalled")
                     $0.boolean(projection.isStalled)
@@ -151,6 +232,21 @@ extension JSONWriter {
                     $0.member("waiting", queue.depth.waiting)
                     $0.member("inFlight", queue.depth.inFlight)
                     $0.member("dead", queue.depth.dead)
+                }
+            }
+        }
+        if let mirror = readiness.mirror {
+            key("mirror")
+            object { $0.members(of: mirror) }
+        }
+        if readiness.countries.isEmpty { return }
+        key("countries")
+        array { writer in
+            for country in readiness.countries {
+                writer.object {
+                    $0.member("countryISO", country.country.code)
+                    $0.key("answers")
+                    $0.boolean(country.answers)
                 }
             }
         }

@@ -5,24 +5,73 @@ import Synchronization
 /// Finds out who an event is about: opens its sealed field with the person's key.
 package struct PersonResolver: Sendable {
     private let directory: any SubjectDirectory
-    private let keys: KeyRing
+    private let opener: PersonOpener
 
-    package init(directory: any SubjectDirectory, keys: KeyRing) { (self.directory, self.keys) = (directory, keys) }
+    package init(directory: any SubjectDirectory, keys: KeyRing) {
+        (self.directory, opener) = (directory, PersonOpener(keys))
+    }
 
     /// The insured person of a `requested` event; nil for other events and for a person who was erased.
     ///
     /// - Throws: `unavailable`, or `corrupt` when the field does not open.
     package func insured(of event: RecordedEvent) async throws(EventStoreError) -> InsuredID? {
-        guard let reference = event.entry.personal.first(where: { $0.field == "insured" }),
-            let row = try await directory.subject(reference.subject)
-        else { return nil }
+        guard let id = event.insuredSubject, let subject = try await directory.subject(id) else { return nil }
+        return try opener.insured(of: event, subject)
+    }
+
+    /// The insured persons of many events, by stream; looked up in one go.
+    ///
+    /// - Throws: `unavailable`, or `corrupt`, naming the event, when a field does not open.
+    package func insured(ofAll events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
+        let subjects = try await directory.subjects(Set(events.compactMap(\.insuredSubject)))
+        var people: [StreamID: InsuredID] = [:]
+        for event in events {
+            guard let id = event.insuredSubject, let subject = subjects[id] else { continue }
+            people[event.stream] = try opener.insured(of: event, subject)
+        }
+        return people
+    }
+}
+
+/// Opens sealed persons with their keys. It keeps the keys that it has unwrapped: one person has many appointments.
+package final class PersonOpener: Sendable {
+    /// The most keys that are kept; beyond it all are forgotten.
+    private static let maximumKeys = 50_000
+
+    private let keys: KeyRing
+    private let unwrapped = Mutex<[Identifier: (wrapped: [UInt8], key: SubjectKey)]>([:])
+
+    package init(_ keys: KeyRing) { self.keys = keys }
+
+    /// The insured person of an event.
+    ///
+    /// - Parameter subject: the row of the directory that the event names.
+    /// - Throws: `corrupt` when the field does not open.
+    package func insured(of event: RecordedEvent, _ subject: Subject) throws(EventStoreError) -> InsuredID? {
+        guard let reference = event.entry.personal.first(where: { $0.field == "insured" }) else { return nil }
         guard let sealed = event.sealed["insured"], Hash(of: sealed) == reference.sha256 else {
             throw EventStoreError(
                 .corrupt, message: "the sealed field of \(event.stream) does not hash to what its entry says")
         }
         let clear = try SealedField.open(
-            sealed, field: "insured", key: try keys.key(of: row), stream: event.stream, version: event.version,
+            sealed, field: "insured", key: try key(of: subject), stream: event.stream, version: event.version,
             type: event.entry.type)
         return InsuredID(clear)
     }
+
+    private func key(of subject: Subject) throws(EventStoreError) -> SubjectKey {
+        let known = unwrapped.withLock { $0[subject.id] }
+        if let known, known.wrapped == subject.wrappedKey { return known.key }
+        let key = try keys.key(of: subject)
+        unwrapped.withLock { kept in
+            if kept.count >= Self.maximumKeys { kept.removeAll() }
+            kept[subject.id] = (subject.wrappedKey, key)
+        }
+        return key
+    }
+}
+
+extension RecordedEvent {
+    /// Whom the event is about: the random id of the person in the subject directory; nil where it names nobody.
+    package var insuredSubject: Identifier? { entry.personal.first { $0.field == "insured" }?.subject }
 }

@@ -10,12 +10,12 @@ package struct ProjectionRunner: Sendable {
         AppointmentProjection.name, number: AppointmentProjection.number)
 
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let views: any ProjectionStore
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any EventStore, views: any ProjectionStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, views: any ProjectionStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
     }

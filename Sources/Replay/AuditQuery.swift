@@ -35,12 +35,10 @@ package struct AuditQuery: Sendable {
 
     package init(_ filter: EventFilter = EventFilter()) { self.filter = filter }
 
-    /// Reads the page that answers the question.
+    /// The filter with the streams that the question is about; nil streams are all of them.
     ///
-    /// - Throws: `unavailable`, `corrupt`, or `invalid` for a person with more than `maximumStreams` appointments.
-    package func page(
-        of log: any AuditLog, views: any AppointmentViews
-    ) async throws(EventStoreError) -> AuditPage {
+    /// - Throws: as `page`.
+    package func resolved(by views: any AppointmentViews) async throws(EventStoreError) -> EventFilter {
         var filter = filter
         if let insured {
             filter.streams = try await Self.streams(of: insured, in: views)
@@ -49,6 +47,16 @@ package struct AuditQuery: Sendable {
             let isWanted = filter.streams?.contains(appointment.stream) ?? true
             filter.streams = isWanted ? [appointment.stream] : []
         }
+        return filter
+    }
+
+    /// Reads the page that answers the question.
+    ///
+    /// - Throws: `unavailable`, `corrupt`, or `invalid` for a person with more than `maximumStreams` appointments.
+    package func page(
+        of log: any AuditLog, views: any AppointmentViews
+    ) async throws(EventStoreError) -> AuditPage {
+        let filter = try await resolved(by: views)
         if filter.streams?.isEmpty == true { return AuditPage(items: [], next: nil) }
         let limit = min(max(limit, 1), Self.maximumLimit)
         let events = try await log.events(matching: filter, after: after, limit: limit + 1)

@@ -31,6 +31,20 @@ package struct Finding: Equatable, Sendable {
         case rowDiffers = "row-differs"
         /// The view refuses to give a row out.
         case rowUnreadable = "row-unreadable"
+        /// The mirror lacks an event.
+        case mirrorMissing = "mirror-missing"
+        /// The mirror has an event that the store does not.
+        case mirrorExtra = "mirror-extra"
+        /// The mirror holds another event in the same place.
+        case mirrorDiffers = "mirror-differs"
+        /// The mirror has an event at another position.
+        case mirrorMisplaced = "mirror-misplaced"
+        /// An entry of the mirror contradicts itself, its columns or its chain.
+        case mirrorDamaged = "mirror-damaged"
+        /// A row of the mirror is not the fold of the mirror's entries.
+        case mirrorRowDiffers = "mirror-row-differs"
+        /// The mirror keeps an event that contradicts what it holds.
+        case mirrorConflict = "mirror-conflict"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
     }
@@ -41,6 +55,8 @@ package struct Finding: Equatable, Sendable {
         case chain
         /// Every row of the view.
         case views
+        /// The copy in PostgreSQL.
+        case mirror
     }
 
     package init(_ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, message: String) {
@@ -50,6 +66,9 @@ package struct Finding: Equatable, Sendable {
 }
 
 extension Finding.Kind {
+    /// Whether it concerns a row, which can be folded again, and not an event, which stays as it is.
+    package var isOfRows: Bool { parts == [.views] }
+
     /// The parts that this damage belongs to. Events that can't be read, are missing or do not open leave their row
     /// without proof as well.
     var parts: Set<Finding.Part> {
@@ -57,6 +76,9 @@ extension Finding.Kind {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
         case .leafDiffers, .positionGap, .previousDiffers: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents: [.views]
+        case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
+            .mirrorConflict:
+            [.mirror]
         }
     }
 }
@@ -85,6 +107,9 @@ package struct VerifyReport: Equatable, Sendable {
         findingCount += 1
         if findings.count < Self.maximumFindings { findings.append(finding) }
     }
+
+    /// Counts findings that another report did not keep.
+    mutating func addUnkept(_ count: Int) { findingCount += count }
 }
 
 /// How far `verify` has come.

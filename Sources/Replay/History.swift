@@ -35,10 +35,12 @@ package struct HistoryItem: Equatable, Sendable {
 package enum Moment: Equatable, Sendable {
     /// After the last event.
     case latest
-    /// After the last event that happened at this time or before it.
+    /// After the last event that happened at this time or before it; nothing before the time of the first event.
     case time(Timestamp)
     /// After the event with this version.
     case version(Int)
+    /// After the last event that stands at this position of the log or before it.
+    case position(Int)
 }
 
 /// What happened to one appointment, in order, and what it was at any time.
@@ -56,7 +58,7 @@ package struct History: Sendable {
     ///
     /// - Throws: `unavailable` or `corrupt`.
     package static func read(
-        _ appointment: AppointmentID, from store: any EventStore, insured: InsuredID?
+        _ appointment: AppointmentID, from store: any StreamReader, insured: InsuredID?
     ) async throws(EventStoreError) -> History? {
         let events = try await store.read(appointment.stream)
         return events.isEmpty ? nil : History(appointment, events: events, insured: insured)
@@ -66,25 +68,28 @@ package struct History: Sendable {
 
     /// The events that made the appointment what it was; none before its first, and for a version that it has not
     /// reached.
-    package func items(until moment: Moment) -> [HistoryItem] { prefix(until: moment).map(HistoryItem.init) }
+    package func items(until moment: Moment) -> [HistoryItem] { recorded(until: moment).map(HistoryItem.init) }
 
     /// The appointment as it was; nil before its first event, and for a version that it has not reached.
     ///
     /// - Throws: `corrupt` when an event can't be read.
     package func state(at moment: Moment) throws(EventStoreError) -> AppointmentRow? {
-        try AppointmentProjection.fold(prefix(until: moment), insured: insured)
+        try AppointmentProjection.fold(recorded(until: moment), insured: insured)
     }
 
-    private func prefix(until moment: Moment) -> [RecordedEvent] {
+    /// As `items(until:)`, as they are stored.
+    package func recorded(until moment: Moment) -> [RecordedEvent] {
         switch moment {
         case .latest: events
-        case .time(let time): Array(events.prefix { $0.entry.at <= time })
+        case .time(let time): events.first.map { $0.entry.at <= time } == true ? through { $0.entry.at <= time } : []
+        case .position(let position): through { $0.position.map { $0 <= position } ?? false }
         case .version(let version):
-            if let place = events.firstIndex(where: { $0.version == version }) {
-                Array(events[...place])
-            } else {
-                []
-            }
+            through { $0.version == version }
         }
+    }
+
+    /// The events up to the last one that a condition holds for.
+    private func through(_ isIncluded: (RecordedEvent) -> Bool) -> [RecordedEvent] {
+        events.lastIndex(where: isIncluded).map { Array(events[...$0]) } ?? []
     }
 }

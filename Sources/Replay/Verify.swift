@@ -4,36 +4,37 @@ package import Projections
 
 /// Recomputes the whole ledger from its bytes and says what contradicts it. No stored hash is trusted.
 ///
-/// It reads the feed in batches in the order of positions and holds, per stream, the last version, its leaf and the
-/// row that the events make. Events that are appended meanwhile are left to the next run.
+/// It reads the feed in windows of positions, several beside each other, and takes them in in their order. Per stream it
+/// holds the last version, its leaf and the row that the events make. Events that are appended meanwhile are left to
+/// the next run.
 package struct Verify: Sendable {
-    private let feed: any EventFeed
-    private let store: any EventStore
-    private let views: any AppointmentViews
-    private let people: PersonResolver?
-    private let parts: Set<Finding.Part>
-    private let batch: Int
+    let feed: any EventFeed
+    let store: any StreamReader
+    let views: any AppointmentViews & RowScan
+    let people: PersonResolver?
+    let parts: Set<Finding.Part>
+    let batch: Int
     private let progress: @Sendable (VerifyProgress) -> Void
 
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
-        feed: any EventFeed, store: any EventStore, views: any AppointmentViews, people: PersonResolver?,
-        parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 1000,
+        feed: any EventFeed, store: any StreamReader, views: any AppointmentViews & RowScan, people: PersonResolver?,
+        parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
         (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
         (self.parts, self.batch, self.progress) = (parts, max(batch, 1), progress)
     }
 
-    private struct Held {
+    struct Held {
         var head: StreamHead
         /// Nil when the events can't be folded, which was reported.
         var row: AppointmentRow?
         var hasRow = false
     }
 
-    private struct State {
+    struct State {
         var report: VerifyReport
         var streams: [StreamID: Held] = [:]
         var position = 0
@@ -44,48 +45,86 @@ package struct Verify: Sendable {
     /// - Throws: `unavailable`: the store stopped answering and nothing is known.
     package func run() async throws(EventStoreError) -> VerifyReport {
         var state = State(report: VerifyReport(parts))
-        state.report.head = try await feed.head()
-        while state.position < state.report.head {
-            let before = state.position
-            do throws(EventStoreError) {
-                let events = try await feed.events(
-                    after: before, limit: min(batch, state.report.head - before))
-                try await take(in: events, &state)
-            } catch {
-                if error.code == .unavailable { throw error }
-                try await takeSingly(after: before, &state)
+        let head = try await feed.head()
+        state.report.head = head
+        var start = 0
+        try await inOrder(ahead: Self.windows) { () throws(EventStoreError) in
+            guard start < head else { return nil }
+            defer { start += batch }
+            return Window(after: start, through: min(start + batch, head))
+        } work: { window throws(EventStoreError) in
+            try await read(window)
+        } take: { (window: Window) throws(EventStoreError) in
+            if let events = window.events {
+                for event in events { try await take(in: event, window.insured, &state) }
+            } else {
+                try await takeSingly(window, &state)
             }
             progress(
-                VerifyProgress(
-                    position: state.position, head: state.report.head, findings: state.report.findingCount))
+                VerifyProgress(position: window.through, head: head, findings: state.report.findingCount))
+        }
+        if state.position < head {
+            state.report.add(
+                Finding(
+                    .positionGap, position: state.position + 1,
+                    message: "positions \(state.position + 1) to \(head) are missing from the log"))
         }
         if parts.contains(.views) { try await compareRows(&state) }
         state.report.streams = state.streams.count
         return state.report
     }
 
+    /// How many windows are read beside each other.
+    private static let windows = 4
+
     // MARK: Events
 
-    private func take(in events: [RecordedEvent], _ state: inout State) async throws(EventStoreError) {
-        let before = state.position
-        for event in events { try await take(in: event, &state) }
-        if !events.isEmpty { state.position = max(state.position, before + 1) }
-        if events.isEmpty {
-            state.report.add(
-                Finding(
-                    .positionGap, position: state.position + 1,
-                    message: "positions \(state.position + 1) to \(state.report.head) are missing from the log"))
-            state.position = state.report.head
-        }
+    /// The events of some positions.
+    private struct Window: Sendable {
+        let after: Int
+        let through: Int
+        /// Nil when the store does not give all of them out.
+        var events: [RecordedEvent]? = []
+        /// Who asked, by stream; only as far as it could be opened.
+        var insured: [StreamID: InsuredID] = [:]
     }
 
-    /// Goes through a batch that the store refuses to give out event by event, to name the one that it can't give.
-    private func takeSingly(after position: Int, _ state: inout State) async throws(EventStoreError) {
-        state.position = position
-        let end = min(position + batch, state.report.head)
-        while state.position < end {
+    private func read(_ wanted: Window) async throws(EventStoreError) -> Window {
+        var window = wanted
+        do throws(EventStoreError) {
+            var events: [RecordedEvent] = []
+            var after = window.after
+            while after < window.through {
+                let page = try await feed.events(after: after, limit: batch)
+                events += page.prefix { $0.position ?? 0 <= window.through }
+                guard page.count == batch, let last = page.last?.position, last > after else { break }
+                after = last
+            }
+            window.events = events
+        } catch {
+            if error.code == .unavailable { throw error }
+            window.events = nil
+        }
+        do throws(EventStoreError) {
+            if parts.contains(.views), let people {
+                window.insured = try await people.insured(ofAll: window.events ?? [])
+            }
+        } catch {
+            // One that does not open is looked for, and named, when it is its turn.
+            if error.code == .unavailable { throw error }
+        }
+        return window
+    }
+
+    /// Goes through a window that the store refuses to give out event by event, to name the one that it can't give.
+    private func takeSingly(_ window: Window, _ state: inout State) async throws(EventStoreError) {
+        state.position = max(state.position, window.after)
+        while state.position < window.through {
             do throws(EventStoreError) {
-                try await take(in: try await feed.events(after: state.position, limit: 1), &state)
+                guard let event = try await feed.events(after: state.position, limit: 1).first,
+                    event.position ?? 0 <= window.through
+                else { return }
+                try await take(in: event, [:], &state)
             } catch {
                 if error.code == .unavailable { throw error }
                 state.position += 1
@@ -95,23 +134,37 @@ package struct Verify: Sendable {
         }
     }
 
-    private func take(in event: RecordedEvent, _ state: inout State) async throws(EventStoreError) {
+    private func take(
+        in event: RecordedEvent, _ insured: [StreamID: InsuredID], _ state: inout State
+    ) async throws(EventStoreError) {
         state.report.events += 1
         let position = event.position ?? state.position + 1
+        if position != state.position + 1 {
+            state.report.add(
+                Finding(
+                    .positionGap, stream: event.stream, version: event.version, position: event.position,
+                    message: "position \(position) follows position \(state.position)"))
+        }
+        // A position that stands twice is one finding; it must not move what follows it out of its place.
+        state.position = max(position, state.position)
+        try await link(event, insured, &state)
+    }
+
+    /// Checks an event by itself, and against the one before it in its stream.
+    func link(
+        _ event: RecordedEvent, _ insured: [StreamID: InsuredID], _ state: inout State
+    ) async throws(EventStoreError) {
         func add(_ kind: Finding.Kind, _ message: String) {
             state.report.add(
                 Finding(
                     kind, stream: event.stream, version: event.version, position: event.position, message: message))
         }
-        if position != state.position + 1 {
-            add(.positionGap, "position \(position) follows position \(state.position)")
+        // What was read from its bytes and hashed just now, in this process, is not hashed twice.
+        let leaf = event.isChecked ? event.leaf : Hash.leaf(of: event.entry.bytes)
+        if leaf != event.leaf { add(.leafDiffers, "the entry does not hash to its stored leaf") }
+        if !event.isChecked, !isIntact(event) {
+            add(.entryUnreadable, "the stored bytes are not the entry that the store gives out")
         }
-        // A position that stands twice is one finding; it must not move what follows it out of its place.
-        state.position = max(position, state.position)
-        if Hash.leaf(of: event.entry.bytes) != event.leaf {
-            add(.leafDiffers, "the entry does not hash to its stored leaf")
-        }
-        if !isIntact(event) { add(.entryUnreadable, "the stored bytes are not the entry that the store gives out") }
         let held = state.streams[event.stream]
         let version = held?.head.version ?? 0
         if event.version != version + 1 {
@@ -123,22 +176,22 @@ package struct Verify: Sendable {
         for message in sealedDamage(of: event) { add(.sealedDiffers, message) }
         var row: AppointmentRow?
         // Behind a hole or an event that could not be read there is nothing to fold onto, and that was said already.
-        if event.version == version + 1, held == nil || held?.row != nil {
+        if parts.contains(.views), event.version == version + 1, held == nil || held?.row != nil {
             do throws(EventStoreError) {
-                row = try await fold(event, onto: held?.row)
+                row = try await fold(event, onto: held?.row, insured[event.stream])
             } catch {
                 if error.code == .unavailable { throw error }
                 add(event.version == 1 ? .sealedDiffers : .entryUnreadable, error.message)
             }
         }
         state.streams[event.stream] = Held(
-            head: StreamHead(version: event.version, leaf: Hash.leaf(of: event.entry.bytes)), row: row)
+            head: StreamHead(version: event.version, leaf: leaf), row: row)
     }
 
-    private func fold(_ event: RecordedEvent, onto row: AppointmentRow?) async throws(EventStoreError)
-        -> AppointmentRow
-    {
-        let insured = event.version == 1 ? try await people?.insured(of: event) : nil
+    func fold(
+        _ event: RecordedEvent, onto row: AppointmentRow?, _ known: InsuredID? = nil
+    ) async throws(EventStoreError) -> AppointmentRow {
+        let insured = event.version > 1 ? nil : known != nil ? known : try await people?.insured(of: event)
         return try AppointmentProjection.project(event, onto: row, insured: insured)
     }
 
@@ -161,93 +214,5 @@ package struct Verify: Sendable {
             messages.append("a sealed field \(field) is stored that the entry does not name")
         }
         return messages
-    }
-
-    // MARK: Rows
-
-    private func compareRows(_ state: inout State) async throws(EventStoreError) {
-        var place: RowPlace?
-        while true {
-            let rows: [AppointmentRow]
-            do throws(EventStoreError) {
-                rows = try await views.rows(RowFilter(), after: place, offset: 0, limit: 500)
-            } catch {
-                if error.code == .unavailable { throw error }
-                try await compareSingly(&state, error)
-                break
-            }
-            for row in rows { try await compare(row, &state) }
-            state.report.rows += rows.count
-            guard rows.count == 500, let last = rows.last else { break }
-            place = last.place
-        }
-        for (stream, held) in state.streams.filter({ !$0.value.hasRow }).sorted(by: { $0.key < $1.key }) {
-            state.report.add(
-                Finding(
-                    .rowMissing, stream: stream, version: held.head.version,
-                    message: "the appointment has events and no row in the view"))
-        }
-    }
-
-    /// Goes through the rows that are left one by one, to name those that the view can't give out.
-    private func compareSingly(_ state: inout State, _ damage: EventStoreError) async throws(EventStoreError) {
-        var isNamed = false
-        for stream in state.streams.filter({ !$0.value.hasRow }).keys.sorted() {
-            do throws(EventStoreError) {
-                guard let row = try await views.row(stream.appointment) else { continue }
-                state.report.rows += 1
-                try await compare(row, &state)
-            } catch {
-                if error.code == .unavailable { throw error }
-                isNamed = true
-                state.streams[stream]?.hasRow = true
-                state.report.add(Finding(.rowUnreadable, stream: stream, message: error.message))
-            }
-        }
-        if !isNamed { state.report.add(Finding(.rowUnreadable, message: damage.message)) }
-    }
-
-    private func compare(_ row: AppointmentRow, _ state: inout State) async throws(EventStoreError) {
-        let stream = row.appointment.stream
-        func add(_ kind: Finding.Kind, _ message: String) {
-            state.report.add(Finding(kind, stream: stream, version: row.version, message: message))
-        }
-        state.streams[stream]?.hasRow = true
-        let held = state.streams[stream]
-        if held != nil, held?.row == nil { return }
-        guard let folded = try await foldOn(stream, from: held?.row, to: row.version, add) else {
-            return add(.rowWithoutEvents, "the view has a row that no event explains")
-        }
-        if row.version < folded.version {
-            add(.rowBehind, "the row stands at version \(row.version) of \(folded.version)")
-        } else if !isSame(row, folded) {
-            add(.rowDiffers, "the row is not the fold of its events")
-        }
-    }
-
-    private func isSame(_ row: AppointmentRow, _ folded: AppointmentRow) -> Bool {
-        if people != nil { return row == folded }
-        let without = AppointmentRow(
-            appointment: row.appointment, insured: nil, country: row.country, schedule: row.schedule,
-            createdAt: row.createdAt, status: row.status, updatedAt: row.updatedAt, processedAt: row.processedAt,
-            slot: row.slot, failure: row.failure, version: row.version, leaf: row.leaf)
-        return without == folded
-    }
-
-    /// Takes in what was appended after the head of this run, as far as the row has come.
-    private func foldOn(
-        _ stream: StreamID, from row: AppointmentRow?, to version: Int, _ add: (Finding.Kind, String) -> Void
-    ) async throws(EventStoreError) -> AppointmentRow? {
-        var row = row
-        guard version > row?.version ?? 0 else { return row }
-        do throws(EventStoreError) {
-            for event in try await store.read(stream, from: (row?.version ?? 0) + 1) where event.version <= version {
-                row = try await fold(event, onto: row)
-            }
-        } catch {
-            if error.code == .unavailable { throw error }
-            add(.entryUnreadable, error.message)
-        }
-        return row
     }
 }

@@ -5,7 +5,7 @@ import Projections
 
 /// The events in SQLite: appends that wait together share one fsync, and the view is written along with them.
 package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
-    private let file: SQLiteFile
+    let file: SQLiteFile
     private let writesView: Bool
 
     /// - Parameter writesView: whether the view is written with each append; without it the projection runner follows.
@@ -28,11 +28,7 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        try await file.scan { database in
-            try database.rows(
-                "SELECT \(Self.feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
-                [position, max(limit, 0)], Self.feedEvent)
-        }
+        try await file.scan { try Self.events(after: position, limit: limit, in: $0) }
     }
 
     package func head() async throws(EventStoreError) -> Int {
@@ -54,8 +50,9 @@ extension SQLiteEventStore {
             var recorded: [RecordedEvent] = []
             for event in placed {
                 let position = try writing.nextPosition()
-                try insert(event, at: position, in: writing.database)
-                recorded.append(event.recorded(at: position))
+                let stored = event.recorded(at: position)
+                try insert(stored, at: position, in: writing.database)
+                recorded.append(stored)
             }
             if followsView { try SQLiteViews.follow(recorded, placed, in: writing.database) }
             return recorded
@@ -67,43 +64,31 @@ extension SQLiteEventStore {
         }
     }
 
-    private static func head(of stream: StreamID, in database: Database) throws -> StreamHead {
+    static func head(of stream: StreamID, in database: Database) throws -> StreamHead {
         try database.row(
             "SELECT version, leaf FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1", [stream.id.blob]
         ) { StreamHead(version: $0[0], leaf: try $0.hash(1)) } ?? .empty
     }
 
-    private static func insert(_ event: StreamHead.Placed, at position: Int, in database: Database) throws {
+    private static func insert(_ event: RecordedEvent, at position: Int, in database: Database) throws {
         let entry = event.entry
         try database.run(
             "INSERT INTO events (position, \(columnsOfEvent)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 position, entry.stream.id.blob, entry.version, entry.type, entry.country, entry.at.milliseconds,
-                entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes), seal(event.personal),
+                entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes),
+                SealedJSON.encode(event.sealed).map { Data($0) },
             ])
     }
 
     private static let columnsOfEvent =
         "stream, version, type, country, at, actor, correlation, leaf, entry, sealed"
-
-    /// The sealed fields as one JSON object of base64; nil where there are none.
-    private static func seal(_ personal: [SealedField]) -> Data? {
-        if personal.isEmpty { return nil }
-        var writer = JSONWriter()
-        writer.object {
-            for field in personal {
-                $0.key(field.reference.field)
-                $0.base64(field.sealed)
-            }
-        }
-        return Data(writer.bytes)
-    }
 }
 
 // MARK: - Reading
 
 extension SQLiteEventStore {
-    private static let columns = "position, stream, version, leaf, entry, sealed"
+    static let columns = "position, stream, version, leaf, entry, sealed"
     /// With the columns that audit queries filter by. They repeat what the entry says.
     private static let feedColumns = columns + ", type, country, at, actor, correlation"
 
@@ -113,8 +98,14 @@ extension SQLiteEventStore {
             [stream.id.blob, version], event)
     }
 
+    static func events(after position: Int, limit: Int, in database: Database) throws -> [RecordedEvent] {
+        try database.rows(
+            "SELECT \(feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
+            [position, max(limit, 0)], feedEvent)
+    }
+
     /// The event of a row, checked against its hash and its place.
-    private static func event(_ row: Row) throws -> RecordedEvent {
+    static func event(_ row: Row) throws -> RecordedEvent {
         try RecordedEvent(
             position: row[0], stream: StreamID(try row.identifier(1)), version: row[2], entry: try row.bytes(4),
             leaf: try row.hash(3), sealed: row.hasNull(atIndex: 5) ? [:] : try unseal(row.bytes(5), of: row))
@@ -138,18 +129,11 @@ extension SQLiteEventStore {
     }
 
     private static func unseal(_ json: [UInt8], of row: Row) throws -> [String: [UInt8]] {
-        var sealed: [String: [UInt8]] = [:]
         do throws(JSONError) {
-            try JSONReader.read(json) { reader throws(JSONError) in
-                try reader.object { field, reader throws(JSONError) in
-                    guard let bytes = Base64.decode(try reader.string()) else { throw reader.error("no base64") }
-                    sealed[field] = bytes
-                }
-            }
+            return try SealedJSON.decode(json)
         } catch {
             throw row.damaged(5)
         }
-        return sealed
     }
 
     package func events(

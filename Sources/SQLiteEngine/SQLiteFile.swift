@@ -9,8 +9,9 @@ package final class SQLiteFile: Sendable {
     private let writer: JobQueue<Writing>
     /// Connections for short reads. They are few, so that reads that wait together share a hop and a snapshot.
     private let readers: [JobQueue<Database>]
-    /// The connection for reads that may take long, so that no short one waits behind them.
-    private let scanner: JobQueue<Database>
+    /// The connections for reads that may take long, so that no short one waits behind them: one for each core, so that
+    /// a rebuild uses all of them.
+    private let scanners: [JobQueue<Database>]
     private let turn = Atomic<UInt>(0)
     /// Rings when events were appended by this process.
     package let appended = Doorbell(alarm: .real)
@@ -33,11 +34,15 @@ package final class SQLiteFile: Sendable {
             writer = JobQueue(connection, process: GroupCommit.commit)
             var configuration = Self.configuration
             configuration.readonly = true
-            let reading = (0...max(ProcessInfo.processInfo.activeProcessorCount / 2, 1)).map { _ in configuration }
-            let queues = try reading.map {
-                JobQueue(try DatabaseQueue(path: path, configuration: $0), process: Self.read)
+            let cores = max(ProcessInfo.processInfo.activeProcessorCount, 2)
+            readers = try (0..<cores / 2).map { _ in
+                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
             }
-            (scanner, readers) = (queues[0], Array(queues.dropFirst()))
+            // A scan passes over each page once: a large cache would only hold what nobody asks for again.
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -8192") }
+            scanners = try (0..<cores).map { _ in
+                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
+            }
         } catch {
             throw Self.translate(error)
         }
@@ -63,15 +68,18 @@ package final class SQLiteFile: Sendable {
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(EventStoreError) -> Value {
-        let turn = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-        return try await Self.perform(body, on: readers[Int(turn % UInt(readers.count))])
+        try await Self.perform(body, on: next(of: readers))
+    }
+
+    private func next(of connections: [JobQueue<Database>]) -> JobQueue<Database> {
+        connections[Int(turn.wrappingAdd(1, ordering: .relaxed).oldValue % UInt(connections.count))]
     }
 
     /// Reads what may take a while, in one snapshot that is no older than the call.
     func scan<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(EventStoreError) -> Value {
-        try await Self.perform(body, on: scanner)
+        try await Self.perform(body, on: next(of: scanners))
     }
 
     private static func perform<Context, Value: Sendable>(

@@ -75,10 +75,12 @@ extension SQLiteViews {
     }
 
     static func moveCheckpoint(of projection: ProjectionName, to position: Int, in database: Database) throws {
+        // The database's own clock: it says when the row moved, and no rule depends on it.
         try database.run(
             """
-            INSERT INTO checkpoints VALUES (?, ?)
-            ON CONFLICT (projection) DO UPDATE SET position = excluded.position
+            INSERT INTO checkpoints (projection, position, moved)
+            VALUES (?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+            ON CONFLICT (projection) DO UPDATE SET position = excluded.position, moved = excluded.moved
             """, [projection.description, position])
     }
 

@@ -15,9 +15,19 @@ package final class SQLiteSubjectDirectory: SubjectDirectory {
     }
 
     package func subject(_ id: Identifier) async throws(EventStoreError) -> Subject? {
-        try await file.read {
-            try $0.row("SELECT \(Self.columns) FROM subjects WHERE id = ?", [id.blob], Self.subject)
+        try await file.read { try Self.subject(id, in: $0) }
+    }
+
+    package func subjects(_ ids: Set<Identifier>) async throws(EventStoreError) -> [Identifier: Subject] {
+        try await file.scan { database in
+            var rows: [Identifier: Subject] = [:]
+            for id in ids { rows[id] = try Self.subject(id, in: database) }
+            return rows
         }
+    }
+
+    static func subject(_ id: Identifier, in database: Database) throws -> Subject? {
+        try database.row("SELECT \(columns) FROM subjects WHERE id = ?", [id.blob], subject)
     }
 
     package func add(_ subject: Subject) async throws(EventStoreError) -> Subject {

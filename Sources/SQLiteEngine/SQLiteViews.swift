@@ -90,9 +90,13 @@ extension SQLiteViews {
         reason, message, version, leaf
         """
 
-    static func row(_ appointment: AppointmentID, in database: Database) throws -> AppointmentRow? {
-        try database.row(
-            "SELECT \(columns) FROM appointments WHERE appointment = ?", [appointment.blob], row)
+    /// The name of the live table.
+    static let live = "appointments"
+
+    static func row(
+        _ appointment: AppointmentID, of table: String = live, in database: Database
+    ) throws -> AppointmentRow? {
+        try database.row("SELECT \(columns) FROM \(table) WHERE appointment = ?", [appointment.blob], row)
     }
 
     static func row(_ row: Row) throws -> AppointmentRow {
@@ -121,9 +125,9 @@ extension SQLiteViews {
     }
 
     /// Writes a row that is new.
-    static func insert(_ row: AppointmentRow, in database: Database) throws {
+    static func insert(_ row: AppointmentRow, into table: String = live, in database: Database) throws {
         try database.run(
-            "INSERT INTO appointments (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO \(table) (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 row.appointment.blob, row.insured?.digits, row.country.code, row.schedule.number,
                 row.createdAt.milliseconds, row.status.rawValue, row.updatedAt.milliseconds,
@@ -135,15 +139,17 @@ extension SQLiteViews {
 
     /// Writes what changed from one row of an appointment to its next. Columns that never change, and the status where
     /// it stayed, are left out, so that their indexes are not touched.
-    static func update(_ row: AppointmentRow, from old: AppointmentRow, in database: Database) throws {
+    static func update(
+        _ row: AppointmentRow, from old: AppointmentRow, of table: String = live, in database: Database
+    ) throws {
         if row.status == old.status {
             return try database.run(
-                "UPDATE appointments SET updated = ?, version = ?, leaf = ? WHERE appointment = ?",
+                "UPDATE \(table) SET updated = ?, version = ?, leaf = ? WHERE appointment = ?",
                 [row.updatedAt.milliseconds, row.version, row.leaf.blob, row.appointment.blob])
         }
         try database.run(
             """
-            UPDATE appointments SET status = ?, updated = ?, processed = ?, center = ?, specialty = ?, medic = ?,
+            UPDATE \(table) SET status = ?, updated = ?, processed = ?, center = ?, specialty = ?, medic = ?,
                 date = ?, reason = ?, message = ?, version = ?, leaf = ?
             WHERE appointment = ?
             """,

@@ -9,6 +9,9 @@ enum Schema {
         migrator.registerMigration("3 messages") { try $0.execute(sql: messages) }
         migrator.registerMigration("4 countries") { try $0.execute(sql: countries) }
         migrator.registerMigration("5 access") { try $0.execute(sql: access) }
+        migrator.registerMigration("6 view sets") { try $0.execute(sql: viewSets) }
+        migrator.registerMigration("7 projections") { try $0.execute(sql: projections) }
+        migrator.registerMigration("8 audit access") { try $0.execute(sql: auditAccess) }
         return migrator
     }
 
@@ -49,8 +52,33 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
-    private static let appointments = """
-        CREATE TABLE appointments (
+    private static let appointments =
+        appointmentTable("appointments")
+        + ["insured", "status", "country"].map { column in
+            "CREATE INDEX appointments_by_\(column) ON appointments (\(column), created);\n"
+        }.joined()
+        + """
+        CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE parked (
+            projection TEXT NOT NULL,
+            appointment BLOB NOT NULL,
+            version INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (projection, appointment, version)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE sweeps (
+            appointment BLOB PRIMARY KEY,
+            version INTEGER NOT NULL,
+            rounds INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// A table of the view.
+    static func appointmentTable(_ name: String) -> String {
+        """
+        CREATE TABLE \(name) (
             appointment BLOB PRIMARY KEY,
             insured TEXT,
             country TEXT NOT NULL,
@@ -68,24 +96,36 @@ enum Schema {
             version INTEGER NOT NULL,
             leaf BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX appointments_by_insured ON appointments (insured, created);
-        CREATE INDEX appointments_by_status ON appointments (status, created);
-        CREATE INDEX appointments_by_country ON appointments (country, created);
-        CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE parked (
+
+        """
+    }
+
+    /// The indexes of a table of the view, by their first column. Names of indexes stay when a table is renamed, so a
+    /// mark keeps them apart.
+    static func appointmentIndexes(_ table: String, mark: String) -> [(column: String, sql: String)] {
+        ["insured", "status", "country"].map { column in
+            (column, "CREATE INDEX IF NOT EXISTS view_\(mark)_by_\(column) ON \(table) (\(column), created)")
+        }
+    }
+
+    /// The sets of the view's tables that stand beside the live one.
+    private static let viewSets = """
+        CREATE TABLE view_sets (
+            name TEXT PRIMARY KEY,
             projection TEXT NOT NULL,
-            appointment BLOB NOT NULL,
-            version INTEGER NOT NULL,
-            reason TEXT NOT NULL,
-            at INTEGER NOT NULL,
-            PRIMARY KEY (projection, appointment, version)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE sweeps (
-            appointment BLOB PRIMARY KEY,
-            version INTEGER NOT NULL,
-            rounds INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            began INTEGER NOT NULL,
+            through BLOB,
+            events INTEGER NOT NULL,
+            position INTEGER,
             at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Who is held, and when each checkpoint last moved.
+    private static let projections = """
+        CREATE TABLE paused (projection TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        ALTER TABLE checkpoints ADD COLUMN moved INTEGER;
         """
 
     private static let messages = """
@@ -140,6 +180,20 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    private static let auditAccess = """
+        CREATE TABLE audit_access (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            caller TEXT NOT NULL,
+            filters TEXT NOT NULL,
+            rows INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER accesses_are_never_updated BEFORE UPDATE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never changed'); END;
+        CREATE TRIGGER accesses_are_never_deleted BEFORE DELETE ON audit_access
+            BEGIN SELECT RAISE(ABORT, 'an access is never deleted'); END;
+        """
 
     private static let access = """
         CREATE TABLE api_keys (

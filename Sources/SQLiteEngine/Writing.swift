@@ -25,11 +25,17 @@ final class Writing {
         return try loadLog().viewIsCurrent
     }
 
+    /// Tells the appends of this transaction that the view was brought up to a position by a job before them.
+    func viewCame(to position: Int) {
+        if let head = log?.head { log?.viewIsCurrent = head == position }
+    }
+
     private func loadLog() throws -> (head: Int, stored: Int, viewIsCurrent: Bool) {
         if let log { return log }
         let head = try Int.fetchOne(database.cachedStatement(sql: "SELECT position FROM head")) ?? 0
         let checkpoint = try SQLiteViews.checkpoint(of: ProjectionRunner.projection, in: database)
-        let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head)
+        let isPaused = try SQLiteViews.pausedAt(ProjectionRunner.projection, in: database) != nil
+        let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head && !isPaused)
         log = loaded
         return loaded
     }

@@ -5,6 +5,7 @@ import Glibc
 import Handlers
 import Logging
 import Projections
+import Replay
 import SQLiteEngine
 
 /// The embedded ledger, wired: one directory with the database, the key file and the server's lock.
@@ -13,12 +14,20 @@ struct Embedded: Sendable {
     let file: SQLiteFile
     let store: SQLiteEventStore
     let views: SQLiteViews
+    let viewSets: SQLiteViewSets
     let messaging: SQLiteMessaging
     let sweepLog: SQLiteSweepLog
     let apiKeys: SQLiteAPIKeys
     let keyRing: KeyRing
     let people: PersonResolver
     let performer: Performer
+    /// The countries whose slots are in PostgreSQL.
+    let countryPools: CountryPools
+    /// The copy in PostgreSQL, where there is one.
+    let mirror: Mirror?
+    /// What auditors are answered from: the mirror where there is one, else the store.
+    let log: any AuditLog & StreamReader
+    let trail: any AuditTrail
     /// Whether this call has made the demo slots.
     private(set) var hasNewDemoSlots = false
 
@@ -28,10 +37,13 @@ struct Embedded: Sendable {
         case create(demoSlots: Bool)
     }
 
-    /// Opens the ledger in a directory.
+    /// Opens the ledger in a directory. The environment says which countries have a database elsewhere.
     ///
-    /// - Throws: `invalid` when there is none, or its key file is missing or another's; `unavailable`; `corrupt`.
+    /// - Throws: `invalid` when there is none, its key file is missing or another's, or the environment names a database
+    ///   that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
+        let environment = ProcessInfo.processInfo.environment
+        let (countryPools, mirror) = (try CountryPools.of(environment), try Mirror.of(environment))
         let path = directory + "/ledger.sqlite"
         let isNew = access(path, F_OK) != 0
         if isNew {
@@ -52,44 +64,55 @@ struct Embedded: Sendable {
         let file = try SQLiteFile(path: path)
         let directoryOfSubjects = SQLiteSubjectDirectory(file)
         let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects)
-        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing)
+        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing, countryPools, mirror)
         if case .create(demoSlots: true) = creation { try await ledger.makeDemoSlots() }
         return ledger
     }
 
     private init(
-        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing
+        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing,
+        _ countryPools: CountryPools, _ mirror: Mirror?
     ) {
-        (self.directory, self.file, self.keyRing) = (directory, file, keyRing)
+        self.mirror = mirror
+        (self.directory, self.file, self.keyRing, self.countryPools) = (directory, file, keyRing, countryPools)
         store = SQLiteEventStore(file)
+        let (store, ownTrail) = (store, SQLiteAuditTrail(file))
+        log = mirror.map { MirroredLog(mirror: $0.reader, store: store) } ?? store
+        trail = mirror.map { AuditTrails($0.trail, otherwise: ownTrail) } ?? ownTrail
         views = SQLiteViews(file)
+        viewSets = SQLiteViewSets(file, keys: keyRing)
         messaging = SQLiteMessaging(file, now: Machine.now)
         sweepLog = SQLiteSweepLog(file)
         apiKeys = SQLiteAPIKeys(file)
         people = PersonResolver(directory: subjects, keys: keyRing)
         performer = Performer(
             store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: Machine.random),
-            countries: Dictionary(
-                uniqueKeysWithValues: Country.allCases.map { ($0, SQLiteCountryDatabase(file, $0)) }),
+            countries: Country.allCases.reduce(into: [:]) { countries, country in
+                let elsewhere: (any CountryDatabase)? = countryPools.database(of: country)
+                countries[country] = elsewhere ?? SQLiteCountryDatabase(file, country)
+            },
             topics: messaging, bus: messaging, now: Machine.now)
     }
 
-    /// Makes the demo slots of both countries at once, unless there is any slot or event already.
+    /// Makes the demo slots of all countries at once, unless there is any slot or event already. A country's database
+    /// elsewhere is somebody's, and gets none.
     private mutating func makeDemoSlots() async throws(EventStoreError) {
         guard try await store.head() == 0 else { return }
-        for database in performer.countries.values {
-            guard try await database.schedules(after: nil, limit: 1).isEmpty else { return }
+        let own = Country.allCases.filter { !countryPools.contains($0) }
+        for country in own {
+            guard try await SQLiteCountryDatabase(file, country).schedules(after: nil, limit: 1).isEmpty else { return }
         }
         try await addSlots(
-            Country.allCases.flatMap { country in DemoSlots.make(country, from: Machine.now()).map { (country, $0) } })
-        hasNewDemoSlots = true
+            own.flatMap { country in DemoSlots.make(country, from: Machine.now()).map { (country, $0) } })
+        hasNewDemoSlots = !own.isEmpty
     }
 
-    /// Adds slots of both countries, all or none.
+    /// Adds slots of all countries: all of one database or none of it, those elsewhere first.
     ///
     /// - Throws: `invalid`, with the scheduleId, for a slot that can't be added.
     func addSlots(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
-        try await SQLiteCountryDatabase.add(slots, to: file)
+        try await countryPools.add(slots.filter { countryPools.contains($0.country) })
+        try await SQLiteCountryDatabase.add(slots.filter { !countryPools.contains($0.country) }, to: file)
     }
 
     /// The key file's ring; a new one only for a ledger that has sealed nothing yet.

@@ -21,6 +21,9 @@ enum Machine {
         return Array(bytes.prefix(count))
     }
 
+    /// 64 random bits, where nobody gains by guessing them.
+    static let number: @Sendable () -> UInt64 = { .random(in: .min ... .max) }
+
     /// The most memory that this process has had resident, in bytes.
     static var peakResidentBytes: Int {
         var usage = rusage()

@@ -12,6 +12,7 @@ struct World {
     let store = MemoryEventStore()
     let views = MemoryViews()
     let keys = CountedKeys()
+    let trail = MemoryAuditTrail()
     let directory = MemorySubjectDirectory()
     let messaging: MemoryMessaging
     let countries: [Country: MemoryCountryDatabase]
@@ -54,8 +55,8 @@ struct World {
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             sweeps: MemorySweepLog(views: views), now: now)
         table = RequestTable(
-            performer: performer, views: other ?? views, audit: store, authenticator: Authenticator(keys: keys),
-            status: status, secrets: ring, limits: limits, random: random, logger: logger)
+            performer: performer, views: other ?? views, audit: store, histories: store, trail: trail,
+            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits, random: random, logger: logger)
     }
 
     /// Creates an API key and gives its secret.

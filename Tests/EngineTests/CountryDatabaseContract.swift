@@ -1,9 +1,10 @@
 import Appointments
 import EventStore
 import Handlers
+import TestPostgres
 import Testing
 
-@Suite("The contract of CountryDatabase")
+@Suite("The contract of CountryDatabase", .dropsDatabases)
 struct CountryDatabaseContract {
     /// Monday 2 March 2026, 12:00 in Lima: open in both countries.
     private let noon = Timestamp(milliseconds: 1_772_470_800_000)
@@ -21,7 +22,10 @@ struct CountryDatabaseContract {
             subject: Samples.id(subject), now: try now ?? at(8))
     }
 
-    @Test("A free slot is held by who claims it, and is listed so", arguments: Engine.embedded)
+    @Test("PostgreSQL keeps the contract as well", .enabled(if: TestCluster.isThere, TestCluster.reason))
+    func postgres() { #expect(Engine.ofCountries.contains(.postgres)) }
+
+    @Test("A free slot is held by who claims it, and is listed so", arguments: Engine.ofCountries)
     func held(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -34,7 +38,7 @@ struct CountryDatabaseContract {
                 == [ScheduleRow(slot: slot, country: .peru, holder: Samples.appointment(1))])
     }
 
-    @Test("Each reason for a refusal is given", arguments: Engine.embedded)
+    @Test("Each reason for a refusal is given", arguments: Engine.ofCountries)
     func reasons(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -51,7 +55,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(2, 102, subject: 2)) == .held(Samples.slot(102, at: noon)))
     }
 
-    @Test("A slot that begins now is past", arguments: Engine.embedded)
+    @Test("A slot that begins now is past", arguments: Engine.ofCountries)
     func beginsNow(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon)])
@@ -63,7 +67,7 @@ struct CountryDatabaseContract {
 
     @Test(
         "Of several reasons the first counts: held by itself, past, closed, taken, already booked",
-        arguments: Engine.embedded)
+        arguments: Engine.ofCountries)
     func order(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let closed = try Samples.slot(101, at: at(19, 45))
@@ -78,7 +82,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 102, subject: 1)) == .refused(.slotTaken))
     }
 
-    @Test("Claiming again what the appointment holds gives the same answer", arguments: Engine.embedded)
+    @Test("Claiming again what the appointment holds gives the same answer", arguments: Engine.ofCountries)
     func idempotent(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -86,7 +90,7 @@ struct CountryDatabaseContract {
         for _ in 0..<3 { #expect(try await peru.claim(claim(1, 100)) == .held(slot)) }
     }
 
-    @Test("Of a hundred claims at once one holds the slot", arguments: Engine.embedded)
+    @Test("Of a hundred claims at once one holds the slot", arguments: Engine.ofCountries)
     func race(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -100,7 +104,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.slotTaken) } == 99)
     }
 
-    @Test("Of two claims of one person for overlapping slots at once one is held", arguments: Engine.embedded)
+    @Test("Of two claims of one person for overlapping slots at once one is held", arguments: Engine.ofCountries)
     func overlapRace(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let numbers = Array(Int64(1)...20)
@@ -113,7 +117,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.alreadyBooked) } == 19)
     }
 
-    @Test("Slots that touch do not overlap; those that share a minute do", arguments: Engine.embedded)
+    @Test("Slots that touch do not overlap; those that share a minute do", arguments: Engine.ofCountries)
     func overlap(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -127,7 +131,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 102)) == .held(Samples.slot(102, at: at(12, 30))))
     }
 
-    @Test("A released slot is free for others, and the person for other slots", arguments: Engine.embedded)
+    @Test("A released slot is free for others, and the person for other slots", arguments: Engine.ofCountries)
     func release(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -142,7 +146,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(1, 100)) == .refused(.slotTaken))
     }
 
-    @Test("An appointment claims again what it gave back", arguments: Engine.embedded)
+    @Test("An appointment claims again what it gave back", arguments: Engine.ofCountries)
     func reclaim(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -156,7 +160,7 @@ struct CountryDatabaseContract {
 
     @Test(
         "Free slots are replaced; one that is held stays as it is, and nothing is added then",
-        arguments: Engine.embedded)
+        arguments: Engine.ofCountries)
     func add(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon), Samples.slot(101, at: noon)])
@@ -175,7 +179,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10) == before)
     }
 
-    @Test("A slot belongs to one country", arguments: Engine.embedded)
+    @Test("A slot belongs to one country", arguments: Engine.ofCountries)
     func otherCountry(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (peru, chile) = (try ledger.country(.peru), try ledger.country(.chile))
@@ -186,7 +190,7 @@ struct CountryDatabaseContract {
         #expect(try await chile.claim(claim(1, 100, country: .chile)) == .refused(.scheduleNotFound))
     }
 
-    @Test("The same medic at the same place and time is listed once", arguments: Engine.embedded)
+    @Test("The same medic at the same place and time is listed once", arguments: Engine.ofCountries)
     func twin(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -196,7 +200,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10).isEmpty)
     }
 
-    @Test("Slots are listed by id, page by page", arguments: Engine.embedded)
+    @Test("Slots are listed by id, page by page", arguments: Engine.ofCountries)
     func pages(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add(try [30, 10, 20, ScheduleID.bounds.upperBound].map { try Samples.slot($0, at: noon) })

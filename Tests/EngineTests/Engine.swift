@@ -2,26 +2,32 @@ import AWSEngine
 import Appointments
 import EventStore
 import Handlers
+import PostgresEngine
 import Projections
 import SQLiteEngine
 import Synchronization
 import TestAWS
+import TestPostgres
 import Testing
 
 /// The engines that every contract runs against.
-enum Engine: CaseIterable, CustomTestStringConvertible {
+enum Engine: CustomTestStringConvertible {
     case memory
     case sqlite
+    /// The countries' databases alone; the rest is in memory.
+    case postgres
+    /// Events, views, directory, queues, topics and bus of AWS; the rest is in memory.
     case aws
 
-    /// Those that this machine can run.
-    static var available: [Engine] { Emulator.isThere ? allCases : embedded }
+    /// Those that hold a whole ledger.
+    static let available: [Engine] = [.memory, .sqlite]
+    /// Those that hold a country's database. The contract says what it skips where there is no cluster.
+    static let ofCountries = available + (TestCluster.isThere ? [.postgres] : [])
 
-    /// Those that are a whole ledger in one process: AWS gives no order across streams, keeps its own time, and the
-    /// countries' databases are elsewhere.
-    static let embedded: [Engine] = [.memory, .sqlite]
+    /// Those with a store of events, views, queues and topics.
+    static let ofStores = available + (Emulator.isThere ? [.aws] : [])
 
-    /// Whether a stored event has its position at once.
+    /// Whether a stored event has its position at once: DynamoDB has no order across streams.
     var givesPositions: Bool { self != .aws }
 
     /// Whether everything goes by the clock that is turned by hand.
@@ -33,8 +39,9 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
     func make() async throws -> TestEngine {
         let clock = HandClock()
         switch self {
-        case .memory: return .memory(clock: clock)
+        case .memory: return try .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
+        case .postgres: return try await .postgres(clock: clock)
         case .aws: return try await .aws(clock: clock)
         }
     }
@@ -42,55 +49,48 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
 
 /// All protocols of one engine over one empty ledger, and the clock that it goes by.
 struct TestEngine: Sendable {
-    let store: any EventStore
-    let directory: any SubjectDirectory
-    let views: any AppointmentViews
-    let projections: any ProjectionStore
-    let queues: @Sendable (QueueName) -> any MessageQueue
-    let deadLetters: any DeadLetters
-    let topics: any Topics
-    let bus: any EventBus
-    let clock: HandClock
-    /// How many events are stored.
-    let eventCount: @Sendable () async throws -> Int
-    /// What only the engines have that are a whole ledger.
-    fileprivate var embedded: EmbeddedParts?
-}
-
-private struct EmbeddedParts: Sendable {
-    let feed: any EventFeed & AuditLog
-    let countries: [Country: any CountryDatabase]
+    fileprivate(set) var store: any EventStore
+    let feed: any EventFeed
+    let audit: any AuditLog
+    let scan: any StreamScan
+    fileprivate(set) var directory: any SubjectDirectory
+    let keyRing: KeyRing
+    let sets: any ViewSets
+    fileprivate(set) var views: any AppointmentViews
+    fileprivate(set) var projections: any ProjectionStore
+    fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
+    fileprivate(set) var deadLetters: any DeadLetters
+    fileprivate(set) var topics: any Topics
+    fileprivate(set) var bus: any EventBus
+    fileprivate(set) var countries: [Country: any CountryDatabase]
     let sweepLog: any SweepLog
     let keys: any APIKeys
+    let clock: HandClock
+    /// How many events are stored.
+    fileprivate(set) var eventCount: @Sendable () async throws -> Int
+
+    var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
+
+    func country(_ country: Country) throws -> any CountryDatabase { try #require(countries[country]) }
 }
 
 extension TestEngine {
-    private var parts: EmbeddedParts { get throws { try #require(embedded) } }
-
-    var feed: any EventFeed { get throws { try parts.feed } }
-    var audit: any AuditLog { get throws { try parts.feed } }
-    var sweepLog: any SweepLog { get throws { try parts.sweepLog } }
-    var keys: any APIKeys { get throws { try parts.keys } }
-
-    func country(_ country: Country) throws -> any CountryDatabase { try #require(try parts.countries[country]) }
-}
-
-extension TestEngine {
-    static func memory(clock: HandClock) -> TestEngine {
+    static func memory(clock: HandClock) throws -> TestEngine {
         let store = MemoryEventStore()
         let views = MemoryViews()
         let messaging = MemoryMessaging(now: clock.now)
         let owners = ScheduleOwners()
-        let parts = EmbeddedParts(
-            feed: store,
+        let directory = MemorySubjectDirectory()
+        let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
+        return TestEngine(
+            store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
+            sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
+            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
-            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys())
-        return TestEngine(
-            store: store, directory: MemorySubjectDirectory(), views: views, projections: views,
-            queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging, clock: clock,
-            eventCount: { store.headNow }, embedded: parts)
+            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock,
+            eventCount: { store.headNow })
     }
 }
 
@@ -100,15 +100,27 @@ extension TestEngine {
         let store = SQLiteEventStore(file)
         let views = SQLiteViews(file)
         let messaging = SQLiteMessaging(file, now: clock.now)
-        let parts = EmbeddedParts(
-            feed: store,
+        let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
+        return TestEngine(
+            store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
+            keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
+            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
+            bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
-            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file))
-        return TestEngine(
-            store: store, directory: SQLiteSubjectDirectory(file), views: views, projections: views,
-            queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging, bus: messaging, clock: clock,
-            eventCount: { try await store.head() }, embedded: parts)
+            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock,
+            eventCount: { try await store.head() })
+    }
+}
+
+extension TestEngine {
+    static func postgres(clock: HandClock) async throws -> TestEngine {
+        var engine = memory(clock: clock)
+        let pool = try await TestCluster.database(.country(.peru)).pool
+        engine.countries = [
+            .peru: PostgresCountryDatabase(pool, .peru), .chile: PostgresCountryDatabase(pool, .chile),
+        ]
+        return engine
     }
 }
 
@@ -125,22 +137,25 @@ extension TestEngine {
             uniqueKeysWithValues: QueueName.allCases.map { name in
                 (name, TurnedQueue(client, name, tables: tables, clock: clock))
             })
-        return TestEngine(
-            store: store, directory: DynamoDBSubjectDirectory(client, tables: tables), views: views,
-            projections: views,
-            queues: { name in
-                guard let queue = queues[name] else { preconditionFailure("every queue was made") }
-                return queue
-            },
-            deadLetters: SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now),
-            topics: SNSTopics(client), bus: EventBridgeBus(client, name: Emulator.bus), clock: clock,
-            eventCount: { try await store.count() })
+        var engine = try memory(clock: clock)
+        engine.store = store
+        engine.eventCount = { try await store.count() }
+        engine.directory = DynamoDBSubjectDirectory(client, tables: tables)
+        (engine.views, engine.projections) = (views, views)
+        engine.queues = { name in
+            guard let queue = queues[name] else { preconditionFailure("every queue was made") }
+            return queue
+        }
+        engine.deadLetters = SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now)
+        engine.topics = SNSTopics(client)
+        engine.bus = EventBridgeBus(client, name: Emulator.bus)
+        return engine
     }
 }
 
 @Suite struct EngineTests {
     @Test("AWS takes part in the contracts", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
-    func aws() { #expect(Engine.available.contains(.aws)) }
+    func aws() { #expect(Engine.ofStores.contains(.aws)) }
 }
 
 /// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The contract of EventFeed and AuditLog")
 struct EventFeedContract {
-    @Test("The feed has all streams in the order of their appends, without holes", arguments: Engine.embedded)
+    @Test("The feed has all streams in the order of their appends, without holes", arguments: Engine.available)
     func order(engine: Engine) async throws {
         let ledger = try await engine.make()
         for number in 1...5 {
@@ -19,7 +19,7 @@ struct EventFeedContract {
         #expect(try await ledger.feed.head() == 7)
     }
 
-    @Test("A reader resumes behind any position", arguments: Engine.embedded)
+    @Test("A reader resumes behind any position", arguments: Engine.available)
     func resumption(engine: Engine) async throws {
         let ledger = try await engine.make()
         for number in 1...5 {
@@ -33,7 +33,7 @@ struct EventFeedContract {
         #expect(try await ledger.feed.events(after: 0, limit: 0).isEmpty)
     }
 
-    @Test("A refused append takes no position", arguments: Engine.embedded)
+    @Test("A refused append takes no position", arguments: Engine.available)
     func refusedTakesNoPosition(engine: Engine) async throws {
         let ledger = try await engine.make()
         let stream = Samples.appointment(1).stream
@@ -46,10 +46,10 @@ struct EventFeedContract {
 
     @Test(
         "A reader that saw position n never later finds a new event at or below n, under 16 concurrent writers",
-        arguments: Engine.embedded)
+        arguments: Engine.available)
     func noLateEvents(engine: Engine) async throws {
         let ledger = try await engine.make()
-        let (store, feed) = (ledger.store, try ledger.feed)
+        let (store, feed) = (ledger.store, ledger.feed)
         let (writers, each) = (16, 25)
         try await withThrowingTaskGroup(of: [Identifier].self) { group in
             for writer in 1...writers {
@@ -79,7 +79,7 @@ struct EventFeedContract {
         }
     }
 
-    @Test("An audit asks by every field, and by all together", arguments: Engine.embedded)
+    @Test("An audit asks by every field, and by all together", arguments: Engine.available)
     func audit(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await fill(ledger)
@@ -108,7 +108,7 @@ struct EventFeedContract {
         #expect(try await positions(EventFilter(), limit: 0) == [])
     }
 
-    @Test("Events are counted by type and country, in that order", arguments: Engine.embedded)
+    @Test("Events are counted by type and country, in that order", arguments: Engine.available)
     func counts(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.audit.counts().isEmpty)

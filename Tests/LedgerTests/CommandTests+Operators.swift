@@ -39,7 +39,7 @@ extension CommandTests {
         let ledger = try LedgerBinary.url().path
         let outcome = try await shell(
             """
-            unset SUDO_USER; USER='\(user)' '\(ledger)' dlq discard 17 --reason 'asked twice' --data '\(scratch.data)'
+            unset SUDO_USER; USER='\(user)' '\(ledger)' dlq discard 17 --yes --reason 'asked twice' --data '\(scratch.data)'
             """
         )
         #expect(outcome.status == 0, "\(outcome.errors)")
@@ -51,8 +51,8 @@ extension CommandTests {
     func discardEnded() async throws {
         let id = try await begin()[0]
         for letter in [17, 18] { try await addLetter(letter, appointment: id) }
-        #expect(try await run("dlq", "discard", "17", "--reason", "asked twice").status == 0)
-        #expect(try await run("dlq", "discard", "18", "--reason", "once more").status == 0)
+        #expect(try await run("dlq", "discard", "17", "--reason", "asked twice", "--yes").status == 0)
+        #expect(try await run("dlq", "discard", "18", "--reason", "once more", "--yes").status == 0)
         let events = try rows(try await run("history", id))
         #expect(events.map { $0["type"]?.text } == ["requested", "failed"])
         #expect(events.last?["data"]?["message"]?.text == "asked twice")

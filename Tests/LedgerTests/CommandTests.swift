@@ -65,7 +65,9 @@ import Testing
         arguments: [
             "serve", "request", "history", "state", "audit", "stats", "schedules", "schedules import",
             "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "dlq", "dlq list",
-            "dlq show", "dlq redrive", "dlq discard", "verify", "bench",
+            "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff", "why",
+            "audit view", "projections", "projections list", "projections pause", "projections resume",
+            "projections rebuild", "projections remove", "bench",
         ])
     func help(verb: String) async throws {
         let run = try RunningLedger(verb.split(separator: " ").map(String.init) + ["--help"])
@@ -152,8 +154,8 @@ import Testing
             #expect(content.firstRange(of: Data(secret.utf8)) == nil, "\(file)")
         }
         #expect(try await run("keys", "create", "--name", "front-desk", "--role", "admin").status == 1)
-        #expect(try await run("keys", "revoke", "front-desk").status == 0)
-        #expect(try await run("keys", "revoke", "front-desk").status == 1)
+        #expect(try await run("keys", "revoke", "front-desk", "--yes").status == 0)
+        #expect(try await run("keys", "revoke", "front-desk", "--yes").status == 1)
         #expect(try rows(try await run("keys", "list"))[0]["revokedAt"]?.text != nil)
     }
 
@@ -248,7 +250,7 @@ import Testing
         #expect(try await run("dlq", "list").lines.isEmpty)
         #expect(try await run("dlq", "redrive", "17").status == 3)
         try await tamper("DELETE FROM messages; " + letter)
-        #expect(try await run("dlq", "discard", "17", "--reason", "asked twice").status == 0)
+        #expect(try await run("dlq", "discard", "17", "--reason", "asked twice", "--yes").status == 0)
         let last = try #require(try rows(try await run("history", id)).last)
         #expect(last["type"]?.text == "failed")
         #expect(last["actor"]?.text?.hasPrefix("operator:") == true)
@@ -445,7 +447,7 @@ import Testing
         #expect(try await run("dlq", "list").lines.isEmpty)
         try await tamper("DELETE FROM messages; " + letters(5...5))
         #expect(try rows(try await run("dlq", "show", "5"))[0]["appointment"] == .null)
-        #expect(try await run("dlq", "discard", "5", "--reason", "no message of ours").status == 0)
+        #expect(try await run("dlq", "discard", "5", "--reason", "no message of ours", "--yes").status == 0)
         #expect(try await run("dlq", "list").lines.isEmpty)
         #expect(try rows(try await run("audit", "--type", "failed")).isEmpty)
     }

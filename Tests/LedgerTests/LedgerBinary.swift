@@ -14,8 +14,10 @@ enum LedgerBinary {
     }
 
     /// Runs the program to its end.
-    static func run(_ arguments: String..., input: String = "") async throws -> Outcome {
-        let run = try RunningLedger(arguments, input: input)
+    static func run(
+        _ arguments: String..., input: String = "", environment: [String: String] = [:]
+    ) async throws -> Outcome {
+        let run = try RunningLedger(arguments, input: input, environment: environment)
         let status = try await run.waitForExit()
         return Outcome(status: status, output: run.output, errors: run.errors)
     }
@@ -40,8 +42,12 @@ final class RunningLedger: Sendable {
     private let scratch: ScratchDirectory
     private let exit = Mutex<Int32?>(nil)
 
-    /// - Parameter program: another program to run, such as a shell.
-    init(_ arguments: [String], input: String = "", program: String? = nil) throws {
+    /// - Parameters:
+    ///   - program: another program to run, such as a shell.
+    ///   - environment: variables beside those of the tests.
+    init(
+        _ arguments: [String], input: String = "", program: String? = nil, environment: [String: String] = [:]
+    ) throws {
         scratch = try ScratchDirectory()
         try Data(input.utf8).write(to: URL(fileURLWithPath: scratch.path + "/input"))
         var actions = posix_spawn_file_actions_t()
@@ -52,9 +58,11 @@ final class RunningLedger: Sendable {
         posix_spawn_file_actions_addopen(&actions, 2, scratch.path + "/errors", O_WRONLY | O_CREAT, 0o600)
         let path = try program ?? LedgerBinary.url().path
         let words = ([path] + arguments).map { strdup($0) } + [nil]
-        defer { for word in words { free(word) } }
+        let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let variables = all.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for word in words + variables { free(word) } }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, path, &actions, nil, words, environ)
+        let result = posix_spawn(&pid, path, &actions, nil, words, variables)
         try #require(result == 0, "the ledger could not be started: \(String(cString: strerror(result)))")
         self.pid = pid
         Thread.detachNewThread { [self] in

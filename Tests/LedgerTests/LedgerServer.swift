@@ -9,8 +9,8 @@ struct LedgerServer: Sendable {
     let port: Int
 
     /// Starts a server and waits until it listens.
-    init(_ data: String, arguments: [String] = []) async throws {
-        run = try RunningLedger(["serve", "--data", data, "--port", "0"] + arguments)
+    init(_ data: String, arguments: [String] = [], environment: [String: String] = [:]) async throws {
+        run = try RunningLedger(["serve", "--data", data, "--port", "0"] + arguments, environment: environment)
         let mark = "listening on 127.0.0.1:"
         try await run.waitForErrors(mark)
         let errors = run.errors

@@ -130,8 +130,10 @@ extension Links: MirrorStore {
         }
     }
 
-    func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash] {
-        try await call(.mirrorStreams) { () async throws(EventStoreError) in try await world.mirror.leaves(at: places) }
+    func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry] {
+        try await call(.mirrorStreams) { () async throws(EventStoreError) in
+            try await world.mirror.entries(at: places)
+        }
     }
 
     func append(_ batch: MirrorBatch, expecting state: MirrorState) async throws(EventStoreError) -> Bool {
@@ -162,5 +164,25 @@ extension Links: MirrorStore {
         try await call(.mirrorState) { () async throws(EventStoreError) in
             try await world.mirror.conflicts(limit: limit)
         }
+    }
+
+    func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace] {
+        try await call(.mirrorStreams) { () async throws(EventStoreError) in
+            try await world.mirror.places(after: position, limit: limit)
+        }
+    }
+
+    func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in
+            try await world.mirror.mend(entries, removing: positions)
+        }
+    }
+
+    func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in try await world.mirror.mend(rows) }
+    }
+
+    func conflictCount() async throws(EventStoreError) -> Int {
+        try await call(.mirrorState) { () async throws(EventStoreError) in try await world.mirror.conflictCount() }
     }
 }

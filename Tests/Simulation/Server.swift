@@ -29,7 +29,8 @@ final class Server: @unchecked Sendable {
             ],
             topics: links, bus: links, now: { [unowned world] in world.now })
         table = RequestTable(
-            performer: performer, views: links, audit: world.store, authenticator: Authenticator(keys: MemoryAPIKeys()),
+            performer: performer, views: links, audit: world.store, histories: links, trail: MemoryAuditTrail(),
+            authenticator: Authenticator(keys: MemoryAPIKeys()),
             status: LedgerStatus(
                 feed: links, views: links, checkpoints: links,
                 projections: [ProjectionRunner.projection, RouterPump.projection], audit: world.store, queues: [:],

@@ -25,13 +25,18 @@ import Testing
         "AWSEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"],
             others: ["CCurl", "Dispatch", "Glibc", "Logging"]),
+        "Migrations": Layer(ours: []),
+        "PostgresEngine": Layer(
+            ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations"],
+            others: ["CPostgres", "Glibc", "Dispatch"]),
         "API": Layer(
             ours: ["EventStore", "Handlers"],
             others: system.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "NIO*", "Logging", "ServiceLifecycle"])
         ),
         "ledger": Layer(
             ours: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "API",
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "API",
             ],
             others: system.union([
                 "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",

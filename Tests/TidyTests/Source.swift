@@ -23,9 +23,10 @@ struct Source {
         tokens = Self.tokenize(masker.output)
     }
 
-    /// The target that the file belongs to: the second folder of its path.
+    /// The target that the file belongs to: the second folder of its path, or the folder of the migrations.
     var target: String {
         let parts = path.split(separator: "/")
+        if parts.first == "migrations" { return "Migrations" }
         return parts.count > 2 ? String(parts[1]) : ""
     }
 

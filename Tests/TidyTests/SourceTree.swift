@@ -31,7 +31,7 @@ enum SourceTree {
         .sorted { $0.key < $1.key }.map { Source($0.key, $0.value) }
     }
 
-    static let sources = swift(in: "Sources")
+    static let sources = swift(in: "Sources", "migrations")
     static let tests = swift(in: "Tests")
     static var allSwift: [Source] { swift(in: "Package.swift") + sources + tests }
 }

@@ -34,9 +34,7 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] {
-        let groups = state.withLock { Dictionary(grouping: $0.log) { [$0.entry.type, $0.entry.country] } }
-        return groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            .map { EventCount(type: $0.key[0], country: $0.key[1], count: $0.value.count) }
+        EventCount.count(state.withLock { $0.log })
     }
 }
 
@@ -70,6 +68,11 @@ extension MemoryEventStore {
     /// Reads a stream at once.
     package func readNow(_ stream: StreamID, from version: Int = 1) -> [RecordedEvent] {
         state.withLock { Array($0.streams[stream, default: []].dropFirst(max(version, 1) - 1)) }
+    }
+
+    /// All streams by their ids, with how many events each has, at once.
+    package var streamLengths: [(StreamID, Int)] {
+        state.withLock { state in state.streams.map { ($0.key, $0.value.count) } }.sorted { $0.0 < $1.0 }
     }
 
     /// Reads the feed at once.

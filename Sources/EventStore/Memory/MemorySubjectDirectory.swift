@@ -11,8 +11,11 @@ package final class MemorySubjectDirectory: SubjectDirectory {
     }
 
     package func subject(_ id: Identifier) async throws(EventStoreError) -> Subject? {
-        subjects.withLock { $0.values.first { $0.id == id } }
+        subjectNow(id)
     }
+
+    /// The row with this id, at once.
+    package func subjectNow(_ id: Identifier) -> Subject? { subjects.withLock { $0.values.first { $0.id == id } } }
 
     package func add(_ subject: Subject) async throws(EventStoreError) -> Subject { addNow(subject) }
 

@@ -42,6 +42,18 @@ package protocol SubjectDirectory: Sendable {
     /// The row with this id; nil where there is none, or it was erased.
     func subject(_ id: Identifier) async throws(EventStoreError) -> Subject?
 
+    /// The rows with these ids; those that there are none of, or that were erased, are missing.
+    func subjects(_ ids: Set<Identifier>) async throws(EventStoreError) -> [Identifier: Subject]
+
     /// Stores the row unless the person has one already, and returns the row that is there then.
     func add(_ subject: Subject) async throws(EventStoreError) -> Subject
+}
+
+extension SubjectDirectory {
+    /// One by one, for a directory that knows no faster way.
+    package func subjects(_ ids: Set<Identifier>) async throws(EventStoreError) -> [Identifier: Subject] {
+        var rows: [Identifier: Subject] = [:]
+        for id in ids { rows[id] = try await subject(id) }
+        return rows
+    }
 }

@@ -26,7 +26,10 @@ package struct CountryMessage: Equatable, Sendable {
         (self.country, self.at, self.correlation) = (country, at, correlation)
     }
 
-    package var outgoing: OutgoingMessage {
+    package var outgoing: OutgoingMessage { outgoing(replay: nil) }
+
+    /// The message with the mark of the replay that sends it again.
+    package func outgoing(replay run: Identifier?) -> OutgoingMessage {
         var writer = JSONWriter()
         writer.object {
             $0.member("eventType", kind.rawValue)
@@ -35,9 +38,11 @@ package struct CountryMessage: Equatable, Sendable {
             $0.member("countryISO", country.code)
             $0.member("timestamp", at)
             $0.member("correlationId", correlation)
+            $0.mark(run)
         }
-        return OutgoingMessage(
-            body: writer.bytes, attributes: ["countryISO": country.code, "eventType": kind.rawValue])
+        var attributes = ["countryISO": country.code, "eventType": kind.rawValue]
+        attributes["replay"] = run?.description
+        return OutgoingMessage(body: writer.bytes, attributes: attributes)
     }
 
     /// Reads the body of a queue's message, raw or wrapped by SNS.
@@ -64,7 +69,10 @@ package enum BusMessage: Equatable, Sendable {
     package static let processedType = "Appointment Processed"
     package static let errorType = "Processing Error"
 
-    package var event: BusEvent {
+    package var event: BusEvent { event(replay: nil) }
+
+    /// The event with the mark of the replay that sends it again.
+    package func event(replay run: Identifier?) -> BusEvent {
         var writer = JSONWriter()
         switch self {
         case .processed(let appointment, let country, let schedule, let event, let at, let correlation):
@@ -76,6 +84,7 @@ package enum BusMessage: Equatable, Sendable {
                 $0.member("eventId", event.description)
                 $0.member("processedAt", at)
                 $0.member("correlationId", correlation)
+                $0.mark(run)
             }
             return BusEvent(
                 source: "medical.appointment.\(country.code.lowercased())", detailType: Self.processedType,
@@ -88,10 +97,18 @@ package enum BusMessage: Equatable, Sendable {
                 $0.member("reason", reason.rawValue)
                 $0.member("eventId", event.description)
                 $0.member("correlationId", correlation)
+                $0.mark(run)
             }
             return BusEvent(
                 source: "medical.appointment", detailType: Self.errorType, detail: writer.bytes, time: at)
         }
+    }
+}
+
+extension JSONWriter {
+    /// Live messages have no such member, so that they stay what they were.
+    fileprivate mutating func mark(_ run: Identifier?) {
+        if let run { member("replay", run.description) }
     }
 }
 

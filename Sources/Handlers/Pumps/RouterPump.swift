@@ -10,22 +10,29 @@ package struct RouterPump: Sendable {
 
     private let feed: any EventFeed
     private let checkpoints: any ProjectionStore
+    private let control: (any ProjectionControl)?
     private let performer: Performer
     private let logger: Logger
 
-    package init(feed: any EventFeed, checkpoints: any ProjectionStore, performer: Performer, logger: Logger) {
-        (self.feed, self.checkpoints, self.performer, self.logger) = (feed, checkpoints, performer, logger)
+    /// - Parameter control: says when an operator holds the router; without it nobody can.
+    package init(
+        feed: any EventFeed, checkpoints: any ProjectionStore, control: (any ProjectionControl)? = nil,
+        performer: Performer, logger: Logger
+    ) {
+        (self.feed, self.checkpoints, self.control) = (feed, checkpoints, control)
+        (self.performer, self.logger) = (performer, logger)
     }
 
     /// Routes the next events of the feed and moves the checkpoint behind them. What can't be routed is parked, so
     /// that the others move on.
     ///
-    /// - Returns: how many events there were; 0 when the router is up to the feed.
+    /// - Returns: how many events there were; 0 when the router is up to the feed, or held.
     /// - Throws: `unavailable`: the same events come again.
     package func step(limit: Int) async throws(EventStoreError) -> Int {
         let checkpoint = try await checkpoints.checkpoint(of: Self.projection)
         let events = try await feed.events(after: checkpoint, limit: limit)
         guard let last = events.last?.position else { return 0 }
+        if try await control?.pausedAt(Self.projection) != nil { return 0 }
         var commit = ProjectionCommit(checkpoint: last)
         commit.parked = try await route(events)
         _ = try await checkpoints.commit(commit, of: Self.projection, expecting: checkpoint)

@@ -41,7 +41,14 @@ struct MetricsText {
         family("ledger_stuck_appointments", "gauge", "Appointments that were sent round as often as they may be.")
         sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
         projections(report.readiness.projections)
+        states(report.readiness.projections)
         queues(report.readiness.queues)
+        if let mirror = report.readiness.mirror { self.mirror(mirror) }
+        if report.readiness.countries.isEmpty { return }
+        family("ledger_country_up", "gauge", "Whether the database of a country answers.")
+        for country in report.readiness.countries {
+            sample("ledger_country_up", [("country", country.country.code)], country.answers ? "1" : "0")
+        }
     }
 
     mutating func isUp(_ isUp: Bool) {
@@ -49,9 +56,22 @@ struct MetricsText {
         sample("ledger_store_up", [], isUp ? "1" : "0")
     }
 
+    private mutating func mirror(_ mirror: MirrorStatus) {
+        family("ledger_mirror_up", "gauge", "Whether the mirror answers.")
+        sample("ledger_mirror_up", [], mirror.progress == nil ? "0" : "1")
+        guard let progress = mirror.progress else { return }
+        family("ledger_mirror_lag_events", "gauge", "Events that the mirror has not taken in.")
+        sample("ledger_mirror_lag_events", [], "\(progress.lag)")
+        family("ledger_mirror_lag_seconds", "gauge", "How long ago the first of these events happened.")
+        sample("ledger_mirror_lag_seconds", [], "\(Double(progress.lagMilliseconds) / 1000)")
+        family("ledger_mirror_conflicts", "gauge", "Events that contradict what the mirror holds.")
+        sample("ledger_mirror_conflicts", [], "\(progress.conflicts)")
+    }
+
     private mutating func projections(_ projections: [ProjectionStatus]) {
         let families: [(String, String, (ProjectionStatus) -> Int)] = [
             ("ledger_projection_lag_events", "Events that a projection has not taken in.", { $0.lag }),
+            ("ledger_projection_lag_seconds", "Age of the first event that it has not taken in.", { $0.lagSeconds }),
             ("ledger_projection_stalled", "Whether a projection lags and stands still.", { $0.isStalled ? 1 : 0 }),
             ("ledger_projection_parked", "Appointments that a projection has parked.", { $0.parked }),
         ]
@@ -59,6 +79,18 @@ struct MetricsText {
             family(name, "gauge", help)
             for projection in projections {
                 sample(name, [("projection", projection.name.description)], "\(value(projection))")
+            }
+        }
+    }
+
+    private mutating func states(_ projections: [ProjectionStatus]) {
+        family("ledger_projection_state", "gauge", "1 for the state that a projection is in.")
+        for projection in projections {
+            for state in ProjectionStatus.State.allCases {
+                sample(
+                    "ledger_projection_state",
+                    [("projection", projection.name.description), ("state", state.rawValue)],
+                    projection.state == state ? "1" : "0")
             }
         }
     }

@@ -17,8 +17,9 @@ extension RequestTable {
         guard let id else { throw Problem.appointmentNotFound }
         let row = try await views.row(id)
         guard !caller.seesPersons || row?.insured == insured,
-            let history = try await History.read(id, from: store, insured: row?.insured)
+            let history = try await History.read(id, from: histories, insured: row?.insured)
         else { throw Problem.appointmentNotFound }
+        try await trail.record(AuditAccess(to: id, by: caller.actor, rows: history.events.count, at: now()))
         return .json(capacity: 256 + history.events.count * 2048) { writer in
             writer.member("appointmentId", id.description)
             writer.member("countryISO", history.events.first?.entry.country)
@@ -41,6 +42,7 @@ extension RequestTable {
         }
         try parameters.finish(adding: request.correlationIssues)
         let page = try await page(of: query)
+        try await trail.record(AuditAccess(query, by: caller.actor, rows: page.items.count, at: now()))
         let capacity = 256 + page.items.count * (includesEntry ? 2048 : 768)
         if try request.header("Accept")?.contains("application/x-ndjson") ?? false {
             return lines(page, caller, includesEntry, capacity)

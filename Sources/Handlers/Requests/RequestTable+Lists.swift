@@ -17,8 +17,10 @@ extension RequestTable {
         }
         let limit = query.integer("limit", in: 1...100, "Limit", else: 20)
         let offset = query.integer("offset", in: 0...Self.maximumOffset, "Offset", else: 0)
+        let time = query.moment("asOf", "asOf")
         issues += request.correlationIssues
         try query.finish(adding: issues)
+        if let time { return try await past(filter, insured, limit: limit, offset: offset, at: time) }
         let rows = try await views.rows(filter, after: nil, offset: offset, limit: limit)
         // A page that is not full ends the list, so it proves the total without counting.
         let isLast = rows.count < limit && (!rows.isEmpty || offset == 0)
@@ -31,6 +33,22 @@ extension RequestTable {
         return .json(capacity: 512 + rows.count * 512, page.write)
     }
 
+    /// One person's list as it was.
+    private func past(
+        _ filter: RowFilter, _ insured: InsuredID?, limit: Int, offset: Int, at time: Timestamp
+    ) async throws -> APIResponse {
+        let past = PastViews(views: views, store: store, at: .time(time))
+        let all = try await past.page(RowFilter(insured: insured), after: nil, limit: PastViews.maximumRows)
+        guard all.next == nil else {
+            throw Problem.invalid("asOf", .invalidQueryParameter, "The person has too many appointments for a past list")
+        }
+        let rows = all.rows.filter(filter.matches)
+        let page = PersonPage(
+            rows: Array(rows.dropFirst(offset).prefix(limit)), filter: filter, limit: limit, offset: offset,
+            total: rows.count, available: all.rows.count, isFiltered: filter != RowFilter(insured: insured))
+        return .json(capacity: 512 + page.rows.count * 512, page.write)
+    }
+
     /// Offsets beyond this are refused: no list is that long, and the arithmetic stays inside 64 bits.
     private static let maximumOffset = 9_007_199_254_740_991
 
@@ -39,7 +57,9 @@ extension RequestTable {
         var query = RequestQuery(request.query)
         let filter = RowFilter(status: query.status(), country: query.country())
         let limit = query.integer("limit", in: 1...100, "Limit", else: 20)
-        let list = "\(filter.status?.rawValue ?? "")|\(filter.country?.code ?? "")"
+        let time = query.moment("asOf", "asOf")
+        let list = [filter.status?.rawValue, filter.country?.code, time.map { "\($0.milliseconds)" }]
+            .compactMap(\.self).joined(separator: "|")
         let place = query.value("cursor", "Cursor is not one that this list gave out") {
             cursors.place($0, in: list)
         }
@@ -47,9 +67,9 @@ extension RequestTable {
             query.add("status", "Status or countryISO is required")
         }
         try query.finish(adding: request.correlationIssues)
-        let rows = try await views.rows(filter, after: place, offset: 0, limit: limit + 1)
-        let page = rows.prefix(limit)
-        let next = rows.count > limit ? page.last.map { cursors.text(of: $0.place, in: list) } : nil
+        let past = PastViews(views: views, store: store, at: time.map(Moment.time) ?? .latest)
+        let found = try await past.page(filter, after: place, limit: limit)
+        let (page, next) = (found.rows, found.next.map { cursors.text(of: $0, in: list) })
         return .json(capacity: 256 + page.count * 512) { writer in
             writer.key("appointments")
             writer.array { writer in

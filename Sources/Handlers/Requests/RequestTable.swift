@@ -10,6 +10,9 @@ package struct RequestTable: Sendable {
     let store: any EventStore
     let views: any AppointmentViews
     let audit: any AuditLog
+    /// Gives out the histories that auditors ask for.
+    let histories: any StreamReader
+    let trail: any AuditTrail
     let status: LedgerStatus
     let random: @Sendable (_ count: Int) -> [UInt8]
     let cursors: PageCursor
@@ -22,15 +25,17 @@ package struct RequestTable: Sendable {
 
     /// - Parameter callers: counts who waits for a request to be recorded, so that pumps beside the API give way.
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
+    /// - Parameter audit: answers auditors; `histories` as well, for one appointment.
+    /// - Parameter trail: is told who looked at the events, before they are shown.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews, audit: any AuditLog,
-        authenticator: Authenticator,
-        status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(),
+        histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator, status: LedgerStatus,
+        secrets: KeyRing, limits: RateLimits = RateLimits(),
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
-        self.callers = callers
+        (self.callers, self.histories, self.trail) = (callers, histories, trail)
         (self.authenticator, self.status, self.random, self.logger) = (authenticator, status, random, logger)
         cursors = PageCursor(secret: secrets.secret(for: "cursor"))
         idempotencySecret = secrets.idempotencySecret

@@ -3,12 +3,15 @@ package import EventStore
 import Synchronization
 
 /// The reference for the view: all rows in memory, every list sorted when it is asked for.
-package final class MemoryViews: AppointmentViews, ProjectionStore {
+package final class MemoryViews: AppointmentViews, ProjectionStore, RowScan {
     /// All that the view holds, as a value: it can be looked at whole, and put in the place of another.
     package struct Contents: Sendable {
         package var rows: [AppointmentID: AppointmentRow] = [:]
         package var checkpoints: [ProjectionName: Int] = [:]
         package var parked: [ProjectionName: [ParkedEvent]] = [:]
+        package var paused: [ProjectionName: Timestamp] = [:]
+        /// The sets beside the live one, with their rows.
+        package internal(set) var sets: [String: (set: ViewSet, rows: [AppointmentID: AppointmentRow])] = [:]
     }
 
     private let state = Mutex(Contents())
@@ -19,6 +22,18 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
 
     /// Changes what the view holds in one step, as a swap after a rebuild does.
     package func change(_ change: (inout Contents) -> Void) { state.withLock { change(&$0) } }
+
+    /// Changes what the view holds in one step, unless the change fails: then all stays as it was.
+    func changing<Value: Sendable>(
+        _ change: (inout Contents) throws(EventStoreError) -> Value
+    ) throws(EventStoreError) -> Value {
+        try state.withLock { (state) throws(EventStoreError) -> Value in
+            var next = state
+            let value = try change(&next)
+            state = next
+            return value
+        }
+    }
 
     package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
         rowNow(appointment)
@@ -51,6 +66,11 @@ package final class MemoryViews: AppointmentViews, ProjectionStore {
         let rows = sorted(RowFilter(status: status)).reversed()
             .filter { row in row.updatedAt <= moment && (place.map { row.place < $0 } ?? true) }
         return Array(rows.prefix(max(limit, 0)))
+    }
+
+    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        state.withLock { state in state.rows.values.filter { range.contains($0.appointment.stream) } }
+            .sorted { $0.appointment < $1.appointment }
     }
 
     private func sorted(_ filter: RowFilter) -> [AppointmentRow] {

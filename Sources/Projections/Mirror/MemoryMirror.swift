@@ -3,14 +3,14 @@ package import EventStore
 import Synchronization
 
 /// The reference for a mirror: all entries and rows in memory.
-package final class MemoryMirror: MirrorStore {
+package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog, RowScan, StreamScan {
     /// All that a mirror holds, as a value: a backup of it can be put back.
     package struct Contents: Sendable {
         package fileprivate(set) var entries: [RecordedEvent] = []
         package fileprivate(set) var rows: [AppointmentID: AppointmentRow] = [:]
         package fileprivate(set) var conflicts: [MirrorConflict] = []
         fileprivate var checkpoint = 0
-        fileprivate var streams: [StreamID: [Hash]] = [:]
+        fileprivate var streams: [StreamID: [MirroredEntry]] = [:]
     }
 
     private let state = Mutex(Contents())
@@ -32,24 +32,25 @@ package final class MemoryMirror: MirrorStore {
         state.withLock { state in
             var held: [StreamID: MirroredStream] = [:]
             for stream in streams {
-                guard let leaves = state.streams[stream] else { continue }
+                guard let entries = state.streams[stream] else { continue }
                 held[stream] = MirroredStream(
-                    head: StreamHead(version: leaves.count, leaf: leaves.last), row: state.rows[stream.appointment])
+                    head: StreamHead(version: entries.count, leaf: entries.last?.leaf),
+                    row: state.rows[stream.appointment])
             }
             return held
         }
     }
 
-    package func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash] {
+    package func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry] {
         state.withLock { state in
-            var leaves: [EventPlace: Hash] = [:]
+            var entries: [EventPlace: MirroredEntry] = [:]
             for place in places {
                 guard let stream = state.streams[place.stream], stream.indices.contains(place.version - 1) else {
                     continue
                 }
-                leaves[place] = stream[place.version - 1]
+                entries[place] = stream[place.version - 1]
             }
-            return leaves
+            return entries
         }
     }
 
@@ -62,11 +63,13 @@ package final class MemoryMirror: MirrorStore {
             }
             var next = state
             for event in batch.entries {
-                let leaves = next.streams[event.stream, default: []]
-                guard event.version == leaves.count + 1, event.entry.previous == leaves.last else {
+                let held = next.streams[event.stream, default: []]
+                guard event.version == held.count + 1, event.entry.previous == held.last?.leaf else {
                     throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
                 }
-                next.streams[event.stream] = leaves + [event.leaf]
+                next.streams[event.stream] = held + [
+                    MirroredEntry(position: next.entries.count + 1, leaf: event.leaf)
+                ]
                 next.entries.append(
                     RecordedEvent(
                         position: next.entries.count + 1, entry: event.entry, leaf: event.leaf, sealed: event.sealed))
@@ -85,4 +88,79 @@ package final class MemoryMirror: MirrorStore {
     package func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict] {
         state.withLock { Array($0.conflicts.prefix(max(limit, 0))) }
     }
+
+    package func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace] {
+        contents.entries.dropFirst(max(position, 0)).prefix(max(limit, 0)).map {
+            MirroredPlace(position: $0.position ?? 0, place: $0.place, leaf: $0.leaf)
+        }
+    }
+
+    package func conflictCount() async throws(EventStoreError) -> Int { state.withLock { $0.conflicts.count } }
+}
+
+// MARK: - Mending
+
+extension MemoryMirror {
+    package func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+        state.withLock { state in
+            var log = Dictionary(uniqueKeysWithValues: state.entries.map { ($0.position ?? 0, $0) })
+            for position in positions { log[position] = nil }
+            for event in entries { if let position = event.position { log[position] = event } }
+            state.entries = log.sorted { $0.key < $1.key }.map(\.value)
+            let leaves = Set(state.entries.map(\.leaf))
+            state.conflicts.removeAll { leaves.contains($0.event.leaf) }
+            state.streams = [:]
+            for event in state.entries {
+                state.streams[event.stream, default: []].append(
+                    MirroredEntry(position: event.position ?? 0, leaf: event.leaf))
+            }
+        }
+    }
+
+    package func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+        state.withLock { state in
+            for (appointment, row) in rows { state.rows[appointment] = row }
+        }
+    }
+}
+
+// MARK: - Reading
+
+extension MemoryMirror {
+    package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        Array(contents.entries.dropFirst(max(position, 0)).prefix(max(limit, 0)))
+    }
+
+    package func head() async throws(EventStoreError) -> Int { contents.entries.count }
+
+    package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        contents.entries.filter { $0.stream == stream && $0.version >= version }
+    }
+
+    package func events(
+        matching filter: EventFilter, after position: Int, limit: Int
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        Array(contents.entries.dropFirst(max(position, 0)).lazy.filter(filter.matches).prefix(max(limit, 0)))
+    }
+
+    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        contents.rows.values.filter { range.contains($0.appointment.stream) }
+            .sorted { $0.appointment < $1.appointment }
+    }
+
+    package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
+        var count = 0
+        var last: StreamID?
+        for (id, held) in contents.streams.sorted(by: { $0.key < $1.key }) where stream.map({ $0 < id }) ?? true {
+            (last, count) = (id, count + held.count)
+            if count >= events { break }
+        }
+        return last.map { StreamRange(after: stream, through: $0) }
+    }
+
+    package func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
+        contents.entries.filter { range.contains($0.stream) }.sorted { $0.place < $1.place }
+    }
+
+    package func counts() async throws(EventStoreError) -> [EventCount] { EventCount.count(contents.entries) }
 }

@@ -8,13 +8,13 @@ package import EventStore
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
     private let feed: any EventFeed
-    private let store: any EventStore
+    private let store: any StreamReader
     private let mirror: any MirrorStore
     private let people: PersonResolver
 
     /// - Parameter store: where events are fetched from that have not come yet while a later one has.
     package init(
-        feed: any EventFeed, store: any EventStore, mirror: any MirrorStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.mirror, self.people) = (feed, store, mirror, people)
     }
@@ -53,7 +53,10 @@ package struct MirrorRunner: Sendable {
         while true {
             let events = try await feed.events(after: position, limit: limit)
             guard let last = events.last?.position else { return }
-            try await take(in: events, now: now)
+            let state = try await mirror.state()
+            // What the feed's reader has passed over is part of it only if this backfill has looked at it.
+            let checkpoint = position <= state.checkpoint ? max(state.checkpoint, last) : state.checkpoint
+            guard try await take(in: events, state: state, checkpoint: checkpoint, now: now) else { continue }
             position = last
             progress(position)
         }
@@ -63,6 +66,7 @@ package struct MirrorRunner: Sendable {
         in events: [RecordedEvent], state: MirrorState, checkpoint: Int, now: Timestamp
     ) async throws(EventStoreError) -> Bool {
         var held = try await mirror.streams(Set(events.map(\.stream)).sorted())
+        let insured = try await insured(of: events)
         var batch = MirrorBatch(checkpoint: checkpoint)
         var moved: Set<StreamID> = []
         var earlier: [RecordedEvent] = []
@@ -88,7 +92,7 @@ package struct MirrorRunner: Sendable {
                 batch.conflicts.append(
                     MirrorConflict(event: event, reason: "the mirror holds another history", at: now))
             case .accept:
-                let row = try await row(after: event, onto: held[event.stream]?.row)
+                let row = try await row(after: event, onto: held[event.stream]?.row, knowing: insured)
                 held[event.stream] = MirroredStream(
                     head: StreamHead(version: event.version, leaf: event.leaf), row: row)
                 moved.insert(event.stream)
@@ -105,7 +109,7 @@ package struct MirrorRunner: Sendable {
         _ earlier: [RecordedEvent], adding entries: [RecordedEvent], to batch: inout MirrorBatch, now: Timestamp
     ) async throws(EventStoreError) {
         guard !earlier.isEmpty else { return }
-        var leaves = try await mirror.leaves(at: Set(earlier.map(\.place)).sorted())
+        var leaves = try await mirror.entries(at: Set(earlier.map(\.place)).sorted()).mapValues(\.leaf)
         for entry in entries { leaves[entry.place] = entry.leaf }
         for event in earlier where leaves[event.place] != event.leaf {
             batch.conflicts.append(
@@ -127,15 +131,29 @@ package struct MirrorRunner: Sendable {
 
     /// The row after an event; nil when it can't be folded, which keeps no entry out of the mirror.
     private func row(
-        after event: RecordedEvent, onto row: AppointmentRow?
+        after event: RecordedEvent, onto row: AppointmentRow?, knowing known: [StreamID: InsuredID]
     ) async throws(EventStoreError) -> AppointmentRow? {
         if event.version > 1, row == nil { return nil }
         do throws(EventStoreError) {
-            let insured = event.version == 1 ? try await people.insured(of: event) : nil
+            var insured: InsuredID?
+            if event.version == 1 {
+                insured = known[event.stream]
+                if insured == nil { insured = try await people.insured(of: event) }
+            }
             return try AppointmentProjection.project(event, onto: row, insured: insured)
         } catch {
             if error.code == .unavailable { throw error }
             return nil
+        }
+    }
+
+    /// Who asked, looked up in one go; none where one of them does not open, which is then met one by one.
+    private func insured(of events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
+        do throws(EventStoreError) {
+            return try await people.insured(ofAll: events)
+        } catch {
+            if error.code == .unavailable { throw error }
+            return [:]
         }
     }
 }

@@ -1,4 +1,4 @@
-import Appointments
+package import Appointments
 package import EventStore
 
 /// How far a mirror has come.
@@ -18,6 +18,25 @@ package struct MirroredStream: Sendable {
     package let row: AppointmentRow?
 
     package init(head: StreamHead, row: AppointmentRow?) { (self.head, self.row) = (head, row) }
+}
+
+/// What stands at a position of a mirror, as its columns say.
+package struct MirroredPlace: Equatable, Sendable {
+    package let position: Int
+    package let place: EventPlace
+    package let leaf: Hash
+
+    package init(position: Int, place: EventPlace, leaf: Hash) {
+        (self.position, self.place, self.leaf) = (position, place, leaf)
+    }
+}
+
+/// What a mirror holds of one event.
+package struct MirroredEntry: Equatable, Sendable {
+    package let position: Int
+    package let leaf: Hash
+
+    package init(position: Int, leaf: Hash) { (self.position, self.leaf) = (position, leaf) }
 }
 
 /// The place of an event in its stream.
@@ -66,8 +85,11 @@ package protocol MirrorStore: Sendable {
     /// What the mirror holds of some streams; those that it does not know are missing.
     func streams(_ streams: [StreamID]) async throws(EventStoreError) -> [StreamID: MirroredStream]
 
-    /// The leaves of the entries at some places; those that it does not hold are missing.
-    func leaves(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: Hash]
+    /// The entries at some places; those that it does not hold are missing.
+    func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry]
+
+    /// What stands at the positions behind one, in their order, at most `limit`. Positions that hold nothing are missing.
+    func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace]
 
     /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.
     ///
@@ -76,4 +98,17 @@ package protocol MirrorStore: Sendable {
 
     /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.
     func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict]
+
+    /// Puts entries at positions, in place of whatever stands there, and takes away what stands at others. Conflicts
+    /// with what is taken away are settled, and no longer kept.
+    ///
+    /// - Parameter entries: each with its position.
+    /// - Throws: `invalid` when this login may fill positions only, and something stands in the way.
+    func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError)
+
+    /// Writes the rows of some appointments, whatever the mirror holds of them; those with nil are taken away.
+    func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError)
+
+    /// How many events were not taken in.
+    func conflictCount() async throws(EventStoreError) -> Int
 }

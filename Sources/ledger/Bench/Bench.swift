@@ -13,13 +13,16 @@ struct Bench: AsyncParsableCommand {
               ledger bench append --clients 16 --events 100000
               ledger bench lifecycle
               ledger bench http --clients 64
+              ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
             """)
 
-    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http }
+    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http, rebuild, verify }
 
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
     @Option(help: "How many clients work beside each other.") var clients = 16
+    @Option(help: "http: a migrated PostgreSQL database to hold the countries' slots; it is filled with demo slots.")
+    var countries: String?
     @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
 
     func validate() throws {
@@ -30,11 +33,16 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let directory = try ScratchDirectory(in: scratch)
         let bench = StoreBench(directory: directory.path, events: events, clients: clients)
+        let history = HistoryBench(directory: directory.path, events: events)
         switch measured {
         case .append: try await bench.append()
         case .lifecycle: try await bench.lifecycle()
         case .fold: try await bench.fold()
-        case .http: try HTTPBench(directory: directory.path, requests: events, clients: clients).run()
+        case .rebuild: try await history.rebuild()
+        case .verify: try await history.verify()
+        case .http:
+            try await HTTPBench(directory: directory.path, requests: events, clients: clients, countries: countries)
+                .run()
         }
     }
 }

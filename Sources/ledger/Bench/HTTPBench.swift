@@ -1,15 +1,20 @@
+import Appointments
 import EventStore
 import Foundation
+import PostgresEngine
 
 /// Measures the API: a server of this same binary on a new ledger, and the load beside it on the same machine.
 struct HTTPBench {
     let directory: String
     let requests: Int
     let clients: Int
+    /// The URL of the database that holds the countries' slots; without it they are in the ledger's own file.
+    let countries: String?
 
     /// Durable POSTs while the pipeline works on them, then GETs of a person's list once it has ended them all.
-    func run() throws {
-        let server = try BenchServer(directory: directory + "/http")
+    func run() async throws {
+        if let countries { try await fill(countries) }
+        let server = try BenchServer(directory: directory + "/http", countries: countries)
         defer { server.stop() }
         let load = HTTPLoad(port: server.port, connections: clients)
         let posts = try load.run("http-post", count: requests, status: "201") { index in
@@ -29,6 +34,14 @@ struct HTTPBench {
         try load.run("http-get", count: requests, status: "200") { index in
             Array("GET /appointments/\(Self.insured(index)) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
         }.report()
+    }
+
+    private func fill(_ url: String) async throws {
+        let pool = PostgresPool(try PostgresSettings(url: url), random: Machine.number)
+        for country in Country.allCases {
+            try await PostgresCountryDatabase(pool, country).add(DemoSlots.make(country, from: Machine.now()))
+        }
+        await pool.close()
     }
 
     private static func insured(_ index: Int) -> String { String(String(100_000 + index * 7919 % 100_000).suffix(5)) }
@@ -55,7 +68,10 @@ private final class BenchServer {
     let port: Int
     private let process = Process()
 
-    init(directory: String) throws {
+    init(directory: String, countries: String?) throws {
+        // What is measured books slots, so it never does in a database that this shell happens to name.
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("RDS_") }
+            .merging(countries.map { ["RDS_URL": $0] } ?? [:]) { $1 }
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments = ["serve", "--port", "0", "--data", directory, "--log-level", "info"]
         let log = Pipe()

@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Handlers
 import Replay
 import SQLiteEngine
 
@@ -14,35 +15,23 @@ struct AuditCommand: AsyncParsableCommand {
               ledger audit --country PE --type failed --from 2026-11-24T00:00:00Z
               ledger audit --insured 00123 --format csv
               ledger audit --follow
-            """)
+              ledger audit view status --status pending --as-of 2026-11-24T12:00:00Z
+            """,
+        subcommands: [ViewCommand.self])
 
-    @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
-    @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
-    @Option(help: "Only this insured person's appointments.", transform: Reading.insured) var insured: InsuredID?
-    @Option(help: "Only this appointment.", transform: Reading.appointment) var appointment: AppointmentID?
-    @Option(help: "Only what one request led to.") var correlation: String?
-    @Option(help: "Only what this actor caused, such as key:front-desk.") var actor: String?
-    @Option(help: "Only from this time on (RFC 3339).", transform: Reading.moment) var from: Timestamp?
-    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
-    @Option(help: "Only behind this position.") var after = 0
+    @OptionGroup var wanted: EventOptions
     @Option(help: "At most so many; without it all.") var limit: Int?
     @Flag(help: "Go on as new events come, until interrupted.") var follow = false
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
     func validate() throws {
-        if after < 0 { throw ValidationError("--after is 0 or more") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
-        if let from, let to, from > to { throw ValidationError("--from is later than --to") }
     }
 
     func run() async throws {
         let ledger = try await options.open()
-        var query = AuditQuery(
-            EventFilter(
-                type: type?.rawValue, country: country?.code, actor: actor, correlation: correlation, from: from, to: to
-            ))
-        (query.appointment, query.insured, query.after) = (appointment, insured, after)
+        var query = wanted.query
         var printer = options.printer([
             "position", "at", "type", "appointmentId", "version", "countryISO", "insuredId", "actor", "correlation",
             "leaf",
@@ -51,7 +40,12 @@ struct AuditCommand: AsyncParsableCommand {
         while left > 0 {
             query.limit = min(left, AuditQuery.maximumLimit)
             let head = follow ? try await ledger.store.head() : 0
-            let page = try await query.page(of: ledger.store, views: ledger.views)
+            let page = try await query.page(of: ledger.log, views: ledger.views)
+            // One that follows looks four times a second: what it saw nothing in is not worth a record.
+            if !follow || !page.items.isEmpty {
+                try await ledger.trail.record(
+                    AuditAccess(query, by: Operator.name, rows: page.items.count, at: Machine.now()))
+            }
             for item in page.items {
                 try printer.row { $0.auditItem(item, showing: person.display, includesEntry: false) }
             }
@@ -61,10 +55,38 @@ struct AuditCommand: AsyncParsableCommand {
             if !follow { break }
             // What stands up to the head was looked at, and is not read again four times a second. A person's
             // appointments are known from the view, which may be behind the head.
-            if insured == nil { query.after = max(query.after, head) }
+            if wanted.insured == nil { query.after = max(query.after, head) }
             try printer.flush()
             try await Task.sleep(for: .milliseconds(250))
         }
         try printer.finish()
+    }
+}
+
+/// Which events are wanted.
+struct EventOptions: ParsableArguments {
+    @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
+    @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+    @Option(help: "Only this insured person's appointments.", transform: Reading.insured) var insured: InsuredID?
+    @Option(help: "Only this appointment.", transform: Reading.appointment) var appointment: AppointmentID?
+    @Option(help: "Only what one request led to.") var correlation: String?
+    @Option(help: "Only what this actor caused, such as key:front-desk.") var actor: String?
+    @Option(help: "Only from this time on (RFC 3339).", transform: Reading.moment) var from: Timestamp?
+    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
+    @Option(help: "Only behind this position.") var after = 0
+
+    func validate() throws {
+        if after < 0 { throw ValidationError("--after is 0 or more") }
+        if let from, let to, from > to { throw ValidationError("--from is later than --to") }
+    }
+
+    /// The question that the options ask.
+    var query: AuditQuery {
+        var query = AuditQuery(
+            EventFilter(
+                type: type?.rawValue, country: country?.code, actor: actor, correlation: correlation, from: from, to: to
+            ))
+        (query.appointment, query.insured, query.after) = (appointment, insured, after)
+        return query
     }
 }

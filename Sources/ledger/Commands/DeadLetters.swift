@@ -1,7 +1,6 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Glibc
 import Handlers
 import Projections
 import Replay
@@ -11,12 +10,15 @@ import SQLiteEngine
 struct DeadLettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dlq",
-        abstract: "Shows dead letters and parked events; sends letters round again, or gives them up.",
+        abstract: "Shows dead letters and parked events; sends them round again, or gives them up.",
         discussion: """
+            A letter's id is a number, a parked event's is APPOINTMENT@VERSION. Both are pointers: what they point at \
+            is read again from the ledger, with today's program.
+
             EXAMPLES
               ledger dlq list
               ledger dlq redrive --all
-              ledger dlq discard 17 --reason 'asked twice by mistake'
+              ledger dlq discard 17 --reason 'asked twice by mistake' --yes
             """,
         subcommands: [List.self, Show.self, Redrive.self, Discard.self])
 
@@ -42,10 +44,8 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 try printer.row { $0.object { letter.write(to: &$0) } }
             }
             if queue == nil {
-                for name in [ProjectionRunner.projection, RouterPump.projection] {
-                    for event in try await ledger.views.parked(by: name) {
-                        try printer.row { $0.object { event.write(to: &$0, projection: name) } }
-                    }
+                for (name, event) in try await ledger.parked() {
+                    try printer.row { $0.object { event.write(to: &$0, projection: name) } }
                 }
             }
             try printer.finish()
@@ -55,18 +55,20 @@ struct DeadLettersCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows a dead letter and the appointment that it points at, as the ledger has it now.",
+            abstract: "Shows a dead letter or a parked event, and the appointment behind it as the ledger has it now.",
             discussion: """
-                EXAMPLE
+                EXAMPLES
                   ledger dlq show 17 --format json
+                  ledger dlq show 01a20eb6-7f19-7b9d-981d-8314088a3df2@3
                 """)
 
-        @Argument(help: "The letter's id.") var id: String
+        @Argument(help: "The id, as `list` shows it.") var id: String
         @OptionGroup var person: PersonOptions
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
             let ledger = try await options.open()
+            if let place = ParkedPlace(id) { return try await show(place, ledger) }
             let letter = try await ledger.letter(id)
             var row: AppointmentRow?
             if let appointment = letter.appointment {
@@ -87,105 +89,43 @@ struct DeadLettersCommand: AsyncParsableCommand {
             }
             try printer.finish()
         }
-    }
 
-    struct Redrive: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Puts dead letters back into their queues, as if they had never been received.",
-            discussion: """
-                Safe to run twice at once: each letter is moved by one of them.
-
-                EXAMPLES
-                  ledger dlq redrive 17 18
-                  ledger dlq redrive --queue appointments-pe --limit 50
-                  ledger dlq redrive --all
-                """)
-
-        @Argument(help: "The letters' ids.") var ids: [String] = []
-        @Option(help: "All letters of this queue.", transform: Reading.queue) var queue: QueueName?
-        @Flag(help: "All letters.") var all = false
-        @Option(help: "At most so many; without it as many as there are.") var limit: Int?
-        @OptionGroup var options: SharedOptions
-
-        func validate() throws {
-            guard [!ids.isEmpty, all, queue != nil].count(where: { $0 }) == 1 else {
-                throw ValidationError("name letters, or a --queue, or --all")
+        /// A parked event, read again by today's program.
+        private func show(_ place: ParkedPlace, _ ledger: Embedded) async throws {
+            let parked = try await ledger.parked(at: place)
+            let stored = try await ledger.store.read(place.appointment.stream, from: place.version).first
+            var problem: String?
+            do throws(EventStoreError) {
+                if let stored { _ = try Codec.decode(stored.entry) }
+            } catch {
+                problem = error.message
             }
-            if let limit { try requireLetterLimit(limit) }
-            if limit != nil, !ids.isEmpty { throw ValidationError("--limit goes with --queue or --all") }
-        }
-
-        func run() async throws {
-            let messaging = try await options.open().messaging
-            guard ids.isEmpty else {
-                let count = try await messaging.redrive(ids)
-                report("ledger: \(count) of \(ids.count) letters are in their queues again")
-                if count < ids.count { throw ExitCode(3) }
-                return
-            }
-            // A letter that dies again meanwhile is left: it is newer than the command.
-            let start = Machine.now()
-            var count = 0
-            while count < limit ?? .max {
-                let page = try await messaging.list(queue, limit: min((limit ?? .max) - count, 1000))
-                let chosen = page.filter { $0.deadAt <= start }.map(\.id)
-                if chosen.isEmpty { break }
-                count += try await messaging.redrive(chosen)
-            }
-            report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
-        }
-    }
-
-    struct Discard: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Gives a letter up: its appointment ends as failed, with your name and reason, for ever.",
-            discussion: """
-                EXAMPLE
-                  ledger dlq discard 17 --reason 'asked twice by mistake'
-                """)
-
-        @Argument(help: "The letter's id.") var id: String
-        @Option(help: "Why, for those who read the history; without personal data.") var reason: String
-        @OptionGroup var options: SharedOptions
-
-        func validate() throws {
-            guard (1...500).contains(reason.utf8.count),
-                !reason.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-            else { throw ValidationError("--reason is 1 to 500 bytes without control characters") }
-        }
-
-        func run() async throws {
-            let ledger = try await options.open()
-            let letter = try await ledger.letter(id)
-            if let appointment = letter.appointment {
-                switch try await ledger.performer.run(GiveUp(appointment, actor: Self.operatorName, message: reason)) {
-                case .done, .accepted: report("ledger: appointment \(appointment) ended as failed")
-                case .refused(let rejection): report("ledger: appointment \(appointment) stays as it is: \(rejection)")
-                case .failed(let reason): throw Refusal(reason)
+            var printer = options.printer([
+                "id", "queue", "at", "reason", "readable", "problem", "event.type", "event.position",
+            ])
+            for (name, event) in parked {
+                try printer.row { writer in
+                    writer.object {
+                        event.write(to: &$0, projection: name)
+                        $0.key("readable")
+                        $0.boolean(stored != nil && problem == nil)
+                        $0.member("problem", problem)
+                        $0.key("event")
+                        if let stored { $0.historyItem(HistoryItem(stored)) } else { $0.null() }
+                    }
                 }
             }
-            _ = try await ledger.messaging.remove(id)
-            report("ledger: letter \(id) is gone")
-        }
-
-        /// `operator:<user>`, of characters that are safe in an actor's name.
-        private static var operatorName: String {
-            let user = getenv("SUDO_USER") ?? getenv("USER")
-            let name = user.map { String(cString: $0) } ?? String(getuid())
-            let safe = name.unicodeScalars.filter {
-                $0.isASCII && ($0.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains($0))
-            }
-            return "operator:\(safe.isEmpty ? String(getuid()) : String(String.UnicodeScalarView(safe.prefix(64))))"
+            try printer.finish()
         }
     }
 }
 
-private func requireLetterLimit(_ limit: Int) throws {
+func requireLetterLimit(_ limit: Int) throws {
     guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit is 1 to 1000000") }
 }
 
 extension Embedded {
-    fileprivate func letter(_ id: String) async throws -> DeadLetter {
+    func letter(_ id: String) async throws -> DeadLetter {
         guard let letter = try await messaging.letter(id) else {
             throw Refusal("there is no dead letter \(id): `ledger dlq list` shows all")
         }
@@ -195,7 +135,7 @@ extension Embedded {
 
 extension DeadLetter {
     /// The appointment that the letter points at; nil when its body can't be read.
-    fileprivate var appointment: AppointmentID? {
+    var appointment: AppointmentID? {
         switch queue {
         case .peru, .chile: (try? CountryMessage(body: body))?.appointment
         case .completion, .error: (try? BusNotice(body: body))?.appointment

@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Handlers
 import Projections
 import Replay
 import SQLiteEngine
@@ -39,6 +40,7 @@ struct StateCommand: AsyncParsableCommand {
             EXAMPLES
               ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2
               ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2 --version 2
+              ledger state 01a20eb6-7f19-7b9d-981d-8314088a3df2 --at-position 5000
             """)
 
     @Argument(help: "The appointment's id.", transform: Reading.appointment) var id: AppointmentID
@@ -64,14 +66,20 @@ extension History {
     /// - Throws: a refusal when there is no such appointment.
     static func find(_ id: AppointmentID, in ledger: Embedded) async throws -> History {
         let insured = try await ledger.views.row(id)?.insured
-        guard let history = try await History.read(id, from: ledger.store, insured: insured) else {
+        guard let history = try await History.read(id, from: ledger.log, insured: insured) else {
             throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")
         }
+        try await ledger.trail.record(
+            AuditAccess(to: id, by: Operator.name, rows: history.events.count, at: Machine.now()))
         return history
     }
 
     /// Why there is nothing to show of a moment.
     func refusal(at moment: Moment) -> Refusal {
+        if case .position(let position) = moment {
+            return Refusal(
+                "appointment \(appointment) had no event at position \(position): `ledger history` shows where it began")
+        }
         if case .version(let version) = moment {
             let last = events.last?.version ?? 0
             return Refusal("appointment \(appointment) has no version \(version): it stands at version \(last)")

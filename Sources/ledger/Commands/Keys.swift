@@ -88,18 +88,23 @@ struct KeysCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Ends a key for good; a running server refuses it within two seconds.",
             discussion: """
+                It asks on a terminal, and needs --yes elsewhere.
+
                 EXAMPLE
                   ledger keys revoke front-desk
                 """)
 
         @Argument(help: "The key's name.") var name: String
+        @OptionGroup var consent: ConsentOptions
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
-            guard try await options.open().apiKeys.revoke(name, at: Machine.now()) else {
+            let ledger = try await options.open()
+            try consent.ask("the key '\(name)' will be refused for ever")
+            guard try await ledger.apiKeys.revoke(name, at: Machine.now()) else {
                 throw Refusal("no key named '\(name)' is in force: `ledger keys list` shows all")
             }
-            report("ledger: the key '\(name)' is revoked")
+            report("ledger: the key '\(name)' is revoked; `ledger keys list` shows it")
         }
     }
 }

@@ -10,6 +10,14 @@ enum Reading {
         try require(Timestamp(text), "'\(text)' is no time: write it as 2026-11-24T07:10:53Z")
     }
 
+    /// A position of the log, or a time.
+    static func positionOrTime(_ text: String) throws -> Moment {
+        if let position = Int(text), position >= 0 { return .position(position) }
+        let time = try require(
+            Timestamp(text), "'\(text)' is no position and no time: write it as 17 or as 2026-11-24T07:10:53Z")
+        return .time(time)
+    }
+
     static func appointment(_ text: String) throws -> AppointmentID {
         try require(AppointmentID(text), "'\(text)' is no appointment id: it is a UUID")
     }
@@ -24,6 +32,11 @@ enum Reading {
 
     static func country(_ text: String) throws -> Country {
         try require(Country(rawValue: text), "'\(text)' is no country: it is PE or CL")
+    }
+
+    static func status(_ text: String) throws -> AppointmentStatus {
+        let statuses = AppointmentStatus.allCases.map(\.rawValue).joined(separator: ", ")
+        return try require(AppointmentStatus(rawValue: text), "'\(text)' is no status: take \(statuses)")
     }
 
     static func eventType(_ text: String) throws -> EventType {
@@ -51,11 +64,17 @@ enum Reading {
 struct MomentOptions: ParsableArguments {
     @Option(help: "As it was at this time (RFC 3339).", transform: Reading.moment) var asOf: Timestamp?
     @Option(help: "As it was after the event with this version.") var version: Int?
+    @Option(help: "As it was when the log had this position.") var atPosition: Int?
 
     func validate() throws {
-        if asOf != nil, version != nil { throw ValidationError("take --as-of or --version, not both") }
+        guard [asOf != nil, version != nil, atPosition != nil].count(where: { $0 }) < 2 else {
+            throw ValidationError("take one of --as-of, --version and --at-position")
+        }
         if let version, version < 1 { throw ValidationError("--version is 1 or more") }
+        if let atPosition, atPosition < 0 { throw ValidationError("--at-position is 0 or more") }
     }
 
-    var moment: Moment { asOf.map(Moment.time) ?? version.map(Moment.version) ?? .latest }
+    var moment: Moment {
+        asOf.map(Moment.time) ?? version.map(Moment.version) ?? atPosition.map(Moment.position) ?? .latest
+    }
 }

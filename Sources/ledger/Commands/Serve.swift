@@ -20,12 +20,14 @@ struct Serve: AsyncParsableCommand {
               ledger serve
               ledger serve --port 9000 --data /var/lib/ledger
               ledger serve --host 0.0.0.0
+              RDS_URL_LEDGER=postgresql://ledger_mirror@/ledger?host=/run/postgresql ledger serve --mirror
             """)
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port to listen on; 0 for any free one.") var port = 8080
     @Option(help: "Seconds after which an appointment that stands still is sent round again.")
     var sweepAfter = Int(Sweeper.patienceMilliseconds / 1000)
+    @Flag(help: "Keep the mirror up to the ledger beside it.") var mirror = false
     @Flag(inversion: .prefixedNo, help: "Fill a new ledger with 500 slots a country to try it out.")
     var demoSlots = true
     @OptionGroup var options: SharedOptions
@@ -41,11 +43,13 @@ struct Serve: AsyncParsableCommand {
         let lock = try ServerLock(options.data)
         defer { withExtendedLifetime(lock) {} }
         try await requireKeys(ledger)
+        try await ledger.countryPools.check(logger)
         if ledger.hasNewDemoSlots {
             logger.notice(
                 "a new ledger with \(DemoSlots.count) demo slots a country: 1 to 500 in PE, 1001 to 1500 in CL",
                 metadata: ["directory": "\(options.data)"])
         }
+        let mirror = mirror ? try await begin(mirroring: ledger, logger) : nil
         try await ledger.messaging.begin()
         try await catchUp(ledger, logger)
         let callers = Callers()
@@ -57,12 +61,26 @@ struct Serve: AsyncParsableCommand {
                 services: [
                     .init(
                         service: Pumps(
-                            ledger: ledger, callers: callers, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
+                            ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
                             logger: logger)),
                     .init(service: server),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         logger.notice("stopped; everything that was accepted is stored")
+    }
+
+    /// The mirror that is kept here. One that does not answer is left for later: it catches up by itself.
+    private func begin(mirroring ledger: Embedded, _ logger: Logger) async throws -> Mirror {
+        let mirror = try ledger.requireMirror()
+        do throws(EventStoreError) {
+            try await mirror.check()
+        } catch {
+            guard error.code == .unavailable else { throw error }
+            logger.warning(
+                "the mirror does not answer; it is filled when it does",
+                metadata: ["mirror": "\(mirror.summary)", "error": "\(error)"])
+        }
+        return mirror
     }
 
     /// An API that others can reach has keys.
@@ -79,20 +97,17 @@ struct Serve: AsyncParsableCommand {
 
     /// Takes in what was appended by a program that does not write the view along.
     private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws {
-        let runner = ProjectionRunner(
-            feed: ledger.store, store: ledger.store, views: ledger.views, people: ledger.people)
-        var count = 0
-        while true {
-            let step = try await runner.step(now: Machine.now())
-            if step == 0 { break }
-            count += step
+        if try await ledger.views.pausedAt(ProjectionRunner.projection) != nil {
+            return logger.notice("the view is held: `ledger projections resume appointments` lets it go on")
         }
+        let count = try await ledger.catchUpView()
         if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
     }
 
     private func table(of ledger: Embedded, _ callers: Callers, _ logger: Logger) -> RequestTable {
         RequestTable(
-            performer: ledger.performer, callers: callers, views: ledger.views, audit: ledger.store,
+            performer: ledger.performer, callers: callers, views: ledger.views, audit: ledger.log,
+            histories: ledger.log, trail: ledger.trail,
             authenticator: Authenticator(keys: ledger.apiKeys),
             status: ledger.status(patienceMilliseconds: Int64(sweepAfter) * 1000), secrets: ledger.keyRing,
             random: Machine.random, logger: logger)
@@ -100,12 +115,24 @@ struct Serve: AsyncParsableCommand {
 }
 
 extension Embedded {
+    /// Takes into the view what it has not taken in; gives how many events that was.
+    func catchUpView() async throws(EventStoreError) -> Int {
+        let runner = ProjectionRunner(feed: store, store: store, views: views, people: people)
+        var count = 0
+        while true {
+            let step = try await runner.step(now: Machine.now())
+            if step == 0 { return count }
+            count += step
+        }
+    }
+
     /// How the ledger is doing.
     func status(patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) -> LedgerStatus {
         LedgerStatus(
-            feed: store, views: views, checkpoints: views,
+            feed: store, views: views, checkpoints: views, control: views, sets: viewSets,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
-            sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds, now: Machine.now)
+            countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds,
+            now: Machine.now)
     }
 }

@@ -46,6 +46,17 @@ struct StatsCommand: AsyncParsableCommand {
             try row("inFlight", queue.name.rawValue, nil, queue.depth.inFlight)
             try row("deadLetters", queue.name.rawValue, nil, queue.depth.dead)
         }
+        if let mirror = report.readiness.mirror {
+            try row("mirrorAnswers", nil, nil, mirror.progress == nil ? 0 : 1)
+            if let progress = mirror.progress {
+                try row("mirrorLag", nil, nil, progress.lag)
+                try row("mirrorLagSeconds", nil, nil, Int(progress.lagMilliseconds / 1000))
+                try row("mirrorConflicts", nil, nil, progress.conflicts)
+            }
+        }
+        for country in report.readiness.countries {
+            try row("databaseAnswers", nil, country.country.code, country.answers ? 1 : 0)
+        }
         try row("stuck", nil, nil, report.stuck.count)
         for appointment in report.stuck { try row("stuckAppointment", appointment.description, nil, 1) }
         try printer.finish()

@@ -1,4 +1,5 @@
 import Glibc
+import Replay
 import Synchronization
 
 /// Shows how far long work has come, on a terminal's standard error; nothing elsewhere.
@@ -7,8 +8,14 @@ final class Progress: Sendable {
     private let start = ContinuousClock.now
     private let shown = Mutex(ContinuousClock.now)
 
+    /// Shows how far a rebuild has come, and the stream that it is at.
+    func show(_ progress: RebuildProgress) {
+        let place = progress.stream.map { ", at \($0)" } ?? ""
+        show(progress.events, of: progress.total, doing: ", \(progress.phase.rawValue)\(place)")
+    }
+
     /// Shows the state, at most ten times a second.
-    func show(_ done: Int, of all: Int) {
+    func show(_ done: Int, of all: Int, doing what: String = "") {
         guard Self.isShown, done > 0 else { return }
         let now = ContinuousClock.now
         let isDue = shown.withLock { last in
@@ -20,7 +27,7 @@ final class Progress: Sendable {
         let seconds = max(start.duration(to: now) / .seconds(1), 0.001)
         let rate = Double(done) / seconds
         let left = Int((Double(all - done) / rate).rounded(.up))
-        write("\r\u{1B}[K\(done * 100 / max(all, 1)) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left")
+        write("\r\u{1B}[K\(done * 100 / max(all, 1)) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left\(what)")
     }
 
     /// Takes the line away.

@@ -13,6 +13,8 @@ struct Pumps: Service {
 
     let ledger: Embedded
     let callers: Callers
+    /// The mirror that is kept up to the ledger here; nil when another process does it, or there is none.
+    let mirror: Mirror?
     let sweepAfterMilliseconds: Int64
     let logger: Logger
 
@@ -38,7 +40,8 @@ struct Pumps: Service {
                 }
             }
             let router = RouterPump(
-                feed: ledger.store, checkpoints: ledger.views, performer: ledger.performer, logger: logger)
+                feed: ledger.store, checkpoints: ledger.views, control: ledger.views, performer: ledger.performer,
+                logger: logger)
             let appended = ledger.file.appended
             group.addTask {
                 await router.run(until: stop, batch: Self.batch, appended: appended, yieldingTo: callers)
@@ -47,6 +50,11 @@ struct Pumps: Service {
                 views: ledger.views, log: ledger.sweepLog, performer: ledger.performer,
                 patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
             group.addTask { await sweeper.run(until: stop) }
+            if let mirror {
+                let pump = MirrorPump(
+                    runner: ledger.runner(into: mirror), mirror: mirror.worker, now: Machine.now, logger: logger)
+                group.addTask { await pump.run(until: stop, appended: appended, yieldingTo: callers) }
+            }
         }
     }
 }

@@ -1,0 +1,94 @@
+package import Appointments
+package import EventStore
+package import Replay
+import Synchronization
+
+/// That somebody looked at the events.
+package struct AuditAccess: Equatable, Sendable {
+    package let at: Timestamp
+    /// Who looked: `key:<name>`, `operator:<user>` or `anonymous`.
+    package let caller: String
+    /// What was asked for, by the names of the filters, as one JSON object. An insured person is named masked.
+    package let filters: [UInt8]
+    /// How many events were shown.
+    package let rows: Int
+
+    package init(at: Timestamp, caller: String, filters: [UInt8], rows: Int) {
+        (self.at, self.caller, self.filters, self.rows) = (at, caller, filters, rows)
+    }
+}
+
+extension AuditAccess {
+    /// That somebody was shown a page of the audit log.
+    package init(_ query: AuditQuery, by caller: String, rows: Int, at: Timestamp) {
+        var writer = JSONWriter()
+        writer.object { writer in
+            let filter = query.filter
+            let texts: [(String, String?)] = [
+                ("type", filter.type), ("countryISO", filter.country),
+                ("appointmentId", query.appointment?.description),
+                ("insuredId", PersonDisplay.masked.text(of: query.insured)), ("actor", filter.actor),
+                ("correlationId", filter.correlation), ("from", filter.from?.description),
+                ("to", filter.to?.description),
+            ]
+            for (name, text) in texts where text != nil { writer.member(name, text) }
+            writer.member("after", query.after)
+            writer.member("limit", query.limit)
+        }
+        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+
+    /// That somebody was shown the history of one appointment.
+    package init(to appointment: AppointmentID, by caller: String, rows: Int, at: Timestamp) {
+        var writer = JSONWriter()
+        writer.object { $0.member("history", appointment.description) }
+        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+}
+
+/// The record of who looked at the events. It only grows.
+package protocol AuditTrail: Sendable {
+    /// Records an access once that is durable.
+    ///
+    /// - Throws: `unavailable`; what was read is not to be shown then.
+    func record(_ access: AuditAccess) async throws(EventStoreError)
+
+    /// The newest accesses first, at most `limit`.
+    func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess]
+}
+
+/// The reference for an audit trail: all accesses in memory.
+package final class MemoryAuditTrail: AuditTrail {
+    private let all = Mutex<[AuditAccess]>([])
+
+    package init() {}
+
+    package func record(_ access: AuditAccess) async throws(EventStoreError) { all.withLock { $0.append(access) } }
+
+    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
+        all.withLock { Array($0.reversed().prefix(max(limit, 0))) }
+    }
+}
+
+/// Records in one trail, and in another while that does not answer: what is shown is recorded either way.
+package struct AuditTrails: AuditTrail {
+    private let first: any AuditTrail
+    private let otherwise: any AuditTrail
+
+    package init(_ first: any AuditTrail, otherwise: any AuditTrail) {
+        (self.first, self.otherwise) = (first, otherwise)
+    }
+
+    package func record(_ access: AuditAccess) async throws(EventStoreError) {
+        do throws(EventStoreError) {
+            try await first.record(access)
+        } catch {
+            guard error.code == .unavailable else { throw error }
+            try await otherwise.record(access)
+        }
+    }
+
+    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
+        try await first.accesses(limit: limit)
+    }
+}

@@ -1,0 +1,59 @@
+package import EventStore
+package import Logging
+package import Projections
+
+/// Keeps a mirror up to its feed until it is told to stop. A mirror that does not answer keeps nobody waiting: the pump
+/// comes back, and catches up by itself.
+package struct MirrorPump: Sendable {
+    /// Enough that what a batch costs by itself is little beside its events.
+    package static let batch = 5000
+
+    private let runner: MirrorRunner
+    private let mirror: any MirrorStore
+    private let now: @Sendable () -> Timestamp
+    private let logger: Logger
+
+    package init(
+        runner: MirrorRunner, mirror: any MirrorStore, now: @escaping @Sendable () -> Timestamp, logger: Logger
+    ) {
+        (self.runner, self.mirror, self.now, self.logger) = (runner, mirror, now, logger)
+    }
+
+    /// Mirrors until it is told to stop.
+    ///
+    /// - Parameters:
+    ///   - appended: rings when events were appended; without it the feed is looked at four times a second.
+    ///   - callers: those of the API in the same process, who come first.
+    package func run(
+        until stop: Stop, batch: Int = MirrorPump.batch, appended: Doorbell, yieldingTo callers: Callers? = nil
+    ) async {
+        var backoff = Backoff()
+        var conflicts = 0
+        while !stop.isRequested {
+            await callers?.giveWay(stop)
+            let rings = appended.rings
+            do throws(EventStoreError) {
+                let count = try await runner.step(now: now(), limit: batch)
+                if count == 0 {
+                    conflicts = try await alarm(beyond: conflicts)
+                    await appended.wait(since: rings, atMostMilliseconds: 250)
+                }
+                backoff.reset()
+            } catch {
+                logger.warning("the mirror waits for a database", metadata: ["error": "\(error)"])
+                await backoff.wait(stop)
+            }
+        }
+    }
+
+    /// Logs the conflicts that the mirror keeps beyond those that were logged.
+    private func alarm(beyond known: Int) async throws(EventStoreError) -> Int {
+        let count = try await mirror.conflictCount()
+        if count > known {
+            logger.error(
+                "the mirror kept events that contradict it: run `ledger verify --mirror`",
+                metadata: ["conflicts": "\(count)"])
+        }
+        return count
+    }
+}

@@ -1,0 +1,257 @@
+import Appointments
+package import EventStore
+package import Projections
+
+/// The mirror in PostgreSQL, in the tables of `migrations/ledger`.
+///
+/// A worker locks the head row, compares it with what it read when it began, and writes entries, rows, conflicts and
+/// checkpoint in one transaction: one that another was faster than is fenced off. The database itself refuses an entry
+/// that does not hash to its leaf, a hole between positions, and a place that is taken.
+package final class PostgresMirror: MirrorStore {
+    let pool: PostgresPool
+
+    /// - Parameter pool: sessions at the ledger's database, as `ledger_mirror` or a role with its rights.
+    package init(_ pool: PostgresPool) { self.pool = pool }
+
+    package func state() async throws(EventStoreError) -> MirrorState {
+        try await pool.use { try Self.state(in: $0, locked: false) }
+    }
+
+    package func streams(
+        _ streams: [StreamID]
+    ) async throws(EventStoreError) -> [StreamID: MirroredStream] {
+        if streams.isEmpty { return [:] }
+        return try await pool.use { session in
+            let held = try session.query(
+                """
+                SELECT wanted.stream, head.version, head.leaf, \(RowColumns.list(of: "row"))
+                FROM unnest($1::uuid[]) AS wanted (stream)
+                CROSS JOIN LATERAL (
+                    SELECT version, leaf FROM ledger.entries AS entry
+                    WHERE entry.stream = wanted.stream ORDER BY version DESC LIMIT 1
+                ) AS head
+                LEFT JOIN ledger.appointments AS row ON row.appointment = wanted.stream
+                """, [.array(streams.map { .uuid($0.id) })]
+            ) { row in
+                (
+                    StreamID(try row.uuid(0)),
+                    MirroredStream(
+                        head: StreamHead(version: try row.int(1), leaf: try row.hash(2)),
+                        row: row.isNull(3) ? nil : try RowColumns.read(row, from: 3))
+                )
+            }
+            return Dictionary(held) { first, _ in first }
+        }
+    }
+
+    package func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry] {
+        if places.isEmpty { return [:] }
+        return try await pool.use { try Self.entries(at: places, in: $0) }
+    }
+
+    package func append(
+        _ batch: MirrorBatch, expecting state: MirrorState
+    ) async throws(EventStoreError) -> Bool {
+        do throws(EventStoreError) {
+            return try await write(batch, expecting: state) { try Self.copy(batch.entries, behind: state, in: $0) }
+        } catch {
+            // Something is in a place that the streams' heads did not show: compare entry by entry.
+            guard error.postgres?.sqlState == "23505", error.postgres?.table == "entries" else { throw error }
+            return try await write(batch, expecting: state) { try Self.merge(batch.entries, behind: state, in: $0) }
+        }
+    }
+
+    package func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict] {
+        try await pool.use { session in
+            try session.query(
+                "SELECT at, position, leaf, entry, sealed, reason FROM ledger.conflicts ORDER BY id LIMIT $1",
+                [.int8(max(limit, 0))]
+            ) { row in
+                let sealed = try row.ifPresent(4, row.bytes).map(SealedJSON.decode) ?? [:]
+                return MirrorConflict(
+                    event: RecordedEvent(
+                        position: try row.ifPresent(1, row.int), entry: try Entry(try row.bytes(3)),
+                        leaf: try row.hash(2), sealed: sealed),
+                    reason: try row.text(5), at: try row.moment(0))
+            }
+        }
+    }
+}
+
+extension PostgresMirror {
+    package func conflictCount() async throws(EventStoreError) -> Int {
+        try await pool.use { try $0.row("SELECT count(*) FROM ledger.conflicts") { try $0.int(0) } ?? 0 }
+    }
+}
+
+// MARK: - Filling
+
+extension PostgresMirror {
+    /// Runs work that fills the mirror. An empty one is filled without the indexes that only readers need, and gets them
+    /// in the end: kept up row by row, they cost more than all else together.
+    ///
+    /// - Throws: what the work throws; `unavailable`.
+    package func fill(_ work: () async throws(EventStoreError) -> Void) async throws(EventStoreError) {
+        if try await state().position == 0 {
+            try await pool.use { try $0.run("SELECT ledger.drop_indexes()") }
+        }
+        do throws(EventStoreError) {
+            try await work()
+        } catch {
+            try? await buildIndexes()
+            throw error
+        }
+        try await buildIndexes()
+    }
+
+    /// Builds the indexes of readers that are not there, such as those that a process took away and did not live to
+    /// build again.
+    package func buildIndexes() async throws(EventStoreError) {
+        try await pool.use { session in
+            try session.limitStatements(toMilliseconds: 0)
+            try session.run("SELECT ledger.build_indexes()")
+        }
+    }
+}
+
+// MARK: - Writing
+
+extension PostgresMirror {
+    private static func state(in session: PostgresSession, locked: Bool) throws -> MirrorState {
+        let sql = "SELECT position, checkpoint FROM ledger.head" + (locked ? " FOR UPDATE" : "")
+        let state = try session.row(sql) { MirrorState(position: try $0.int(0), checkpoint: try $0.int(1)) }
+        guard let state else {
+            throw EventStoreError(.corrupt, message: "the mirror has lost its head row: restore a backup of it")
+        }
+        return state
+    }
+
+    /// Writes a batch in one transaction, the entries by `insert`; false when the mirror was moved.
+    private func write(
+        _ batch: MirrorBatch, expecting state: MirrorState, insert: @escaping @Sendable (PostgresSession) throws -> Void
+    ) async throws(EventStoreError) -> Bool {
+        try await pool.transaction { session in
+            guard try Self.state(in: session, locked: true) == state else { return false }
+            try Self.requireChain(batch.entries, in: session)
+            if !batch.entries.isEmpty { try insert(session) }
+            try Self.put(batch.rows, in: session)
+            try Self.keep(batch.conflicts, in: session)
+            // The position has moved with the entries.
+            try session.execute(
+                "UPDATE ledger.head SET checkpoint = $1, moved = clock_timestamp()", [.int8(batch.checkpoint)])
+            return true
+        }
+    }
+
+    /// Each entry stands behind the one before it in its stream, and names that one's leaf.
+    private static func requireChain(_ entries: [RecordedEvent], in session: PostgresSession) throws {
+        var heads: [StreamID: StreamHead] = [:]
+        var before: [EventPlace] = []
+        var seen: Set<StreamID> = []
+        for event in entries where seen.insert(event.stream).inserted && event.version > 1 {
+            before.append(EventPlace(stream: event.stream, version: event.version - 1))
+        }
+        if !before.isEmpty {
+            for (place, entry) in try Self.entries(at: before, in: session) {
+                heads[place.stream] = StreamHead(version: place.version, leaf: entry.leaf)
+            }
+        }
+        for event in entries {
+            let head = heads[event.stream] ?? .empty
+            guard event.version == head.version + 1, event.entry.previous == head.leaf else {
+                throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
+            }
+            heads[event.stream] = StreamHead(version: event.version, leaf: event.leaf)
+        }
+    }
+
+    private static func entries(
+        at places: [EventPlace], in session: PostgresSession
+    ) throws -> [EventPlace: MirroredEntry] {
+        let entries = try session.query(
+            """
+            SELECT stream, version, position, leaf
+            FROM unnest($1::uuid[], $2::integer[]) AS wanted (stream, version)
+            JOIN ledger.entries USING (stream, version)
+            """, [.array(places.map { .uuid($0.stream.id) }), .array(places.map { .int4($0.version) })]
+        ) { row in
+            (
+                EventPlace(stream: StreamID(try row.uuid(0)), version: try row.int(1)),
+                MirroredEntry(position: try row.int(2), leaf: try row.hash(3))
+            )
+        }
+        return Dictionary(entries) { first, _ in first }
+    }
+
+    /// Copies entries straight to their places: the way of all that is well.
+    private static func copy(
+        _ entries: [RecordedEvent], behind state: MirrorState, in session: PostgresSession
+    ) throws {
+        try session.copyIn("ledger.entries (\(EntryColumns.list))") { writer in
+            for (offset, event) in entries.enumerated() {
+                try writer.row(EntryColumns.values(of: event, at: state.position + 1 + offset))
+            }
+        }
+    }
+
+    /// Copies entries beside the others and takes over those whose place is free. One in a place that is taken is a
+    /// duplicate when its hash is that of the one there; with another hash it is kept as a conflict.
+    private static func merge(
+        _ entries: [RecordedEvent], behind state: MirrorState, in session: PostgresSession
+    ) throws {
+        try session.run("CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (LIKE ledger.entries) ON COMMIT DELETE ROWS")
+        try session.copyIn("arrivals (\(EntryColumns.list))") { writer in
+            for (offset, event) in entries.enumerated() {
+                try writer.row(EntryColumns.values(of: event, at: offset))
+            }
+        }
+        try session.execute(
+            """
+            INSERT INTO ledger.conflicts (at, position, stream, version, leaf, entry, sealed, reason)
+            SELECT clock_timestamp(), NULL, arrival.stream, arrival.version, arrival.leaf, arrival.entry, arrival.sealed,
+                'the mirror holds another event as this version'
+            FROM arrivals AS arrival JOIN ledger.entries AS held USING (stream, version)
+            WHERE held.leaf <> arrival.leaf ON CONFLICT (leaf) DO NOTHING
+            """)
+        try session.execute(
+            """
+            INSERT INTO ledger.entries (\(EntryColumns.list))
+            SELECT $1 + row_number() OVER (ORDER BY position), \(EntryColumns.withoutPosition)
+            FROM arrivals AS arrival
+            WHERE NOT EXISTS (
+                SELECT FROM ledger.entries AS held
+                WHERE held.stream = arrival.stream AND held.version = arrival.version)
+            """, [.int8(state.position)])
+    }
+
+    /// Writes the rows that moved on.
+    static func put(_ rows: [AppointmentRow], in session: PostgresSession) throws {
+        if rows.isEmpty { return }
+        try session.run(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS moved (LIKE ledger.appointments) ON COMMIT DELETE ROWS")
+        try session.copyIn("moved (\(RowColumns.list))") { writer in
+            for row in rows { try writer.row(RowColumns.values(of: row)) }
+        }
+        try session.execute(
+            """
+            INSERT INTO ledger.appointments AS held (\(RowColumns.list)) SELECT \(RowColumns.list) FROM moved
+            ON CONFLICT (appointment) DO UPDATE SET \(RowColumns.assignments) WHERE held.version <= excluded.version
+            """)
+    }
+
+    private static func keep(_ conflicts: [MirrorConflict], in session: PostgresSession) throws {
+        for conflict in conflicts {
+            let event = conflict.event
+            try session.execute(
+                """
+                INSERT INTO ledger.conflicts (at, position, stream, version, leaf, entry, sealed, reason)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (leaf) DO NOTHING
+                """,
+                [
+                    .moment(conflict.at), .ifPresent(event.position) { .int8($0) }, .uuid(event.stream.id),
+                    .int4(event.version), .hash(event.leaf), .bytes(event.entry.bytes),
+                    .ifPresent(SealedJSON.encode(event.sealed)) { .bytes($0) }, .text(conflict.reason),
+                ])
+        }
+    }
+}

@@ -1,0 +1,141 @@
+package import Appointments
+package import EventStore
+package import Handlers
+
+/// The clinical database of one country in PostgreSQL: its slots, and who holds them.
+///
+/// Claims lock the person and then the slot, so that races are decided without a statement that fails. The rules hold
+/// by constraint even for a writer that does not.
+package final class PostgresCountryDatabase: CountryDatabase {
+    private let pool: PostgresPool
+    private let country: Country
+    private let claims: String
+
+    package init(_ pool: PostgresPool, _ country: Country) {
+        (self.pool, self.country) = (pool, country)
+        claims = Self.claims(of: country)
+    }
+
+    package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
+        try await pool.contending { [self] session in try self.claim(claim, in: session) }
+    }
+
+    package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
+        try await pool.transaction { [claims] session in
+            _ = try session.execute(
+                "UPDATE \(claims) SET released = $1 WHERE appointment = $2 AND released IS NULL",
+                [.moment(now), .uuid(appointment.id)])
+        }
+    }
+
+    package func add(_ slots: [Slot]) async throws(EventStoreError) {
+        try await Self.add(slots.map { (country, $0) }, to: pool)
+    }
+
+    package func schedules(
+        after schedule: ScheduleID?, limit: Int
+    ) async throws(EventStoreError) -> [ScheduleRow] {
+        try await pool.use { [country, claims] session in
+            try session.query(
+                """
+                SELECT \(Self.columns), claim.appointment FROM clinical.schedules AS slot LEFT JOIN \(claims) AS claim
+                    ON claim.schedule = slot.schedule AND claim.released IS NULL
+                WHERE slot.country = $1 AND slot.schedule > $2 ORDER BY slot.schedule LIMIT $3
+                """, [.text(country.code), .int8(Int(schedule?.number ?? 0)), .int8(max(limit, 0))]
+            ) { row in
+                ScheduleRow(
+                    slot: try Self.slot(row), country: country,
+                    holder: try row.ifPresent(5, row.uuid).map(AppointmentID.init))
+            }
+        }
+    }
+}
+
+// MARK: - Within a transaction
+
+extension PostgresCountryDatabase {
+    static let columns = "slot.schedule, slot.center, slot.specialty, slot.medic, slot.date"
+
+    /// The table of those who hold the slots of a country.
+    static func claims(of country: Country) -> String { "clinical.appointments_\(country.code.lowercased())" }
+
+    static func slot(_ row: PostgresRow) throws -> Slot {
+        Slot(
+            schedule: try schedule(row, 0), center: Int64(try row.int(1)), specialty: Int64(try row.int(2)),
+            medic: Int64(try row.int(3)), date: try row.moment(4))
+    }
+
+    static func schedule(_ row: PostgresRow, _ column: Int) throws -> ScheduleID {
+        guard let schedule = ScheduleID(Int64(try row.int(column))) else {
+            throw EventStoreError(.corrupt, message: "a schedule of the database is outside the bounds of a scheduleId")
+        }
+        return schedule
+    }
+
+    private func claim(_ claim: SlotClaim, in session: PostgresSession) throws -> ClaimResult {
+        var slot: Slot?
+        var holder: AppointmentID?
+        var others: [Slot] = []
+        try session.pipeline(reads(for: claim)) { index, row in
+            switch index {
+            case 1: slot = try Self.slot(row)
+            case 2: holder = AppointmentID(try row.uuid(0))
+            case 3: others.append(try Self.slot(row))
+            default: break
+            }
+        }
+        let result = claim.decide(on: slot, heldBy: holder, others: others)
+        guard case .held(let slot) = result, holder != claim.appointment else { return result }
+        try session.execute(
+            """
+            INSERT INTO \(claims) (appointment, schedule, subject, date, ends, claimed) VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (appointment) DO UPDATE SET schedule = excluded.schedule, date = excluded.date,
+                ends = excluded.ends, claimed = excluded.claimed, released = NULL
+            """,
+            [
+                .uuid(claim.appointment.id), .int8(Int(claim.schedule.number)), .uuid(claim.subject),
+                .moment(slot.date), .moment(slot.end), .moment(claim.now),
+            ])
+        return result
+    }
+
+    /// What a claim locks and reads, with one wait for all. Each statement sees what was committed before it began, and
+    /// so what was written while the one before it waited for its lock.
+    private func reads(for claim: SlotClaim) -> [PostgresStatement] {
+        let person = Int(truncatingIfNeeded: claim.subject.high ^ claim.subject.low)
+        return [
+            PostgresStatement("SELECT pg_advisory_xact_lock($1)", [.int8(person)]),
+            PostgresStatement(
+                """
+                SELECT \(Self.columns) FROM clinical.schedules AS slot WHERE schedule = $1 AND country = $2
+                FOR NO KEY UPDATE
+                """, [.int8(Int(claim.schedule.number)), .text(country.code)]),
+            PostgresStatement(
+                "SELECT appointment FROM \(claims) WHERE schedule = $1 AND released IS NULL",
+                [.int8(Int(claim.schedule.number))]),
+            PostgresStatement(
+                """
+                SELECT \(Self.columns) FROM \(claims) AS claim JOIN clinical.schedules AS slot
+                    ON slot.schedule = claim.schedule WHERE claim.subject = $1 AND claim.released IS NULL
+                """, [.uuid(claim.subject)]),
+        ]
+    }
+}
+
+extension PostgresPool {
+    /// Runs a transaction, and again when a constraint refused it: somebody wrote beside it without taking its locks,
+    /// and the next run sees what.
+    func contending<Value: Sendable>(
+        _ body: @escaping @Sendable (PostgresSession) throws -> Value
+    ) async throws(EventStoreError) -> Value {
+        var round = 1
+        while true {
+            do throws(EventStoreError) {
+                return try await transaction(.readCommitted, body)
+            } catch {
+                guard ["23505", "23P01", "23503"].contains(error.postgres?.sqlState), round < 3 else { throw error }
+                round += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import CPostgres
+
+extension PostgresSession {
+    /// Copies rows into a table, the fastest way in: all of them, or none.
+    ///
+    /// - Parameters:
+    ///   - target: the table and its columns, as in `ledger.entries (position, entry)`. It is no place for text from
+    ///     outside.
+    ///   - write: gives the rows to the writer. When it throws, nothing is copied.
+    /// - Returns: how many rows were copied.
+    @discardableResult
+    package func copyIn(_ target: String, _ write: (CopyWriter) throws -> Void) throws -> Int {
+        let types = try columnTypes(of: target)
+        let isAlone = isOutsideTransaction
+        _ = try exchange(changesNothing: true) {
+            PQsendQuery(wire.connection, "COPY \(target) FROM STDIN (FORMAT binary)")
+        }
+        let writer = CopyWriter(types) { try self.put($0) }
+        do {
+            try write(writer)
+            try writer.finish()
+        } catch {
+            stopCopy()
+            throw error
+        }
+        // Up to here nothing can have been kept.
+        return try doubting(if: isAlone) {
+            try endCopy(failure: nil)
+            return try collect().affected
+        }
+    }
+
+    /// Copies the rows of a query out, one by one and in constant memory, the fastest way to read many.
+    ///
+    /// - Parameters:
+    ///   - query: a statement without parameters.
+    ///   - types: the types of its columns.
+    ///   - read: takes each row. When it throws, the session is given up with the rest of the rows.
+    /// - Returns: how many rows there were.
+    @discardableResult
+    package func copyOut(
+        _ query: String, types: [PostgresType], _ read: (PostgresRow) throws -> Void
+    ) throws -> Int {
+        _ = try exchange(changesNothing: true) {
+            PQsendQuery(wire.connection, "COPY (\(query)) TO STDOUT (FORMAT binary)")
+        }
+        do {
+            var tuples = CopiedTuples(types)
+            let deadline = deadline
+            while let buffer = try nextCopied(until: deadline) { try tuples.read(buffer, read) }
+            _ = try collect()
+            return tuples.count
+        } catch {
+            // The server would go on sending for as long as there are rows.
+            if PQtransactionStatus(wire.connection) == PQTRANS_ACTIVE { wire.abandon() }
+            throw error
+        }
+    }
+
+    /// The types of the columns that a copy writes, as the server names them for a query of the same columns.
+    private func columnTypes(of target: String) throws -> [PostgresType] {
+        if let types = copyTypes[target] { return types }
+        let parts = target.split(separator: "(", maxSplits: 1)
+        let columns = parts.count == 2 ? String(parts[1].prefix { $0 != ")" }) : "*"
+        let types = try describe("SELECT \(columns) FROM \(parts.first ?? "")", name: "").columnTypes
+        copyTypes[target] = types
+        return types
+    }
+
+    private func put(_ bytes: [UInt8]) throws {
+        let deadline = deadline
+        try repeatUntilTaken(deadline) {
+            bytes.withUnsafeBytes {
+                PQputCopyData(wire.connection, $0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count))
+            }
+        }
+        // libpq would keep in memory whatever the server is too slow for.
+        while PQflush(wire.connection) == 1 { try waitForRoom(deadline) }
+        // A broken connection is noticed here, while it is certain that nothing was kept.
+        if PQconsumeInput(wire.connection) == 0 { throw sendFailure() }
+    }
+
+    private func endCopy(failure: String?) throws {
+        try repeatUntilTaken(deadline) { PQputCopyEnd(wire.connection, failure) }
+    }
+
+    private func repeatUntilTaken(_ deadline: Deadline, _ send: () -> Int32) throws {
+        while true {
+            switch send() {
+            case 1: return
+            case 0: try waitForRoom(deadline)
+            default: throw sendFailure()
+            }
+        }
+    }
+
+    private func waitForRoom(_ deadline: Deadline) throws {
+        try wire.wait(writing: true, until: deadline)
+        if PQconsumeInput(wire.connection) == 0 { throw sendFailure() }
+    }
+
+    /// Tells the server to throw away what was copied.
+    private func stopCopy() {
+        guard !wire.isBroken, PQtransactionStatus(wire.connection) == PQTRANS_ACTIVE else { return }
+        do {
+            try endCopy(failure: "the writer stopped")
+            while try wire.nextResult(until: deadline) != nil {}
+        } catch {
+            wire.abandon()
+        }
+    }
+
+    /// The next message of a copy, nil at its end.
+    private func nextCopied(until deadline: Deadline) throws -> CopiedBuffer? {
+        while true {
+            var start: UnsafeMutablePointer<CChar>?
+            let count = PQgetCopyData(wire.connection, &start, 1)
+            if let start, count > 0 { return CopiedBuffer(start, count: Int(count)) }
+            // At the end, and after a failure, the result tells what happened.
+            guard count == 0 else { return nil }
+            try wire.wait(writing: false, until: deadline)
+            if PQconsumeInput(wire.connection) == 0 { throw sendFailure() }
+        }
+    }
+}
+
+/// Writes rows in the format of binary COPY (PostgreSQL's documentation, COPY, "Binary Format").
+package final class CopyWriter {
+    /// Enough that a call of libpq costs nothing beside it.
+    private static let bufferBytes = 64 * 1024
+    private static let header: [UInt8] =
+        Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
+
+    private let types: [PostgresType]
+    private let put: ([UInt8]) throws -> Void
+    private var bytes = CopyWriter.header
+
+    init(_ types: [PostgresType], put: @escaping ([UInt8]) throws -> Void) { (self.types, self.put) = (types, put) }
+
+    /// Writes a row, its values in the order of the columns.
+    package func row(_ values: PostgresValue...) throws { try row(values) }
+
+    /// Writes a row, its values in the order of the columns.
+    package func row(_ values: [PostgresValue]) throws {
+        guard values.count == types.count else {
+            throw PostgresError("22P04", "a row of \(values.count) values was given for \(types.count) columns")
+        }
+        bytes.append(bigEndian: Int16(values.count))
+        for (index, value) in values.enumerated() {
+            try value.appendField(as: types[index], to: &bytes, "column \(index + 1) of the row")
+        }
+        if bytes.count >= Self.bufferBytes { try flush() }
+    }
+
+    /// Writes the end of the rows.
+    func finish() throws {
+        bytes.append(bigEndian: Int16(-1))
+        try flush()
+    }
+
+    private func flush() throws {
+        try put(bytes)
+        bytes.removeAll(keepingCapacity: true)
+    }
+}

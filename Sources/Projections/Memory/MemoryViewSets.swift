@@ -1,0 +1,158 @@
+package import Appointments
+package import EventStore
+
+/// The reference for sets of views: rows beside rows in memory.
+package struct MemoryViewSets: ViewSets {
+    private let views: MemoryViews
+    private let store: MemoryEventStore
+    private let directory: MemorySubjectDirectory
+    private let opener: PersonOpener
+
+    package init(_ views: MemoryViews, store: MemoryEventStore, directory: MemorySubjectDirectory, keys: KeyRing) {
+        (self.views, self.store, self.directory, opener) = (views, store, directory, PersonOpener(keys))
+    }
+
+    package func sets() async throws(EventStoreError) -> [ViewSet] {
+        views.contents.sets.values.map(\.set).sorted { $0.name < $1.name }
+    }
+
+    package func begin(
+        _ name: String, of projection: ProjectionName, head: Int, now: Timestamp
+    ) async throws(EventStoreError) -> ViewSet {
+        try ViewSet.check(name)
+        return try views.changing { contents throws(EventStoreError) in
+            if let there = contents.sets[name]?.set, there.projection == projection { return there }
+            let set = ViewSet(name: name, projection: projection, began: head, at: now)
+            contents.sets[name] = (set, [:])
+            return set
+        }
+    }
+
+    package func fill(
+        _ set: ViewSet, with rows: [AppointmentRow], through stream: StreamID, events: Int
+    ) async throws(EventStoreError) -> ViewSet {
+        try views.changing { contents throws(EventStoreError) in
+            guard var there = contents.sets[set.name], there.set == set else { throw ViewSet.moved(set.name) }
+            for row in rows { there.rows[row.appointment] = row }
+            there.set.through = stream
+            there.set.events += events
+            contents.sets[set.name] = there
+            return there.set
+        }
+    }
+
+    package func seal(_ set: ViewSet) async throws(EventStoreError) {
+        try views.changing { contents throws(EventStoreError) in
+            guard contents.sets[set.name]?.set == set else { throw ViewSet.moved(set.name) }
+            contents.sets[set.name]?.set.position = set.began
+        }
+    }
+
+    package func follow(
+        _ name: String, with projection: Projection, limit: Int
+    ) async throws(EventStoreError) -> Int {
+        try views.changing { contents throws(EventStoreError) in
+            try follow(name, with: projection, limit: limit, &contents)
+        }
+    }
+
+    private func follow(
+        _ name: String, with projection: Projection, limit: Int, _ contents: inout MemoryViews.Contents
+    ) throws(EventStoreError) -> Int {
+        guard var there = contents.sets[name], let position = there.set.position else { throw ViewSet.unknown(name) }
+        let events = store.eventsNow(after: position, limit: limit)
+        for event in events {
+            let subject = event.insuredSubject.flatMap(directory.subjectNow)
+            let insured = try subject.flatMap { subject throws(EventStoreError) in
+                try opener.insured(of: event, subject)
+            }
+            let id = event.stream.appointment
+            if let row = try projection.next(event, onto: there.rows[id], insured: insured) { there.rows[id] = row }
+            there.set.position = event.position
+        }
+        contents.sets[name] = there
+        return events.count
+    }
+
+    package func compare(_ name: String, limit: Int) async throws(EventStoreError) -> SetComparison {
+        let contents = views.contents
+        guard let other = contents.sets[name], let position = other.set.position else {
+            throw ViewSet.unknown(name)
+        }
+        let moving = Set(store.eventsNow(after: position, limit: .max).map(\.stream.appointment))
+        var found = SetComparison()
+        let ids = Set(contents.rows.keys).union(other.rows.keys).subtracting(moving).sorted()
+        for kind in RowDifference.Kind.allCases {
+            for id in ids {
+                let (live, rebuilt) = (contents.rows[id], other.rows[id])
+                let here: RowDifference.Kind? =
+                    live == rebuilt ? nil : live == nil ? .added : rebuilt == nil ? .missing : .changed
+                if here == kind {
+                    found.add(RowDifference(kind, id, live: live, rebuilt: rebuilt), limit: limit)
+                }
+            }
+        }
+        found.equal = ids.count - found.differences
+        return found
+    }
+
+    package func swap(
+        _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
+    ) async throws(EventStoreError) -> SwapOutcome {
+        try views.changing { contents throws(EventStoreError) in
+            while try follow(name, with: projection, limit: 1000, &contents) > 0 {}
+            guard let other = contents.sets[name], let position = other.set.position else {
+                throw ViewSet.unknown(name)
+            }
+            let uncovered = contents.rows.keys.count { other.rows[$0] == nil }
+            if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
+            let old = ViewSet(
+                name: kept ?? "", projection: projection.name, began: 0, events: 0,
+                position: contents.checkpoints[projection.name, default: 0], at: now)
+            contents.sets[name] = nil
+            if let kept { contents.sets[kept] = (old, contents.rows) }
+            contents.rows = other.rows
+            contents.checkpoints[projection.name] = position
+            contents.parked[projection.name]?.removeAll { $0.version <= other.rows[$0.appointment]?.version ?? 0 }
+            return .swapped(position: position)
+        }
+    }
+
+    package func mend(
+        _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ProjectionName
+    ) async throws(EventStoreError) -> Bool {
+        try views.changing { contents throws(EventStoreError) in
+            guard store.readNow(appointment.stream).last?.version ?? 0 == row?.version ?? 0 else { return false }
+            contents.rows[appointment] = row
+            contents.parked[projection]?.removeAll {
+                $0.appointment == appointment && $0.version <= row?.version ?? .max
+            }
+            return true
+        }
+    }
+
+    package func drop(_ name: String) async throws(EventStoreError) -> Bool {
+        try views.changing { contents throws(EventStoreError) in contents.sets.removeValue(forKey: name) != nil }
+    }
+}
+
+extension ViewSet {
+    /// - Throws: `invalid` for a name that no set can have.
+    package static func check(_ name: String) throws(EventStoreError) {
+        if isName(name) { return }
+        throw EventStoreError(
+            .invalid, message: "'\(name)' is no name of a table set: take 1 to 32 of a to z, 0 to 9 and _")
+    }
+
+    /// What is thrown for a set that was filled by another worker meanwhile.
+    package static func moved(_ name: String) -> EventStoreError {
+        EventStoreError(
+            .unavailable, message: "another rebuild works on the table set \(name): let it finish, or end it first")
+    }
+
+    /// What is thrown for a set that is not there, or not whole yet.
+    package static func unknown(_ name: String) -> EventStoreError {
+        EventStoreError(
+            .invalid, message: "there is no whole table set \(name): `ledger projections list` shows what there is")
+    }
+}

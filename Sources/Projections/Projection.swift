@@ -1,0 +1,54 @@
+package import Appointments
+package import EventStore
+
+/// A rule from events to rows, with the name and number under which its rows are kept.
+package struct Projection: Sendable {
+    package let name: ProjectionName
+    /// The row after an event. Pure: it has no way to send anything, so a rebuild can have no side effect.
+    package let project:
+        @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) -> AppointmentRow
+
+    package init(
+        _ name: ProjectionName,
+        project: @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
+            AppointmentRow
+    ) {
+        (self.name, self.project) = (name, project)
+    }
+
+    /// The projection of today's program.
+    package static let appointments = Projection(ProjectionRunner.projection, project: AppointmentProjection.project)
+
+    /// The row after an event that comes behind the row's last one.
+    ///
+    /// - Returns: nil when the row holds the event already.
+    /// - Throws: `corrupt`, naming the event, when it can't be read or does not follow what the row holds.
+    package func next(
+        _ event: RecordedEvent, onto row: AppointmentRow?, insured: InsuredID?
+    ) throws(EventStoreError) -> AppointmentRow? {
+        switch Verdict(of: event, holding: row?.head) {
+        case .duplicate: return nil
+        case .accept: break
+        case .gap(let version):
+            throw EventStoreError(
+                .corrupt, message: "\(event.named) comes where version \(version) is missing: run `ledger verify`")
+        case .conflict:
+            throw EventStoreError(
+                .corrupt, message: "\(event.named) does not follow the event before it: run `ledger verify`")
+        }
+        do throws(EventStoreError) {
+            return try project(event, row, insured)
+        } catch {
+            if error.code == .unavailable { throw error }
+            throw EventStoreError(error.code, message: "\(event.named): \(error.message)", cause: error.cause)
+        }
+    }
+}
+
+extension RecordedEvent {
+    /// The event's place, for people: `position 7 (version 2 of appointment-…)`.
+    package var named: String {
+        let place = "version \(version) of \(stream)"
+        return position.map { "position \($0) (\(place))" } ?? place
+    }
+}

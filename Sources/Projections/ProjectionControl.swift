@@ -1,0 +1,62 @@
+package import EventStore
+
+/// What operators do with a consumer of the feed: hold it, let it go on, forget it.
+package protocol ProjectionControl: Sendable {
+    /// All consumers that have left something here: a checkpoint, parked events or a pause.
+    func names() async throws(EventStoreError) -> [ProjectionName]
+
+    /// Since when a consumer is held; nil while it may work.
+    func pausedAt(_ projection: ProjectionName) async throws(EventStoreError) -> Timestamp?
+
+    /// When its checkpoint last moved; nil when that is not known.
+    func movedAt(_ projection: ProjectionName) async throws(EventStoreError) -> Timestamp?
+
+    /// Holds a consumer, in every process: it takes nothing in until it is resumed.
+    func pause(_ projection: ProjectionName, at now: Timestamp) async throws(EventStoreError)
+
+    /// Lets a consumer go on from its checkpoint; false when it was not held.
+    func resume(_ projection: ProjectionName) async throws(EventStoreError) -> Bool
+
+    /// Forgets a consumer's checkpoint, its parked events and its pause.
+    func forget(_ projection: ProjectionName) async throws(EventStoreError)
+}
+
+extension ProjectionName {
+    /// Reads `name@number`, as it is written; nil for anything else.
+    package init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int(parts[1]), number >= 0, !parts[0].isEmpty else { return nil }
+        self.init(String(parts[0]), number: number)
+    }
+}
+
+extension MemoryViews: ProjectionControl {
+    package func names() async throws(EventStoreError) -> [ProjectionName] {
+        let contents = contents
+        return Set(contents.checkpoints.keys).union(contents.parked.keys).union(contents.paused.keys)
+            .sorted { $0.description < $1.description }
+    }
+
+    package func pausedAt(_ projection: ProjectionName) async throws(EventStoreError) -> Timestamp? {
+        contents.paused[projection]
+    }
+
+    /// Memory has no clock.
+    package func movedAt(_ projection: ProjectionName) async throws(EventStoreError) -> Timestamp? { nil }
+
+    package func pause(_ projection: ProjectionName, at now: Timestamp) async throws(EventStoreError) {
+        change { $0.paused[projection] = $0.paused[projection] ?? now }
+    }
+
+    package func resume(_ projection: ProjectionName) async throws(EventStoreError) -> Bool {
+        try changing { contents throws(EventStoreError) in contents.paused.removeValue(forKey: projection) != nil }
+    }
+
+    package func forget(_ projection: ProjectionName) async throws(EventStoreError) {
+        change {
+            $0.checkpoints[projection] = nil
+            $0.parked[projection] = nil
+            $0.paused[projection] = nil
+        }
+    }
+}

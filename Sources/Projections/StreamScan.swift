@@ -1,0 +1,69 @@
+package import EventStore
+
+/// Whole streams that stand beside each other in the order of their ids: what is read and folded at once.
+package struct StreamRange: Equatable, Sendable {
+    /// The stream before the first one; nil for the first range.
+    package let after: StreamID?
+    /// The last stream.
+    package let through: StreamID
+
+    package init(after: StreamID?, through: StreamID) { (self.after, self.through) = (after, through) }
+
+    /// Whether a stream belongs to the range.
+    package func contains(_ stream: StreamID) -> Bool {
+        (after.map { $0 < stream } ?? true) && stream <= through
+    }
+}
+
+/// The events of all streams, stream by stream: what a rebuild reads. However many streams there are, only those of
+/// one range have to be in memory.
+package protocol StreamScan: Sendable {
+    /// The next streams behind one, in the order of their ids: so many that they have about `events` events.
+    ///
+    /// - Returns: nil when there is no further stream.
+    /// - Throws: `unavailable` or `corrupt`.
+    func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange?
+
+    /// The events of the streams of a range, each stream's together and in order, streams in the order of their ids.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` when a stored event contradicts its hash or its place.
+    func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent]
+}
+
+/// The rows of a view in the order of ids: what is compared with the events, range by range.
+package protocol RowScan: Sendable {
+    /// The rows of the appointments of a range, in the order of their ids.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read.
+    func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow]
+}
+
+extension StreamRange {
+    /// One stream alone.
+    package static func only(_ stream: StreamID) -> StreamRange {
+        let id = stream.id
+        let before = Identifier(high: id.low == 0 ? id.high &- 1 : id.high, low: id.low &- 1)
+        return StreamRange(after: id.high | id.low == 0 ? nil : StreamID(before), through: stream)
+    }
+
+    /// Everything behind a stream.
+    package static func rest(after stream: StreamID?) -> StreamRange {
+        StreamRange(after: stream, through: StreamID(Identifier(high: .max, low: .max)))
+    }
+}
+
+extension MemoryEventStore: StreamScan {
+    package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
+        var count = 0
+        var last: StreamID?
+        for (id, length) in streamLengths where stream.map({ $0 < id }) ?? true {
+            (last, count) = (id, count + length)
+            if count >= events { break }
+        }
+        return last.map { StreamRange(after: stream, through: $0) }
+    }
+
+    package func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
+        streamLengths.filter { range.contains($0.0) }.flatMap { readNow($0.0) }
+    }
+}

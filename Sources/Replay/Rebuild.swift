@@ -1,0 +1,151 @@
+import Appointments
+package import EventStore
+package import Projections
+
+/// Makes a set of the view's tables anew from the events, beside the live one.
+///
+/// Streams are read range by range in the order of their ids, folded beside each other, and written in that order, so
+/// each row is written once and memory does not grow with their number. Each write keeps the mark of its last stream:
+/// a rebuild that was killed goes on behind it. An event that can't be folded stops it. It has nothing to publish with.
+package struct Rebuild: Sendable {
+    private let scan: any StreamScan
+    private let feed: any EventFeed
+    private let sets: any ViewSets
+    private let people: PersonResolver
+    private let projection: Projection
+    private let sizes: Sizes
+    private let progress: @Sendable (RebuildProgress) -> Void
+
+    /// How much is in hand at once.
+    package struct Sizes: Sendable {
+        /// Events of a range of streams.
+        package var rangeEvents = 4000
+        /// Ranges that are read and folded beside each other, and kept until it is their turn to be written.
+        package var ranges = 4
+        /// Rows of one write.
+        package var rows = 8000
+        /// Events of one step when the set is brought up.
+        package var stepEvents = 1000
+
+        package init() {}
+    }
+
+    package init(
+        scan: any StreamScan, feed: any EventFeed, sets: any ViewSets, people: PersonResolver,
+        projection: Projection = .appointments, sizes: Sizes = Sizes(),
+        progress: @escaping @Sendable (RebuildProgress) -> Void = { _ in }
+    ) {
+        (self.scan, self.feed, self.sets, self.people) = (scan, feed, sets, people)
+        (self.projection, self.sizes, self.progress) = (projection, sizes, progress)
+    }
+
+    /// Fills a set, or goes on where the last run was stopped, and brings it up to the head.
+    ///
+    /// - Throws: `unavailable`; `corrupt`, naming the event, when one can't be folded; `invalid` for a name that is none.
+    package func build(_ name: String, now: Timestamp) async throws(EventStoreError) {
+        let head = try await feed.head()
+        let set = try await sets.begin(name, of: projection.name, head: head, now: now)
+        if set.position == nil {
+            let filled = try await fill(set)
+            progress(RebuildProgress(.indexing, events: filled.events, of: max(head, filled.events)))
+            try await sets.seal(filled)
+        }
+        try await catchUp(name)
+    }
+
+    /// Brings a set up to the head.
+    ///
+    /// - Throws: as `build`.
+    package func catchUp(_ name: String) async throws(EventStoreError) {
+        var count = 0
+        while true {
+            let step = try await sets.follow(name, with: projection, limit: sizes.stepEvents)
+            if step == 0 { return }
+            count += step
+            progress(RebuildProgress(.catchingUp, events: count, of: count))
+        }
+    }
+
+    /// Brings the set up and puts it in the place of the live one.
+    ///
+    /// - Returns: `swapped` or `uncovered`.
+    /// - Throws: as `build`.
+    package func swap(
+        _ name: String, keepingAs kept: String?, coversAll: Bool, now: Timestamp
+    ) async throws(EventStoreError) -> SwapOutcome {
+        while true {
+            try await catchUp(name)
+            let outcome = try await sets.swap(
+                name, with: projection, keepingAs: kept, coversAll: coversAll, now: now)
+            if outcome != .behind { return outcome }
+        }
+    }
+
+    // MARK: Filling
+
+    private struct Part: Sendable {
+        let through: StreamID
+        let events: Int
+        let rows: [AppointmentRow]
+    }
+
+    private func fill(_ begun: ViewSet) async throws(EventStoreError) -> ViewSet {
+        let head = try await feed.head()
+        var set = begun
+        var after = begun.through
+        var waiting: (rows: [AppointmentRow], events: Int, through: StreamID?) = ([], 0, nil)
+        try await inOrder(ahead: sizes.ranges) { () throws(EventStoreError) in
+            let range = try await scan.range(after: after, events: sizes.rangeEvents)
+            if let range { after = range.through }
+            return range
+        } work: { range throws(EventStoreError) in
+            try await fold(range)
+        } take: { (part: Part) throws(EventStoreError) in
+            waiting.rows += part.rows
+            (waiting.events, waiting.through) = (waiting.events + part.events, part.through)
+            guard waiting.rows.count >= sizes.rows else { return }
+            set = try await sets.fill(set, with: waiting.rows, through: part.through, events: waiting.events)
+            waiting = ([], 0, nil)
+            progress(RebuildProgress(.folding, events: set.events, of: head, at: set.through))
+        }
+        guard let through = waiting.through else { return set }
+        return try await sets.fill(set, with: waiting.rows, through: through, events: waiting.events)
+    }
+
+    private func fold(_ range: StreamRange) async throws(EventStoreError) -> Part {
+        let events = try await scan.events(in: range)
+        let insured = try await people.insured(ofAll: events)
+        var rows: [AppointmentRow] = []
+        rows.reserveCapacity(events.count / 4)
+        var row: AppointmentRow?
+        for event in events {
+            if let whole = row, whole.appointment.stream != event.stream {
+                rows.append(whole)
+                row = nil
+            }
+            row = try projection.next(event, onto: row, insured: insured[event.stream])
+        }
+        if let row { rows.append(row) }
+        return Part(through: range.through, events: events.count, rows: rows)
+    }
+}
+
+/// How far a rebuild has come.
+package struct RebuildProgress: Equatable, Sendable {
+    package let phase: Phase
+    package let events: Int
+    package let total: Int
+    /// The last stream that was written.
+    package let stream: StreamID?
+
+    /// What a rebuild does, one after the other.
+    package enum Phase: String, Sendable {
+        case folding
+        case indexing
+        case catchingUp = "catching up"
+    }
+
+    package init(_ phase: Phase, events: Int, of total: Int, at stream: StreamID? = nil) {
+        (self.phase, self.events, self.total, self.stream) = (phase, events, total, stream)
+    }
+}

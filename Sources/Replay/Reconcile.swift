@@ -1,0 +1,139 @@
+package import Appointments
+package import EventStore
+package import Projections
+
+/// Compares what the store's events make with copies of it, by one digest an appointment, and looks closer where two
+/// digests differ.
+package struct Reconcile: Sendable {
+    private let scan: any StreamScan
+    private let copies: [Copy]
+    private let people: PersonResolver
+    private let rangeEvents: Int
+
+    /// Rows that are to be what the events make: the view, or the view of a mirror.
+    package struct Copy: Sendable {
+        package let name: String
+        package let rows: any RowScan
+
+        package init(_ name: String, _ rows: any RowScan) { (self.name, self.rows) = (name, rows) }
+    }
+
+    package init(scan: any StreamScan, copies: [Copy], people: PersonResolver, rangeEvents: Int = 4000) {
+        (self.scan, self.copies, self.people, self.rangeEvents) = (scan, copies, people, rangeEvents)
+    }
+
+    /// An appointment whose digests differ.
+    package struct Difference: Sendable {
+        package let appointment: AppointmentID
+        package let copy: String
+        /// What the events make; nil for an appointment without events.
+        package let store: AppointmentRow?
+        /// What the copy has; nil where it has nothing.
+        package let held: AppointmentRow?
+    }
+
+    /// What was compared and found.
+    package struct Report: Sendable {
+        package var appointments = 0
+        package var differences = 0
+        /// The digest of all of the store's digests, in the order of ids.
+        package var digest = Hash(of: [])
+    }
+
+    private struct Part: Sendable {
+        let store: [AppointmentRow]
+        let copies: [[AppointmentRow]]
+    }
+
+    /// Compares all appointments and gives each difference to `body`, in the order of ids.
+    ///
+    /// - Throws: `unavailable`; `corrupt`, naming it, for an event or a row that can't be read: `ledger verify` finds
+    ///   them all.
+    package func run(
+        progress: @Sendable (Int) -> Void = { _ in }, _ body: (Difference) throws(EventStoreError) -> Void
+    ) async throws(EventStoreError) -> Report {
+        var report = Report()
+        var after: StreamID?
+        var isOver = false
+        try await inOrder(ahead: 4) { () throws(EventStoreError) in
+            if isOver { return nil }
+            guard let range = try await scan.range(after: after, events: rangeEvents) else {
+                isOver = true
+                return .rest(after: after)
+            }
+            after = range.through
+            return range
+        } work: { (range: StreamRange) throws(EventStoreError) in
+            try await read(range)
+        } take: { (part: Part) throws(EventStoreError) in
+            for (copy, rows) in zip(copies, part.copies) {
+                for difference in Self.differences(part.store, rows, copy.name) {
+                    if try await isNewer(difference) { continue }
+                    report.differences += 1
+                    try body(difference)
+                }
+            }
+            for row in part.store { report.digest = Hash(of: report.digest.bytes + row.digest.bytes) }
+            report.appointments += part.store.count
+            progress(report.appointments)
+        }
+        return report
+    }
+
+    private func read(_ range: StreamRange) async throws(EventStoreError) -> Part {
+        // Copies first: what moves in between is ahead in the store, and looked at once more below.
+        var held: [[AppointmentRow]] = []
+        for copy in copies { held.append(try await copy.rows.rows(in: range)) }
+        let rows = try await fold(range)
+        for index in copies.indices where held[index] != rows {
+            held[index] = try await copies[index].rows.rows(in: range)
+        }
+        return Part(store: rows, copies: held)
+    }
+
+    private func fold(_ range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        let events = try await scan.events(in: range)
+        let insured = try await people.insured(ofAll: events)
+        var rows: [AppointmentRow] = []
+        for event in events {
+            let isNext = rows.last?.appointment.stream == event.stream
+            let row = try Projection.appointments.next(
+                event, onto: isNext ? rows.last : nil, insured: insured[event.stream])
+            guard let row else { continue }
+            if isNext { rows[rows.count - 1] = row } else { rows.append(row) }
+        }
+        return rows
+    }
+
+    /// Whether a copy only holds an event that was appended after the store was read.
+    private func isNewer(_ difference: Difference) async throws(EventStoreError) -> Bool {
+        guard let held = difference.held, held.version > difference.store?.version ?? 0 else { return false }
+        return try await fold(.only(held.appointment.stream)).first?.digest == held.digest
+    }
+
+    private static func differences(
+        _ store: [AppointmentRow], _ held: [AppointmentRow], _ copy: String
+    ) -> [Difference] {
+        if store == held { return [] }
+        let ours = Dictionary(uniqueKeysWithValues: store.map { ($0.appointment, $0) })
+        let theirs = Dictionary(uniqueKeysWithValues: held.map { ($0.appointment, $0) })
+        return Set(ours.keys).union(theirs.keys).sorted().compactMap { id in
+            let (our, their) = (ours[id], theirs[id])
+            if our?.digest == their?.digest { return nil }
+            return Difference(appointment: id, copy: copy, store: our, held: their)
+        }
+    }
+}
+
+extension AppointmentRow {
+    /// A digest of everything in the row.
+    package var digest: Hash {
+        var writer = JSONWriter(reservingCapacity: 512)
+        writer.array { writer in
+            for field in fields(showing: .whole) {
+                if let value = field.value { writer.string(value) } else { writer.null() }
+            }
+        }
+        return Hash(of: [UInt8](appointment.description.utf8) + writer.bytes)
+    }
+}

@@ -1,0 +1,89 @@
+import Appointments
+package import EventStore
+import Foundation
+import GRDB
+package import Projections
+
+extension SQLiteViewSets {
+    package func compare(_ name: String, limit: Int) async throws(EventStoreError) -> SetComparison {
+        try await file.scan { database in
+            guard let set = try Self.set(name, in: database), let position = set.position else {
+                throw ViewSet.unknown(name)
+            }
+            let moving = try database.rows("SELECT DISTINCT stream FROM events WHERE position > ?", [position]) {
+                AppointmentID(try $0.identifier(0))
+            }
+            var comparison = Comparison(
+                table: Self.table(name), moving: Set(moving), limit: limit, database: database)
+            return try comparison.run()
+        }
+    }
+}
+
+extension SQLiteViews: RowScan {
+    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        try await file.scan { database in
+            try database.rows(
+                """
+                SELECT \(Self.columns) FROM appointments WHERE appointment > ? AND appointment <= ?
+                ORDER BY appointment
+                """, [range.after?.id.blob ?? Data(), range.through.id.blob], Self.row)
+        }
+    }
+}
+
+/// The rows of two tables beside each other, both in the order of ids.
+private struct Comparison {
+    let table: String
+    let moving: Set<AppointmentID>
+    let limit: Int
+    let database: Database
+    var found = SetComparison()
+
+    /// Every column but the id. NULL is equal to NULL.
+    private static let differs = SQLiteViews.columns.split(separator: ", ").dropFirst()
+        .map { "other.\($0) IS NOT live.\($0)" }.joined(separator: " OR ")
+
+    mutating func run() throws -> SetComparison {
+        let rows = try database.row("SELECT count(*) FROM \(table)") { $0[0] as Int } ?? 0
+        try collect(
+            .added,
+            """
+            SELECT other.appointment FROM \(table) AS other LEFT JOIN appointments AS live USING (appointment)
+            WHERE live.appointment IS NULL
+            """)
+        try collect(
+            .missing,
+            """
+            SELECT live.appointment FROM appointments AS live LEFT JOIN \(table) AS other USING (appointment)
+            WHERE other.appointment IS NULL
+            """)
+        try collect(
+            .changed,
+            """
+            SELECT other.appointment FROM \(table) AS other JOIN appointments AS live USING (appointment)
+            WHERE \(Self.differs)
+            """)
+        found.equal = rows - (found.counts[.added] ?? 0) - (found.counts[.changed] ?? 0)
+        return found
+    }
+
+    private mutating func collect(_ kind: RowDifference.Kind, _ sql: String) throws {
+        // The order of the outer table, so that the first ones are the same each time.
+        let cursor = try Row.fetchCursor(database, sql: sql + " ORDER BY 1")
+        while let row = try cursor.next() {
+            guard let bytes = try row.withUnsafeData(atIndex: 0, { $0.map(Array.init) }),
+                let id = Identifier(bytes: bytes).map(AppointmentID.init(_:))
+            else {
+                // An id that no program writes: no row of a rebuild has it.
+                found.counts[kind, default: 0] += 1
+                continue
+            }
+            if moving.contains(id) { continue }
+            // A live row that can't be read is a difference like any other.
+            let live = try? SQLiteViews.row(id, in: database)
+            let rebuilt = try SQLiteViews.row(id, of: table, in: database)
+            found.add(RowDifference(kind, id, live: live, rebuilt: rebuilt), limit: limit)
+        }
+    }
+}

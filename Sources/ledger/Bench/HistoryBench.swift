@@ -1,0 +1,114 @@
+import Appointments
+import EventStore
+import Foundation
+import Handlers
+import Projections
+import Replay
+import SQLiteEngine
+
+/// Measures what goes through the whole history: rebuild, verify and replay.
+struct HistoryBench {
+    let directory: String
+    let events: Int
+
+    /// Four events an appointment, one person for every five appointments.
+    private func fill() async throws -> (file: SQLiteFile, people: PersonResolver, keys: KeyRing) {
+        let file = try SQLiteFile(path: directory + "/history.sqlite")
+        let store = SQLiteEventStore(file)
+        let keys = try KeyRing(master: Machine.random(32))
+        let subjects = SQLiteSubjectDirectory(file)
+        let appointments = events / 4
+        let persons = try await persons(min(max(appointments / 5, 1), 100_000), keys, subjects)
+        _ = try await Measurement.run("fill", clients: 256, operations: appointments) { index in
+            try await Self.live(index, person: persons[index % persons.count], in: store)
+        }
+        return (file, PersonResolver(directory: subjects, keys: keys), keys)
+    }
+
+    /// The three views anew, then a comparison with the live ones.
+    func rebuild() async throws {
+        let (file, people, keys) = try await fill()
+        let store = SQLiteEventStore(file)
+        let sets = SQLiteViewSets(file, keys: keys)
+        let rebuild = Rebuild(scan: store, feed: store, sets: sets, people: people)
+        try await measure("rebuild") { try await rebuild.build(ViewSet.next, now: Machine.now()) }
+        try await measure("rebuild-compare") {
+            let found = try await sets.compare(ViewSet.next, limit: 10)
+            guard found.differences == 0 else { throw BenchError("the rebuilt view differs from the live one") }
+        }
+        try await measure("rebuild-swap") {
+            let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: Machine.now())
+            guard outcome == .swapped(position: events / 4 * 4) else { throw BenchError("the swap did not happen") }
+        }
+    }
+
+    /// Every hash, place and link of the chain; then the view as well.
+    func verify() async throws {
+        let (file, people, _) = try await fill()
+        let store = SQLiteEventStore(file)
+        for (name, parts) in [("verify-chain", [Finding.Part.chain]), ("verify", Finding.Part.allCases)] {
+            try await measure(name) {
+                let verify = Verify(
+                    feed: store, store: store, views: SQLiteViews(file), people: people, parts: Set(parts))
+                guard try await verify.run().isClean else { throw BenchError("the ledger does not verify") }
+            }
+        }
+    }
+
+    private func measure(_ name: String, _ body: () async throws -> Void) async throws {
+        let start = ContinuousClock.now
+        try await body()
+        let seconds = start.duration(to: .now) / .seconds(1)
+        Measurement(name: name, clients: 1, events: events / 4 * 4, seconds: seconds, latencies: []).report()
+    }
+}
+
+// MARK: - Workload
+
+extension HistoryBench {
+    private struct Person: Sendable {
+        let digits: String
+        let key: SubjectKey
+    }
+
+    private func persons(
+        _ count: Int, _ keys: KeyRing, _ directory: SQLiteSubjectDirectory
+    ) async throws -> [Person] {
+        try await withThrowingTaskGroup(of: Person.self) { group in
+            for number in 0..<count {
+                group.addTask {
+                    let digits = String(String(100_000 + number).suffix(5))
+                    let name = PersonName(country: "PE", insured: digits)
+                    let subject = try keys.newSubject(
+                        name, id: .version4(random: (.random(in: 0 ... .max), UInt64(number))),
+                        key: Machine.random(32), nonce: Machine.random(12))
+                    return Person(digits: digits, key: try keys.key(of: try await directory.add(subject)))
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
+    /// Appends the whole life of an appointment at once.
+    private static func live(_ index: Int, person: Person, in store: SQLiteEventStore) async throws {
+        let now = Machine.now()
+        let stream = AppointmentID(at: now, random: (.random(in: 0 ... .max), .random(in: 0 ... .max))).stream
+        guard let schedule = ScheduleID(Int64(index + 1)) else { preconditionFailure("small numbers are ids") }
+        let sealed = try SealedField(
+            person.digits, field: "insured", key: person.key, stream: stream, version: 1, type: "requested",
+            nonce: Machine.random(12))
+        let slot = Slot(schedule: schedule, center: 1, specialty: 2, medic: 3, date: now)
+        let facts: [AppointmentEvent] = [
+            .requested(Requested(schedule: schedule, country: .peru)), .routed(Routed(topic: "appointments-pe")),
+            .countryProcessed(CountryProcessed(slot: slot, booking: stream.id)), .completed,
+        ]
+        let events = facts.enumerated().map { version, fact in
+            let context = EventContext(
+                at: now.adding(milliseconds: Int64(version)), country: .peru, actor: "bench",
+                correlation: stream.id.description, causation: nil)
+            let id = NewEvent.derivedID(stream, version: version + 1, type: fact.type.rawValue)
+            return NewEvent(fact, id: id, context: context, personal: version == 0 ? [sealed] : [])
+        }
+        _ = try await store.append(events, to: stream, expecting: .empty)
+    }
+}

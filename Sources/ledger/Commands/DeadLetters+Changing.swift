@@ -1,0 +1,177 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Glibc
+import Handlers
+import Logging
+import Projections
+import SQLiteEngine
+
+extension DeadLettersCommand {
+    struct Redrive: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Puts dead letters back into their queues, and folds or routes parked appointments again.",
+            discussion: """
+                A letter goes back as if it had never been received. Safe to run twice at once: each letter is moved by \
+                one of them, and a parked event that was taken in meanwhile is passed over.
+
+                EXAMPLES
+                  ledger dlq redrive 17 18
+                  ledger dlq redrive --queue appointments-pe --limit 50 --rate 10
+                  ledger dlq redrive --parked
+                  ledger dlq redrive --all
+                """)
+
+        @Argument(help: "The ids, as `list` shows them.") var ids: [String] = []
+        @Option(help: "All letters of this queue.", transform: Reading.queue) var queue: QueueName?
+        @Flag(help: "All letters.") var all = false
+        @Flag(help: "All parked appointments.") var parked = false
+        @Option(help: "At most so many letters; without it as many as there are.") var limit: Int?
+        @Option(help: "At most so many letters a second.") var rate = 1000
+        @OptionGroup var options: SharedOptions
+
+        func validate() throws {
+            guard [!ids.isEmpty, all, parked, queue != nil].count(where: { $0 }) == 1 else {
+                throw ValidationError("name letters, or a --queue, or --parked, or --all")
+            }
+            if let limit { try requireLetterLimit(limit) }
+            if limit != nil, !ids.isEmpty || parked { throw ValidationError("--limit goes with --queue or --all") }
+            guard (1...100_000).contains(rate) else { throw ValidationError("--rate is 1 to 100000") }
+        }
+
+        func run() async throws {
+            let ledger = try await options.open()
+            if parked { return try await redrive(try await ledger.parked(), ledger) }
+            let places = ids.compactMap(ParkedPlace.init)
+            if !places.isEmpty {
+                guard places.count == ids.count else { throw Refusal("name letters or parked events, not both at once") }
+                var found: [(ProjectionName, ParkedEvent)] = []
+                for place in places { found += try await ledger.parked(at: place) }
+                return try await redrive(found, ledger)
+            }
+            guard ids.isEmpty else {
+                let count = try await ledger.messaging.redrive(ids)
+                report("ledger: \(count) of \(ids.count) letters are in their queues again; `ledger stats` shows them")
+                if count < ids.count { throw ExitCode(3) }
+                return
+            }
+            // A letter that dies again meanwhile is left: it is newer than the command.
+            let start = Machine.now()
+            let share = max(rate / 4, 1)
+            var count = 0
+            while count < limit ?? .max {
+                let page = try await ledger.messaging.list(queue, limit: min((limit ?? .max) - count, share))
+                let chosen = page.filter { $0.deadAt <= start }.map(\.id)
+                if chosen.isEmpty { break }
+                count += try await ledger.messaging.redrive(chosen)
+                if chosen.count == share { try await Task.sleep(for: .seconds(Double(share) / Double(rate))) }
+            }
+            report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
+        }
+
+        private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: Embedded) async throws {
+            var left = 0
+            for (name, event) in parked {
+                guard let still = try await ledger.retry(event.appointment, of: name) else { continue }
+                left += 1
+                report("ledger: \(name) still parks \(still.appointment)@\(still.version): \(still.reason)")
+            }
+            report("ledger: \(parked.count - left) of \(parked.count) go on; `ledger dlq list` shows the others")
+            if left > 0 { throw ExitCode(3) }
+        }
+    }
+
+    struct Discard: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Gives a letter or a parked event up: its appointment ends as failed, with your name and reason.",
+            discussion: """
+                That is for ever: it asks on a terminal, and needs --yes elsewhere.
+
+                EXAMPLES
+                  ledger dlq discard 17 --reason 'asked twice by mistake'
+                  ledger dlq discard 01a20eb6-7f19-7b9d-981d-8314088a3df2@3 --reason 'made by a test' --yes
+                """)
+
+        @Argument(help: "The id, as `list` shows it.") var id: String
+        @Option(help: "Why, for those who read the history; without personal data.") var reason: String
+        @OptionGroup var consent: ConsentOptions
+        @OptionGroup var options: SharedOptions
+
+        func validate() throws {
+            guard (1...500).contains(reason.utf8.count),
+                !reason.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            else { throw ValidationError("--reason is 1 to 500 bytes without control characters") }
+        }
+
+        func run() async throws {
+            let ledger = try await options.open()
+            if let place = ParkedPlace(id) {
+                let parked = try await ledger.parked(at: place)
+                try consent.ask("appointment \(place.appointment) will end as failed, for ever")
+                try await giveUp(place.appointment, ledger)
+                for (name, _) in parked { _ = try await ledger.retry(place.appointment, of: name) }
+                return report("ledger: `ledger dlq list` shows what is left, `ledger history` the end")
+            }
+            let letter = try await ledger.letter(id)
+            try consent.ask("letter \(id) will be dropped and its appointment end as failed, for ever")
+            if let appointment = letter.appointment { try await giveUp(appointment, ledger) }
+            _ = try await ledger.messaging.remove(id)
+            report("ledger: letter \(id) is gone; `ledger dlq list` shows what is left")
+        }
+
+        private func giveUp(_ appointment: AppointmentID, _ ledger: Embedded) async throws {
+            switch try await ledger.performer.run(GiveUp(appointment, actor: Operator.name, message: reason)) {
+            case .done, .accepted: report("ledger: appointment \(appointment) ended as failed")
+            case .refused(let rejection): report("ledger: appointment \(appointment) stays as it is: \(rejection)")
+            case .failed(let reason): throw Refusal(reason)
+            }
+        }
+    }
+}
+
+/// How a parked event is named: `APPOINTMENT@VERSION`.
+struct ParkedPlace {
+    let appointment: AppointmentID
+    let version: Int
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, let appointment = AppointmentID(parts[0]), let version = Int(parts[1]) else {
+            return nil
+        }
+        (self.appointment, self.version) = (appointment, version)
+    }
+}
+
+extension Embedded {
+    /// The first parked event of each appointment that a consumer has parked.
+    func parked() async throws(EventStoreError) -> [(ProjectionName, ParkedEvent)] {
+        var all: [(ProjectionName, ParkedEvent)] = []
+        for name in ProjectionsCommand.known {
+            for event in try await views.parked(by: name) { all.append((name, event)) }
+        }
+        return all
+    }
+
+    /// The parked events that a name means, by those who park them.
+    func parked(at place: ParkedPlace) async throws -> [(ProjectionName, ParkedEvent)] {
+        let found = try await parked().filter {
+            $0.1.appointment == place.appointment && $0.1.version == place.version
+        }
+        if found.isEmpty {
+            throw Refusal("\(place.appointment)@\(place.version) is not parked: `ledger dlq list` shows what is")
+        }
+        return found
+    }
+
+    /// Lets a consumer try a parked appointment again; gives what parks it still.
+    func retry(_ appointment: AppointmentID, of name: ProjectionName) async throws(EventStoreError) -> ParkedEvent? {
+        if name == ProjectionRunner.projection {
+            return try await ProjectionRunner(feed: store, store: store, views: views, people: people)
+                .retry(appointment, now: Machine.now())
+        }
+        return try await RouterPump(
+            feed: store, checkpoints: views, performer: performer, logger: Logger(label: "ledger")
+        ).retry(appointment)
+    }
+}

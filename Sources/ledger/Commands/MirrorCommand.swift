@@ -1,0 +1,130 @@
+import ArgumentParser
+import EventStore
+import Handlers
+import Logging
+import PostgresEngine
+import Projections
+import SQLiteEngine
+import ServiceLifecycle
+import UnixSignals
+
+/// `ledger mirror`: the copy in PostgreSQL that auditors query.
+struct MirrorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mirror", abstract: "Keeps, shows and fills the ledger's mirror in PostgreSQL.",
+        discussion: """
+            The mirror is the database that RDS_URL_LEDGER names, or RDS_HOST_LEDGER and its companions. Make its \
+            tables first, with `ledger migrate up`.
+
+            EXAMPLES
+              ledger mirror run
+              ledger mirror status
+              ledger mirror backfill
+            """,
+        subcommands: [Run.self, Status.self, Backfill.self])
+
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keeps the mirror up to the ledger until it is interrupted; `serve --mirror` does the same.",
+            discussion: """
+                It may run beside a server, and twice: whoever is slower writes nothing.
+
+                EXAMPLE
+                  ledger mirror run --data /var/lib/ledger
+                """)
+
+        @OptionGroup var options: SharedOptions
+
+        func run() async throws {
+            let ledger = try await options.open()
+            let logger = Logs.start("ledger", level: options.logLevel)
+            let mirror = try ledger.requireMirror()
+            try await mirror.check()
+            logger.notice("mirroring", metadata: ["to": "\(mirror.summary)"])
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [.init(service: MirrorLoop(ledger: ledger, mirror: mirror, logger: logger))],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+            try await group.run()
+        }
+    }
+
+    struct Status: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows how far the mirror has come; exits with 3 when it is behind or keeps conflicts.",
+            discussion: """
+                EXAMPLE
+                  ledger mirror status --format json
+                """)
+
+        @OptionGroup var options: SharedOptions
+
+        func run() async throws {
+            let ledger = try await options.open()
+            let mirror = try ledger.requireMirror()
+            let status = try await MirrorStatus.read(mirror.probe, following: ledger.store, now: Machine.now())
+            guard let progress = status.progress else {
+                throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
+            }
+            var printer = options.printer([
+                "answers", "position", "checkpoint", "lag", "lagSeconds", "conflicts",
+            ])
+            try printer.row { writer in writer.object { $0.members(of: status) } }
+            try printer.finish()
+            if progress.lag > 0 || progress.conflicts > 0 { throw ExitCode(3) }
+        }
+    }
+
+    struct Backfill: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes in all that the ledger holds and the mirror does not, from the first event on.",
+            discussion: """
+                What the mirror has already is compared with the ledger and passed over. An empty mirror is filled \
+                without the indexes of readers, which are built at the end.
+
+                EXAMPLE
+                  ledger mirror backfill
+                """)
+
+        @OptionGroup var options: SharedOptions
+
+        func run() async throws {
+            let ledger = try await options.open()
+            let mirror = try ledger.requireMirror()
+            try await mirror.check()
+            let head = try await ledger.store.head()
+            let progress = Progress()
+            let before = try await mirror.worker.state()
+            try await mirror.worker.fill { () async throws(EventStoreError) in
+                try await ledger.runner(into: mirror).backfill(now: Machine.now(), limit: MirrorPump.batch) {
+                    progress.show($0, of: head)
+                }
+            }
+            progress.clear()
+            let after = try await mirror.worker.state()
+            report(
+                """
+                ledger: \(after.position - before.position) events of \(head) were taken in; \
+                `ledger mirror status` shows the mirror, `ledger verify --mirror` compares it
+                """)
+        }
+    }
+}
+
+/// The mirror's worker as something that runs until the program is told to stop.
+private struct MirrorLoop: Service {
+    let ledger: Embedded
+    let mirror: Mirror
+    let logger: Logger
+
+    func run() async throws {
+        let stop = Stop(alarm: .real)
+        let pump = MirrorPump(
+            runner: ledger.runner(into: mirror), mirror: mirror.worker, now: Machine.now, logger: logger)
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await pump.run(until: stop, appended: ledger.file.appended)
+        } onCancelOrGracefulShutdown: {
+            stop.request()
+        }
+    }
+}

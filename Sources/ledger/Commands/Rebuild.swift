@@ -1,0 +1,141 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Projections
+import Replay
+import SQLiteEngine
+
+/// `ledger rebuild`: the views anew from the events.
+struct RebuildCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebuild",
+        abstract: "Makes the views anew from the events, compares them with the live ones, and puts them in place.",
+        discussion: """
+            The new tables are written beside the live ones; a server on the same directory goes on. Every row that \
+            differs is printed with the events that explain it, then both sets change places in one transaction. \
+            The views insured, status and country are lists of one table, so they are rebuilt together. A rebuild that \
+            was killed goes on where it was when the command is given again.
+
+            EXAMPLES
+              ledger rebuild --dry-run
+              ledger rebuild --keep-old
+              ledger rebuild --rollback
+            """)
+
+    /// What can be rebuilt. All are lists of one table.
+    enum View: String, CaseIterable, ExpressibleByArgument { case appointments, insured, status, country }
+
+    @Argument(help: "The views to rebuild; all unless named.") var view: [View] = []
+    @Flag(help: "Build and compare, change nothing.") var dryRun = false
+    @Flag(help: "Keep the old tables beside the live ones, for --rollback.") var keepOld = false
+    @Flag(help: "Put the tables back that --keep-old has kept, brought up to the last event.") var rollback = false
+    @Flag(help: "Begin again, though a rebuild was stopped half-way.") var anew = false
+    @Flag(help: "Put the new tables in place though the live ones have rows that no event explains.")
+    var dropUnexplained = false
+    @OptionGroup var consent: ConsentOptions
+    @OptionGroup var person: PersonOptions
+    @OptionGroup var options: SharedOptions
+
+    func validate() throws {
+        if rollback, dryRun || keepOld || anew || dropUnexplained {
+            throw ValidationError("--rollback goes with no other option of a rebuild")
+        }
+        if dryRun, keepOld { throw ValidationError("--dry-run puts nothing in place that --keep-old could keep") }
+    }
+
+    func run() async throws {
+        let ledger = try await options.open()
+        if rollback { return try await putBack(ledger) }
+        if anew { _ = try await ledger.viewSets.drop(ViewSet.next) }
+        let progress = Progress()
+        let rebuild = ledger.rebuild { progress.show($0) }
+        try await rebuild.build(ViewSet.next, now: Machine.now())
+        progress.clear()
+        let found = try await ledger.viewSets.compare(ViewSet.next, limit: 1000)
+        try await Self.show(found, ledger, options, person.display)
+        let summary = RebuildCommand.summary(of: found)
+        if dryRun {
+            _ = try await ledger.viewSets.drop(ViewSet.next)
+            return report("ledger: \(summary); nothing was changed")
+        }
+        if dropUnexplained, let lost = found.counts[.missing] {
+            try consent.ask("\(lost) rows that no event explains will be dropped")
+        }
+        let kept = keepOld ? ViewSet.kept : nil
+        switch try await rebuild.swap(
+            ViewSet.next, keepingAs: kept, coversAll: !dropUnexplained, now: Machine.now())
+        {
+        case .swapped(let position):
+            report("ledger: \(summary); the new tables are live, up to position \(position)")
+            report("ledger: `ledger verify --views` shows that they hold" + (keepOld ? "; --rollback undoes it" : ""))
+        case .uncovered(let rows):
+            report(
+                """
+                ledger: \(summary); \(rows) rows of the live view have no events: nothing was changed. Look whether \
+                events were lost (`ledger verify`); if not, add --drop-unexplained
+                """)
+            throw ExitCode(3)
+        case .behind: preconditionFailure("a swap that is behind is tried again")
+        }
+    }
+
+    private func putBack(_ ledger: Embedded) async throws {
+        guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewSet.kept }) else {
+            throw Refusal("no old tables were kept: `ledger rebuild --keep-old` keeps them")
+        }
+        let outcome = try await ledger.rebuild { _ in }.swap(
+            ViewSet.kept, keepingAs: ViewSet.kept, coversAll: false, now: Machine.now())
+        guard case .swapped(let position) = outcome else { preconditionFailure("this swap covers what it covers") }
+        report("ledger: the old tables are live again, up to position \(position)")
+        report("ledger: `ledger verify --views` shows whether they hold; --rollback once more undoes it")
+    }
+
+    /// Prints the rows that differ, field by field, with the events that explain them.
+    static func show(
+        _ found: SetComparison, _ ledger: Embedded, _ options: SharedOptions, _ person: PersonDisplay
+    ) async throws {
+        var printer = options.printer(["kind", "appointmentId", "field", "live", "rebuilt", "position", "type"])
+        for difference in found.first {
+            let history = try await History.read(
+                difference.appointment, from: ledger.store,
+                insured: difference.rebuilt?.insured ?? difference.live?.insured)
+            let explanation = try history.map { try Explanation($0, showing: person) }
+            let changes = AppointmentRow.changes(
+                from: difference.live, to: difference.rebuilt, showing: person)
+            for change in changes {
+                try printer.row { $0.change(change, of: difference, explanation?.event(of: change.name)) }
+            }
+        }
+        try printer.finish()
+    }
+
+    static func summary(of found: SetComparison) -> String {
+        let counts = RowDifference.Kind.allCases.map { "\(found.counts[$0] ?? 0) \($0.rawValue)" }
+        return "\(found.equal) rows equal, \(counts.joined(separator: ", "))"
+    }
+}
+
+extension Embedded {
+    /// A rebuild of the appointments view.
+    func rebuild(
+        with projection: Projection = .appointments, progress: @escaping @Sendable (RebuildProgress) -> Void
+    ) -> Rebuild {
+        Rebuild(
+            scan: store, feed: store, sets: viewSets, people: people, projection: projection, progress: progress)
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func change(_ change: FieldChange, of difference: RowDifference, _ event: HistoryItem?) {
+        object {
+            $0.member("kind", difference.kind.rawValue)
+            $0.member("appointmentId", difference.appointment.description)
+            $0.member("field", change.name)
+            $0.member("live", change.old)
+            $0.member("rebuilt", change.new)
+            $0.member("version", event?.version)
+            $0.member("position", event?.position)
+            $0.member("type", event?.type)
+        }
+    }
+}

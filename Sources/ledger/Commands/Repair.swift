@@ -1,0 +1,144 @@
+import Appointments
+import ArgumentParser
+import EventStore
+import Projections
+import Replay
+import SQLiteEngine
+
+/// `ledger repair`: mends what is derived.
+struct RepairCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair",
+        abstract: "Folds view rows again that are not what their events make, and takes in what the view has missed.",
+        discussion: """
+            Verifies first and prints what it will do about each finding; then it asks on a terminal, and needs --yes \
+            elsewhere. Events are never touched: what is wrong with them is shown as `none`, and only a backup helps.
+
+            EXAMPLES
+              ledger repair --dry-run
+              ledger repair --yes
+            """)
+
+    @Flag(help: "Say what would be done, change nothing.") var dryRun = false
+    @OptionGroup var consent: ConsentOptions
+    @OptionGroup var options: SharedOptions
+
+    func run() async throws {
+        let ledger = try await options.open()
+        let repair = Repair(
+            feed: ledger.store, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
+            people: ledger.people)
+        let progress = Progress()
+        let found = try await ledger.verify(progress: progress).run()
+        progress.clear()
+        let plan = try await repair.plan(for: found)
+        try show(plan)
+        let others = plan.count(.none)
+        if plan.isEmpty {
+            report("ledger: there is nothing to mend" + (others > 0 ? "; \(others) findings concern events" : ""))
+            if others > 0 { throw ExitCode(2) }
+            return
+        }
+        let what = """
+            \(plan.count(.refold)) rows will be folded again, \(plan.count(.remove)) taken away, and \(plan.behind) \
+            events taken in
+            """
+        if dryRun { return report("ledger: \(what)") }
+        try consent.ask(what)
+        let (mended, failures) = try await repair.carryOut(plan, now: Machine.now())
+        for (appointment, reason) in failures { report("ledger: \(appointment) can't be folded: \(reason)") }
+        let left = try await ledger.verify(progress: progress).run()
+        progress.clear()
+        let more = left.findings.contains { $0.kind.isOfRows && $0.stream != nil } && failures.isEmpty
+        report("ledger: \(mended) rows mended; \(left.findingCount) findings are left; `ledger verify` shows them")
+        if more { report("ledger: there were more than one run takes on: give the command again") }
+        if !left.isClean { throw ExitCode(2) }
+    }
+
+    private func show(_ plan: Repair.Plan) throws {
+        var printer = options.printer(["action", "kind", "appointmentId", "version", "position", "message"])
+        for step in plan.steps {
+            try printer.row { writer in
+                writer.object {
+                    $0.member("action", step.action.rawValue)
+                    $0.member("kind", step.finding.kind.rawValue)
+                    $0.member("appointmentId", step.finding.stream?.appointment.description)
+                    $0.member("version", step.finding.version)
+                    $0.member("position", step.finding.position)
+                    $0.member("message", step.finding.message)
+                }
+            }
+        }
+        try printer.finish()
+    }
+}
+
+/// `ledger reconcile`: store and views side by side.
+struct ReconcileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconcile",
+        abstract: "Compares the store with its views by a digest for each appointment, and shows what differs.",
+        discussion: """
+            For each appointment that differs: the fields, what the events make and what the copy holds, and the event \
+            behind it. The digest at the end covers all appointments: two ledgers with the same one hold the same. \
+            Exit code 0: all agree; 2: they do not.
+
+            EXAMPLES
+              ledger reconcile
+              ledger reconcile --format json
+            """)
+
+    @OptionGroup var person: PersonOptions
+    @OptionGroup var options: SharedOptions
+
+    func run() async throws {
+        let ledger = try await options.open()
+        let progress = Progress()
+        let reconcile = Reconcile(
+            scan: ledger.store, copies: [Reconcile.Copy("views", ledger.views)], people: ledger.people)
+        let all = try await ledger.views.count(RowFilter())
+        var found: [Reconcile.Difference] = []
+        let result = try await reconcile.run(progress: { progress.show($0, of: max(all, $0)) }) { difference in
+            if found.count < 1000 { found.append(difference) }
+        }
+        progress.clear()
+        var printer = options.printer([
+            "copy", "kind", "appointmentId", "field", "store", "held", "position", "type",
+        ])
+        for difference in found { try await show(difference, ledger, &printer) }
+        try printer.finish()
+        report("ledger: \(result.appointments) appointments, digest \(result.digest)")
+        guard result.differences == 0 else {
+            report("ledger: \(result.differences) differ; `ledger repair --dry-run` shows what can be mended")
+            throw ExitCode(2)
+        }
+    }
+
+    private func show(
+        _ difference: Reconcile.Difference, _ ledger: Embedded, _ printer: inout Printer
+    ) async throws {
+        let history = try await History.read(
+            difference.appointment, from: ledger.store, insured: difference.store?.insured)
+        let explanation = try history.map { try Explanation($0, showing: person.display) }
+        let kind = difference.held == nil ? "missing" : difference.store == nil ? "unexplained" : "differs"
+        let changes = AppointmentRow.changes(
+            from: difference.held, to: difference.store, showing: person.display)
+        for change in changes {
+            let event = explanation?.event(of: change.name)
+            try printer.row { writer in
+                writer.object {
+                    $0.member("copy", difference.copy)
+                    $0.member("kind", kind)
+                    $0.member("appointmentId", difference.appointment.description)
+                    $0.member("storeDigest", difference.store?.digest)
+                    $0.member("heldDigest", difference.held?.digest)
+                    $0.member("field", change.name)
+                    $0.member("store", change.new)
+                    $0.member("held", change.old)
+                    $0.member("position", event?.position)
+                    $0.member("type", event?.type)
+                }
+            }
+        }
+    }
+}

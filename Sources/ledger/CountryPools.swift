@@ -1,0 +1,86 @@
+import Appointments
+import EventStore
+import Foundation
+import Handlers
+import Logging
+import PostgresEngine
+
+/// The countries whose clinical database is in PostgreSQL, because the environment names it. The others keep their
+/// slots in the ledger's own file.
+struct CountryPools: Sendable {
+    private let pools: [Country: PostgresPool]
+    /// Sessions that give up soon: whoever asks how the ledger is doing does not wait for a server that is away.
+    private let impatientPools: [Country: PostgresPool]
+
+    /// No country.
+    static let none = CountryPools(pools: [:], impatientPools: [:])
+
+    private init(pools: [Country: PostgresPool], impatientPools: [Country: PostgresPool]) {
+        (self.pools, self.impatientPools) = (pools, impatientPools)
+    }
+
+    /// Those that the variables of an environment name. Two countries with one database share its sessions.
+    ///
+    /// - Throws: `invalid`, with the variable and what to do.
+    static func of(_ environment: [String: String]) throws(EventStoreError) -> CountryPools {
+        var settings: [Country: PostgresSettings] = [:]
+        for country in Country.allCases {
+            settings[country] = try PostgresSettings(.country(country), environment: environment)
+        }
+        return CountryPools(
+            pools: shared(settings) { PostgresPool($0, random: Machine.number) },
+            impatientPools: shared(settings) { settings in
+                var settings = settings
+                (settings.connectMilliseconds, settings.statementMilliseconds) = (1000, 1000)
+                return PostgresPool(settings, size: 1, patienceMilliseconds: 1000, random: Machine.number)
+            })
+    }
+
+    private static func shared(
+        _ settings: [Country: PostgresSettings], _ make: (PostgresSettings) -> PostgresPool
+    ) -> [Country: PostgresPool] {
+        var made: [String: PostgresPool] = [:]
+        return settings.mapValues { settings in
+            let pool = made[settings.summary] ?? make(settings)
+            made[settings.summary] = pool
+            return pool
+        }
+    }
+
+    func contains(_ country: Country) -> Bool { pools[country] != nil }
+
+    /// The database of a country; nil when it is not in PostgreSQL.
+    func database(of country: Country) -> PostgresCountryDatabase? {
+        pools[country].map { PostgresCountryDatabase($0, country) }
+    }
+
+    /// The same databases, for whoever asks whether they answer.
+    var probes: [Country: any CountryDatabase] {
+        impatientPools.reduce(into: [:]) { $0[$1.key] = PostgresCountryDatabase($1.value, $1.key) }
+    }
+
+    /// Adds slots of these countries: all of one database or none of it.
+    func add(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
+        var left = slots
+        while let first = left.first, let pool = pools[first.country] {
+            try await PostgresCountryDatabase.add(left.filter { pools[$0.country] === pool }, to: pool)
+            left.removeAll { pools[$0.country] === pool }
+        }
+    }
+
+    /// Compares the schemas with this program's. A database that does not answer is left for later: requests wait for it.
+    ///
+    /// - Throws: `invalid` when a schema is another, with what to do.
+    func check(_ logger: Logger) async throws(EventStoreError) {
+        for (country, pool) in pools.sorted(by: { $0.key.code < $1.key.code }) {
+            do throws(EventStoreError) {
+                try await Migrator(pool, Migrator.steps(of: .country(country))).check()
+            } catch {
+                guard error.code == .unavailable else { throw error }
+                logger.warning(
+                    "a country's database does not answer; its requests wait for it",
+                    metadata: ["country": "\(country.code)", "error": "\(error)"])
+            }
+        }
+    }
+}

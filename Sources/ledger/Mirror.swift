@@ -1,0 +1,70 @@
+import EventStore
+import Foundation
+import Handlers
+import Logging
+import PostgresEngine
+import Projections
+
+/// The mirror that the environment names, wired: sessions for its worker, for auditors, and for whoever asks how it is.
+struct Mirror: Sendable {
+    /// Where it is, for people.
+    let summary: String
+    /// Writes it, and compares it.
+    let worker: PostgresMirror
+    /// Answers auditors. It gives up soon, since the store can answer as well.
+    let reader: PostgresMirror
+    /// Says how far it has come, or soon that it does not answer.
+    let probe: PostgresMirror
+    let trail: PostgresAuditTrail
+    private let workerPool: PostgresPool
+
+    /// What the planner is to know: reads are not from turning disks, a page is small, and its filters differ.
+    private static let auditing = ["random_page_cost": "1.1", "jit": "off", "plan_cache_mode": "force_custom_plan"]
+
+    /// The mirror that the variables with `_LEDGER` name; nil when they name none.
+    ///
+    /// - Throws: `invalid`, with the variable and what to do.
+    static func of(_ environment: [String: String]) throws(EventStoreError) -> Mirror? {
+        try PostgresSettings(.ledger, environment: environment).map(Mirror.init)
+    }
+
+    init(_ settings: PostgresSettings) {
+        summary = settings.summary
+        var (working, reading, probing) = (settings, settings, settings)
+        working.statementMilliseconds = 300_000
+        (reading.connectMilliseconds, reading.statementMilliseconds) = (1000, 10_000)
+        reading.parameters = Self.auditing
+        (probing.connectMilliseconds, probing.statementMilliseconds) = (1000, 1000)
+        workerPool = PostgresPool(working, size: 2, random: Machine.number)
+        let readers = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: Machine.number)
+        worker = PostgresMirror(workerPool)
+        reader = PostgresMirror(readers)
+        probe = PostgresMirror(PostgresPool(probing, size: 1, patienceMilliseconds: 500, random: Machine.number))
+        trail = PostgresAuditTrail(readers)
+    }
+
+    /// Compares its schema with this program's, and builds the indexes that a backfill took away and did not live to
+    /// build again.
+    ///
+    /// - Throws: `invalid` when it is another, with what to do; `unavailable`.
+    func check() async throws(EventStoreError) {
+        try await Migrator(workerPool, Migrator.steps(of: .ledger)).check()
+        try await worker.buildIndexes()
+    }
+}
+
+extension Embedded {
+    /// The mirror that the environment names.
+    ///
+    /// - Throws: a refusal when it names none.
+    func requireMirror() throws -> Mirror {
+        guard let mirror else {
+            throw Refusal("no mirror is configured: set RDS_URL_LEDGER, or RDS_HOST_LEDGER and its companions")
+        }
+        return mirror
+    }
+
+    func runner(into mirror: Mirror) -> MirrorRunner {
+        MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
+    }
+}

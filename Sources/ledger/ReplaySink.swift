@@ -1,0 +1,134 @@
+import ArgumentParser
+import Appointments
+import EventStore
+import Handlers
+import Projections
+import Replay
+import SQLiteEngine
+import Synchronization
+
+/// Where events are sent again.
+enum ReplayTarget: Equatable, CustomStringConvertible {
+    case standardOutput
+    case messages(Resent.Target)
+    case url(HTTPTarget.Address)
+
+    init(text: String) throws {
+        switch text {
+        case "stdout": self = .standardOutput
+        case "topic": self = .messages(.topic)
+        case "bus": self = .messages(.bus)
+        default:
+            guard let address = HTTPTarget.Address(text) else {
+                throw ValidationError("'\(text)' is no target: take stdout, topic, bus, or a URL http://host:port/path")
+            }
+            self = .url(address)
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .standardOutput: "stdout"
+        case .messages(let target): target.rawValue
+        case .url(let address): address.description
+        }
+    }
+
+    /// The command that shows the result.
+    var hint: String {
+        switch self {
+        case .standardOutput: "each line has the run's id in `replay`"
+        case .messages: "`ledger stats` shows the queues, `ledger dlq list` what could not be handled"
+        case .url: "the receiver has the run's id in `X-Replay-Id` and in each body"
+        }
+    }
+}
+
+/// Sends events to one target, marked with the run.
+final class ReplaySink: Sendable {
+    private let target: ReplayTarget
+    private let run: Identifier
+    private let store: SQLiteEventStore
+    private let messaging: SQLiteMessaging
+    private let http: HTTPTarget?
+    private let skipped = Mutex(0)
+
+    /// What a page is made into before it is sent, beside other pages.
+    enum Content: Sendable {
+        case lines([UInt8])
+        case messages([Resent])
+        case posts([(name: String, body: [UInt8])])
+    }
+
+    init(_ target: ReplayTarget, run: Identifier, _ ledger: Embedded) throws {
+        (self.target, self.run, store, messaging) = (target, run, ledger.store, ledger.messaging)
+        if case .url(let address) = target { http = HTTPTarget(address, run: run) } else { http = nil }
+    }
+
+    /// How many events nothing was sent for.
+    var passedOver: Int { skipped.withLock(\.self) }
+
+    @Sendable func prepare(_ events: [RecordedEvent]) async throws(EventStoreError) -> Content {
+        switch target {
+        case .standardOutput:
+            var lines: [UInt8] = []
+            lines.reserveCapacity(events.count * 800)
+            for event in events {
+                lines += line(event)
+                lines.append(10)
+            }
+            return .lines(lines)
+        case .messages(let target):
+            var messages: [Resent] = []
+            for event in events {
+                if let message = try await message(event, target) { messages.append(message) }
+            }
+            skipped.withLock { $0 += events.count - messages.count }
+            return .messages(messages)
+        case .url: return .posts(events.map { ($0.named, line($0)) })
+        }
+    }
+
+    /// How many events of each kind there are, and what would be sent for them: `type|what`.
+    @Sendable func kinds(_ events: [RecordedEvent]) async throws(EventStoreError) -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for event in events {
+            let kind: String
+            switch target {
+            case .standardOutput: kind = "a line"
+            case .url: kind = "a POST"
+            case .messages(let target): kind = try await message(event, target)?.kind ?? "nothing"
+            }
+            counts["\(event.entry.type)|\(kind)", default: 0] += 1
+        }
+        return counts
+    }
+
+    private func message(
+        _ event: RecordedEvent, _ target: Resent.Target
+    ) async throws(EventStoreError) -> Resent? {
+        guard let first = event.version == 1 ? event : try await store.read(event.stream).first else { return nil }
+        return try Resent(event, first: first, to: target, by: run)
+    }
+
+    private func line(_ event: RecordedEvent) -> [UInt8] {
+        var writer = JSONWriter(reservingCapacity: event.entry.bytes.count + 160)
+        writer.replayed(event, by: run)
+        return writer.bytes
+    }
+
+    func send(_ content: Content) async throws {
+        switch content {
+        case .lines(let lines): try StandardOutput.write(lines)
+        case .messages(let messages):
+            for message in messages {
+                switch message {
+                case .message(let message, let topic): try await messaging.publish(message, to: topic)
+                case .event(let event): try await messaging.put(event)
+                }
+            }
+        case .posts(let posts):
+            for post in posts { try await http?.post(post.body, named: post.name) }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Appointments
+import EventStore
+import Projections
+import Synchronization
+
+/// Sets of views whose worker dies: after so many changes nothing is done any more.
+final class FailingSets: ViewSets {
+    private let inner: any ViewSets
+    private let left: Mutex<Int>
+
+    init(_ inner: any ViewSets, after changes: Int) {
+        self.inner = inner
+        left = Mutex(changes)
+    }
+
+    private func spend() throws(EventStoreError) {
+        let isAlive = left.withLock { left in
+            left -= 1
+            return left >= 0
+        }
+        if !isAlive { throw EventStoreError(.unavailable, message: "the worker was killed") }
+    }
+
+    func sets() async throws(EventStoreError) -> [ViewSet] { try await inner.sets() }
+
+    func begin(
+        _ name: String, of projection: ProjectionName, head: Int, now: Timestamp
+    ) async throws(EventStoreError) -> ViewSet {
+        try spend()
+        return try await inner.begin(name, of: projection, head: head, now: now)
+    }
+
+    func fill(
+        _ set: ViewSet, with rows: [AppointmentRow], through stream: StreamID, events: Int
+    ) async throws(EventStoreError) -> ViewSet {
+        try spend()
+        return try await inner.fill(set, with: rows, through: stream, events: events)
+    }
+
+    func seal(_ set: ViewSet) async throws(EventStoreError) {
+        try spend()
+        try await inner.seal(set)
+    }
+
+    func follow(_ name: String, with projection: Projection, limit: Int) async throws(EventStoreError) -> Int {
+        try spend()
+        return try await inner.follow(name, with: projection, limit: limit)
+    }
+
+    func compare(_ name: String, limit: Int) async throws(EventStoreError) -> SetComparison {
+        try await inner.compare(name, limit: limit)
+    }
+
+    func swap(
+        _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
+    ) async throws(EventStoreError) -> SwapOutcome {
+        try spend()
+        return try await inner.swap(
+            name, with: projection, keepingAs: kept, coversAll: coversAll, now: now)
+    }
+
+    func mend(
+        _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ProjectionName
+    ) async throws(EventStoreError) -> Bool {
+        try await inner.mend(appointment, with: row, of: projection)
+    }
+
+    func drop(_ name: String) async throws(EventStoreError) -> Bool { try await inner.drop(name) }
+}

@@ -1,0 +1,273 @@
+import Appointments
+import EventStore
+import PostgresEngine
+import Projections
+import Replay
+import TestPostgres
+import Testing
+
+/// The mirrors that the contract runs against.
+enum MirrorEngine: CaseIterable, CustomTestStringConvertible {
+    case memory
+    case postgres
+
+    /// Those that this machine can run.
+    static var available: [MirrorEngine] { TestCluster.isThere ? allCases : [.memory] }
+
+    var testDescription: String { "\(self)" }
+
+    /// A new, empty mirror.
+    func make() async throws -> any MirrorStore & EventFeed & StreamReader & AuditLog & RowScan & StreamScan {
+        switch self {
+        case .memory: MemoryMirror()
+        // As the role that the mirror's worker logs in as: what the contract asks, it may.
+        case .postgres: PostgresMirror(try await TestCluster.database(.ledger).login("ledger_mirror"))
+        }
+    }
+}
+
+/// A store with histories to mirror.
+struct Histories {
+    let store = MemoryEventStore()
+
+    /// Appends the next events of an appointment, and returns them as they were recorded.
+    @discardableResult
+    func append(_ count: Int, to number: Int, topic: String = "appointments-pe") async throws -> [RecordedEvent] {
+        let stream = Samples.appointment(number).stream
+        let version = store.readNow(stream).count
+        var events: [NewEvent] = []
+        for next in version..<version + count {
+            events.append(
+                next == 0
+                    ? try Samples.requested(1000 * number) : Samples.later(1000 * number + next, topic: topic))
+        }
+        return try await store.append(events, to: stream, expecting: version == 0 ? .empty : .version(version))
+    }
+
+    func runner(into mirror: any MirrorStore) throws -> MirrorRunner {
+        let keys = try KeyRing(master: Array(repeating: 1, count: 32))
+        return MirrorRunner(
+            feed: store, store: store, mirror: mirror,
+            people: PersonResolver(directory: MemorySubjectDirectory(), keys: keys))
+    }
+}
+
+/// A batch of entries, and nothing else.
+private func batch(_ entries: [RecordedEvent], checkpoint: Int = 0) -> MirrorBatch {
+    var batch = MirrorBatch(checkpoint: checkpoint)
+    batch.entries = entries
+    return batch
+}
+
+private let empty = MirrorState(position: 0, checkpoint: 0)
+
+@Suite("The contract of MirrorStore", .dropsDatabases)
+struct MirrorStoreContract {
+    private let now = Samples.noon
+
+    @Test("PostgreSQL keeps the contract as well", .enabled(if: TestCluster.isThere, TestCluster.reason))
+    func postgres() { #expect(MirrorEngine.available.contains(.postgres)) }
+
+    @Test("Entries, rows, head and checkpoint move together", arguments: MirrorEngine.available)
+    func append(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        #expect(try await mirror.state() == empty)
+        let events = try await histories.append(2, to: 1)
+        var first = batch(events, checkpoint: 7)
+        first.rows = [try Samples.row(1, version: 2)]
+        #expect(try await mirror.append(first, expecting: empty))
+        #expect(try await mirror.state() == MirrorState(position: 2, checkpoint: 7))
+        let known = try await mirror.streams([1, 2].map { Samples.appointment($0).stream })
+        #expect(known.count == 1)
+        let held = try #require(known[Samples.appointment(1).stream])
+        #expect(held.head.version == 2)
+        #expect(held.head.leaf == events[1].leaf)
+        #expect(held.row == first.rows[0])
+        let more = try await histories.append(1, to: 1)
+        var second = batch(more, checkpoint: 7)
+        second.rows = [try Samples.row(1, insured: nil, version: 3)]
+        #expect(try await mirror.append(second, expecting: MirrorState(position: 2, checkpoint: 7)))
+        #expect(try await mirror.streams([Samples.appointment(1).stream]).values.first?.row == second.rows[0])
+        #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 7))
+    }
+
+    @Test("Entries are answered by place; places that it does not hold are missing", arguments: MirrorEngine.available)
+    func entries(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(3, to: 1)
+        #expect(try await mirror.append(batch(events), expecting: empty))
+        let stranger = EventPlace(stream: Samples.appointment(2).stream, version: 1)
+        let beyond = EventPlace(stream: events[0].stream, version: 4)
+        let entries = try await mirror.entries(at: [events[2].place, stranger, beyond, events[0].place])
+        #expect(
+            entries == [
+                events[0].place: MirroredEntry(position: 1, leaf: events[0].leaf),
+                events[2].place: MirroredEntry(position: 3, leaf: events[2].leaf),
+            ])
+        #expect(try await mirror.entries(at: []).isEmpty)
+    }
+
+    @Test("A worker that another was faster than writes nothing", arguments: MirrorEngine.available)
+    func fenced(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let (one, other) = (try await histories.append(2, to: 1), try await histories.append(2, to: 2))
+        #expect(try await mirror.append(batch(one, checkpoint: 2), expecting: empty))
+        var late = batch(other, checkpoint: 4)
+        late.rows = [try Samples.row(2, version: 2)]
+        late.conflicts = [MirrorConflict(event: other[0], reason: "late", at: now)]
+        for stale in [empty, MirrorState(position: 2, checkpoint: 0), MirrorState(position: 0, checkpoint: 2)] {
+            #expect(try await mirror.append(late, expecting: stale) == false)
+        }
+        #expect(try await mirror.state() == MirrorState(position: 2, checkpoint: 2))
+        #expect(try await mirror.streams([other[0].stream]).isEmpty)
+        #expect(try await mirror.conflicts(limit: 10).isEmpty)
+    }
+
+    @Test("Of many workers at one place one writes", arguments: MirrorEngine.available)
+    func race(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(3, to: 1)
+        let written = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for _ in 0..<8 {
+                group.addTask { try await mirror.append(batch(events, checkpoint: 3), expecting: empty) }
+            }
+            return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(written == 1)
+        #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 3))
+    }
+
+    @Test("A batch that would leave a hole or break a chain writes nothing", arguments: MirrorEngine.available)
+    func hole(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(3, to: 1)
+        // The same appointment with another history from version 2 on.
+        let others = Histories()
+        try await others.append(1, to: 1)
+        let other = try await others.append(2, to: 1, topic: "elsewhere")
+        for entries in [[events[1]], [events[0], events[2]], [events[0], other[1]]] {
+            #expect(await failure { try await mirror.append(batch(entries), expecting: empty) } == .corrupt)
+        }
+        #expect(try await mirror.state() == empty)
+        #expect(try await mirror.append(batch(events), expecting: empty))
+        let place = MirrorState(position: 3, checkpoint: 0)
+        #expect(await failure { try await mirror.append(batch([events[2]]), expecting: place) } == .corrupt)
+        #expect(try await mirror.state() == place)
+    }
+
+    @Test("A conflict is kept whole, and once", arguments: MirrorEngine.available)
+    func conflicts(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(3, to: 1)
+        var first = MirrorBatch(checkpoint: 1)
+        first.conflicts = events.prefix(2).map { MirrorConflict(event: $0, reason: "another history", at: now) }
+        #expect(try await mirror.append(first, expecting: empty))
+        var second = MirrorBatch(checkpoint: 2)
+        second.conflicts = events.suffix(2).map { MirrorConflict(event: $0, reason: "again", at: now) }
+        #expect(try await mirror.append(second, expecting: MirrorState(position: 0, checkpoint: 1)))
+        let kept = try await mirror.conflicts(limit: 10)
+        #expect(kept.map(\.event.leaf) == events.map(\.leaf))
+        #expect(kept.map(\.event.entry.bytes) == events.map(\.entry.bytes))
+        #expect(kept.map(\.reason) == ["another history", "another history", "again"])
+        #expect(kept.map(\.at) == [now, now, now])
+        #expect(try await mirror.conflicts(limit: 1).count == 1)
+        #expect(try await mirror.conflicts(limit: -1).isEmpty)
+    }
+}
+
+@Suite("A mirror follows a feed", .dropsDatabases)
+struct MirrorRunnerTests {
+    private let now = Samples.noon
+
+    /// Every place that the store holds is in the mirror with its leaf, and there is no other.
+    private func expectEqual(_ mirror: any MirrorStore, _ store: MemoryEventStore) async throws {
+        let events = try await store.events(after: 0, limit: 10_000)
+        #expect(try await mirror.state().position == events.count)
+        #expect(
+            try await mirror.entries(at: events.map(\.place)).mapValues(\.leaf)
+                == Dictionary(uniqueKeysWithValues: events.map { ($0.place, $0.leaf) }))
+    }
+
+    @Test("It takes the feed in steps of any size", arguments: MirrorEngine.available, [1, 3, 1000])
+    func steps(engine: MirrorEngine, limit: Int) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        for number in 1...4 { try await histories.append(2, to: number) }
+        for number in 2...3 { try await histories.append(2, to: number) }
+        let runner = try histories.runner(into: mirror)
+        while try await runner.step(now: now, limit: limit) > 0 {}
+        try await expectEqual(mirror, histories.store)
+        #expect(try await mirror.state() == MirrorState(position: 12, checkpoint: 12))
+        let held = try await mirror.streams([Samples.appointment(2).stream])
+        #expect(held.values.first?.head.version == 4)
+        #expect(held.values.first?.row?.version == 4)
+    }
+
+    @Test("Records that come shuffled, twice and with gaps are put in order", arguments: MirrorEngine.available)
+    func shuffled(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        var records: [RecordedEvent] = []
+        for number in 1...3 { records += try await histories.append(4, to: number) }
+        let runner = try histories.runner(into: mirror)
+        // The last of each comes alone: what is before it is fetched.
+        try await runner.take(in: records.filter { $0.version == 4 }, now: now)
+        try await runner.take(in: (records + records).shuffled(), now: now)
+        try await expectEqual(mirror, histories.store)
+        #expect(try await mirror.conflicts(limit: 1).isEmpty)
+    }
+
+    @Test("Another event in a place that is taken is kept beside it, and stops that appointment alone",
+        arguments: MirrorEngine.available)
+    func conflict(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(2, to: 1)
+        let runner = try histories.runner(into: mirror)
+        try await runner.take(in: events, now: now)
+        let others = Histories()
+        try await others.append(1, to: 1)
+        let forged = try await others.append(2, to: 1, topic: "elsewhere")
+        let neighbour = try await histories.append(1, to: 2)
+        try await runner.take(in: forged + neighbour, now: now)
+        #expect(try await mirror.conflicts(limit: 10).map(\.event.leaf) == forged.map(\.leaf))
+        #expect(try await mirror.entries(at: [events[1].place])[events[1].place]?.leaf == events[1].leaf)
+        #expect(try await mirror.state().position == 3)
+    }
+
+    @Test("A damaged record is replaced by what the store holds", arguments: MirrorEngine.available)
+    func damaged(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let event = try await histories.append(1, to: 1)[0]
+        let damaged = RecordedEvent(
+            position: event.position, entry: event.entry, leaf: Hash(of: [1]), sealed: event.sealed)
+        try await histories.runner(into: mirror).take(in: [damaged], now: now)
+        try await expectEqual(mirror, histories.store)
+    }
+
+    @Test("Two workers at one feed leave no entry twice", arguments: MirrorEngine.available)
+    func twoWorkers(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        for number in 1...20 { try await histories.append(4, to: number) }
+        let now = now
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<2 {
+                let runner = try histories.runner(into: mirror)
+                group.addTask { while try await runner.step(now: now, limit: 3) > 0 {} }
+            }
+            try await group.waitForAll()
+        }
+        try await expectEqual(mirror, histories.store)
+    }
+
+    @Test("A mirror that lost entries behind its checkpoint is filled again", arguments: MirrorEngine.available)
+    func backfill(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        for number in 1...5 { try await histories.append(3, to: number) }
+        // Its checkpoint says 15, and it holds nothing: as a copy that was restored beside a newer checkpoint.
+        #expect(try await mirror.append(MirrorBatch(checkpoint: 15), expecting: empty))
+        let runner = try histories.runner(into: mirror)
+        #expect(try await runner.step(now: now) == 0)
+        var seen: [Int] = []
+        try await runner.backfill(now: now, limit: 4) { seen.append($0) }
+        #expect(seen == [4, 8, 12, 15])
+        try await expectEqual(mirror, histories.store)
+    }
+}

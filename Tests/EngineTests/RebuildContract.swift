@@ -1,0 +1,193 @@
+import Appointments
+import EventStore
+import Projections
+import Replay
+import Testing
+
+@Suite("The contract of ViewSets and StreamScan")
+struct RebuildContract {
+    private let now = Samples.noon
+
+    private func rebuild(_ ledger: TestEngine, sets: (any ViewSets)? = nil, rangeEvents: Int = 3) -> Rebuild {
+        var sizes = Rebuild.Sizes()
+        (sizes.rangeEvents, sizes.ranges, sizes.rows, sizes.stepEvents) = (rangeEvents, 3, 4, 5)
+        return Rebuild(
+            scan: ledger.scan, feed: ledger.feed, sets: sets ?? ledger.sets, people: ledger.people, sizes: sizes)
+    }
+
+    @Test("A rebuild makes the rows that the events make, and the swap puts them in place", arguments: Engine.available)
+    func swap(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let history = try await RandomHistory.write(to: ledger, streams: 25, seed: 1)
+        #expect(try await ledger.allRows().isEmpty == (engine == .memory))
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        let found = try await ledger.sets.compare(ViewSet.next, limit: 100)
+        #expect(found.differences == (engine == .memory ? 25 : 0))
+        let outcome = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        #expect(outcome == .swapped(position: history.events))
+        #expect(try await ledger.allRows() == history.rows)
+        #expect(try await ledger.projections.checkpoint(of: ProjectionRunner.projection) == history.events)
+        #expect(try await ledger.sets.sets().isEmpty)
+        #expect(await failure { try await ledger.sets.compare(ViewSet.next, limit: 1) } == .invalid)
+    }
+
+    @Test("Added, missing and changed rows are told apart, each with both of its rows", arguments: Engine.available)
+    func compare(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let history = try await RandomHistory.write(to: ledger, streams: 4, seed: 2)
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        var changed = history.rows[0]
+        (changed.status, changed.version) = (.failed, 9)
+        let stray = try Samples.row(999)
+        try await ledger.projections.put([changed, stray], parking: [], by: ProjectionRunner.projection)
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        let found = try await ledger.sets.compare(ViewSet.next, limit: 100)
+        #expect(found.equal == 3)
+        #expect(found.counts == [.changed: 1, .missing: 1])
+        #expect(
+            Set(found.first.map(\.kind)) == [.changed, .missing] && found.first.count == 2)
+        let difference = try #require(found.first.first { $0.kind == .changed })
+        #expect((difference.live, difference.rebuilt) == (changed, history.rows[0]))
+        #expect(try await ledger.sets.compare(ViewSet.next, limit: 1).first.count == 1)
+    }
+
+    @Test("A swap that covers less than the live set is refused, and changes nothing", arguments: Engine.available)
+    func uncovered(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 3, seed: 3)
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        let stray = try Samples.row(999)
+        try await ledger.projections.put([stray], parking: [], by: ProjectionRunner.projection)
+        let before = try await ledger.allRows()
+        let refused = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        #expect(refused == .uncovered(rows: 1))
+        #expect(try await ledger.allRows() == before)
+        let done = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        #expect(done != refused)
+        #expect(try await ledger.views.row(stray.appointment) == nil)
+    }
+
+    @Test("The old set is kept where that is asked for, and comes back with what was appended since",
+        arguments: Engine.available)
+    func rollback(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 5, seed: 4)
+        for _ in 0..<2 {
+            try await rebuild(ledger).build(ViewSet.next, now: now)
+            _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
+        }
+        #expect(try await ledger.sets.sets().map(\.name) == [ViewSet.kept])
+        let more = try await RandomHistory.write(to: ledger, streams: 5, seed: 5, first: 100)
+        _ = try await rebuild(ledger).swap(ViewSet.kept, keepingAs: ViewSet.kept, coversAll: true, now: now)
+        let rows = try await ledger.allRows()
+        #expect(more.rows.allSatisfy(rows.contains))
+        #expect(rows.count == 10)
+        #expect(try await ledger.sets.sets().map(\.name) == [ViewSet.kept])
+    }
+
+    @Test("A rebuild that is stopped anywhere goes on there, and ends with the same bytes", arguments: Engine.available)
+    func stopped(engine: Engine) async throws {
+        for seed in 10..<16 as Range<UInt64> {
+            let ledger = try await engine.make()
+            let history = try await RandomHistory.write(to: ledger, streams: 20, seed: seed)
+            var stops = 0
+            while true {
+                let failing = FailingSets(ledger.sets, after: stops)
+                do throws(EventStoreError) {
+                    let rebuild = rebuild(ledger, sets: failing)
+                    try await rebuild.build(ViewSet.next, now: now)
+                    _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+                    break
+                } catch {
+                    try #require(error.code == .unavailable, "\(error), seed \(seed)")
+                    stops += 1
+                }
+            }
+            #expect(stops > 3)
+            #expect(try await ledger.allRows() == history.rows, "seed \(seed)")
+        }
+    }
+
+    @Test("What is appended while the set is filled is in it before it is live", arguments: Engine.available)
+    func traffic(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 10, seed: 6)
+        let head = try await ledger.feed.head()
+        var set = try await ledger.sets.begin(
+            ViewSet.next, of: ProjectionRunner.projection, head: head, now: now)
+        let range = try #require(try await ledger.scan.range(after: nil, events: .max))
+        var rows: [AppointmentRow] = []
+        for (_, events) in Dictionary(grouping: try await ledger.scan.events(in: range), by: \.stream) {
+            let insured = try await ledger.people.insured(ofAll: events)
+            rows.append(try #require(try AppointmentProjection.fold(events, insured: insured.values.first)))
+        }
+        rows.sort { $0.appointment < $1.appointment }
+        set = try await ledger.sets.fill(set, with: rows, through: range.through, events: head)
+        let more = try await RandomHistory.write(to: ledger, streams: 10, seed: 7, first: 5)
+        try await ledger.sets.seal(set)
+        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        let live = try await ledger.allRows()
+        #expect(more.rows.allSatisfy(live.contains))
+        #expect(try await ledger.sets.sets().isEmpty)
+    }
+
+    @Test("Two workers on one set: the second is told", arguments: Engine.available)
+    func twoWorkers(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let name = ProjectionRunner.projection
+        let one = try await ledger.sets.begin(ViewSet.next, of: name, head: 0, now: now)
+        #expect(try await ledger.sets.begin(ViewSet.next, of: name, head: 7, now: now) == one)
+        let stream = Samples.appointment(1).stream
+        _ = try await ledger.sets.fill(one, with: [try Samples.row(1)], through: stream, events: 1)
+        #expect(await failure { try await ledger.sets.fill(one, with: [], through: stream, events: 0) } == .unavailable)
+        #expect(await failure { try await ledger.sets.seal(one) } == .unavailable)
+        let other = ProjectionName("appointments", number: 2)
+        #expect(try await ledger.sets.begin(ViewSet.next, of: other, head: 7, now: now).through == nil)
+        #expect(await failure { try await ledger.sets.begin("a b", of: name, head: 0, now: now) } == .invalid)
+        #expect(try await ledger.sets.drop(ViewSet.next))
+        #expect(try await ledger.sets.drop(ViewSet.next) == false)
+    }
+
+    @Test("An event that can't be folded stops the rebuild and is named", arguments: Engine.available)
+    func unreadable(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 3, seed: 8)
+        let context = EventContext(
+            at: now, country: .peru, actor: "a", correlation: "c", causation: nil)
+        let stranger = NewEvent(
+            type: "moved", schema: 1, id: Samples.id(1), at: context.at, country: "PE", actor: "a", correlation: "c",
+            causation: nil, data: Array("{}".utf8))
+        _ = try await ledger.store.append([stranger], to: Samples.appointment(2).stream, expecting: .any)
+        let head = try await ledger.feed.head()
+        let error = await #expect(throws: EventStoreError.self) {
+            try await rebuild(ledger).build(ViewSet.next, now: now)
+        }
+        #expect(error?.message.contains("position \(head) (version") == true)
+        #expect(error?.code == .corrupt)
+    }
+
+    @Test("Streams come whole and in the order of their ids, in ranges of about as many events as asked for",
+        arguments: Engine.available)
+    func ranges(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        #expect(try await ledger.scan.range(after: nil, events: 5) == nil)
+        let history = try await RandomHistory.write(to: ledger, streams: 12, seed: 9)
+        var after: StreamID?
+        var events: [RecordedEvent] = []
+        while let range = try await ledger.scan.range(after: after, events: 5) {
+            let part = try await ledger.scan.events(in: range)
+            #expect(range.after == after && part.last?.stream == range.through)
+            #expect(part.count >= 5 || range.through == history.rows.last?.appointment.stream)
+            #expect(part.count < 10)
+            events += part
+            after = range.through
+        }
+        #expect(events.map { EventPlace(stream: $0.stream, version: $0.version) }.isSortedStrictly)
+        #expect(events.count == history.events)
+    }
+}
+
+extension Array where Element: Comparable {
+    fileprivate var isSortedStrictly: Bool { zip(self, dropFirst()).allSatisfy { $0 < $1 } }
+}

@@ -1,0 +1,182 @@
+import EventStore
+import Foundation
+import Testing
+
+/// The past, and events that are sent out again.
+extension CommandTests {
+    /// Two appointments; the first was given up by an operator later.
+    private func beginAndFail() async throws -> (ids: [String], between: String) {
+        let ids = try await begin()
+        // The next event gets another millisecond.
+        try await Task.sleep(for: .milliseconds(20))
+        let between = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        try await Task.sleep(for: .milliseconds(20))
+        try await tamper(
+            """
+            INSERT INTO parked SELECT 'appointments@1', appointment, 1, 'for the test', 0 FROM appointments \
+            WHERE country = 'PE'
+            """)
+        let given = try await run("dlq", "discard", "\(ids[0])@1", "--reason", "asked twice", "--yes")
+        try #require(given.status == 0, "\(given.errors)")
+        return (ids, between)
+    }
+
+    @Test("state, history and the lists answer as they were, at a time, a version or a position")
+    func past() async throws {
+        let (ids, between) = try await beginAndFail()
+        func status(_ moment: String...) async throws -> String? {
+            let run = try RunningLedger(["state", ids[0], "--data", scratch.data] + moment)
+            try await run.waitForExit()
+            return try run.output.split(separator: "\n").first.flatMap { try JSONValue(Array($0.utf8))["status"]?.text }
+        }
+        #expect(try await status() == "failed")
+        #expect(try await status("--as-of", between) == "pending")
+        #expect(try await status("--at-position", "2") == "pending")
+        #expect(try await status("--at-position", "3") == "failed")
+        #expect(try await status("--version", "1") == "pending")
+        #expect(try await status("--at-position", "0") == nil)
+        #expect(try await run("history", ids[0], "--at-position", "2").lines.count == 1)
+        func list(_ moment: [String]) async throws -> [String?] {
+            let run = try RunningLedger(["audit", "view", "status", "--status", "pending", "--data", scratch.data] + moment)
+            try await run.waitForExit()
+            return try run.output.split(separator: "\n").map {
+                try JSONValue(Array($0.utf8))["appointmentId"]?.text
+            }
+        }
+        #expect(try await list([]) == [ids[1]])
+        #expect(try await list(["--as-of", between]) == [ids[1], ids[0]])
+        #expect(try await list(["--at-position", "1"]) == [ids[0]])
+        #expect(try await list(["--as-of", "2020-01-01T00:00:00Z"]).isEmpty)
+        let person = try await run("audit", "view", "insured", "--insured", "00123", "--as-of", between)
+        #expect(try rows(person).map { $0["status"]?.text } == ["pending"])
+        #expect(try await run("audit", "view", "insured").status == 1)
+    }
+
+    @Test("diff says which appointments changed between two moments and how; why says which event made each field")
+    func diffAndWhy() async throws {
+        let (ids, between) = try await beginAndFail()
+        for bounds in [("2", "3"), (between, "2100-01-01T00:00:00Z"), (between, "3")] {
+            let changes = try rows(try await run("diff", "--from", bounds.0, "--to", bounds.1))
+            #expect(Set(changes.map { $0["appointmentId"]?.text }) == [ids[0]], "\(bounds)")
+            let status = try #require(changes.first { $0["field"]?.text == "status" })
+            #expect(status["old"]?.text == "pending" && status["new"]?.text == "failed")
+            #expect(status["type"]?.text == "failed" && status["actor"]?.text?.hasPrefix("operator:") == true)
+            #expect(status["change"]?.text == "changed")
+        }
+        #expect(Set(try rows(try await run("diff", "--from", "0")).map { $0["change"]?.text }) == ["new"])
+        #expect(try await run("diff", "--from", "3").lines.isEmpty)
+        #expect(try await run("diff", "--from", "soon").status == 1)
+        let why = try rows(try await run("why", ids[0]))
+        func made(_ field: String) -> String? { why.first { $0["field"]?.text == field }?["type"]?.text }
+        #expect(made("status") == "failed" && made("createdAt") == "requested" && made("schedule.date") == nil)
+        #expect(why.allSatisfy { $0["projection"]?.text == "appointments@1" })
+        #expect(try await run("why", ids[0], "--version", "1").output.contains("\"pending\""))
+        #expect(!(try await run("why", ids[0]).output.contains("00123")))
+    }
+
+    @Test("a replay to standard output gives every entry as it is stored, marked, and goes on from its checkpoint")
+    func replayLines() async throws {
+        let (ids, _) = try await beginAndFail()
+        let all = try rows(try await run("replay", "--to", "stdout", "--checkpoint", "nightly"))
+        #expect(all.compactMap { $0["position"]?.whole } == [1, 2, 3])
+        #expect(all[0]["entry"]?["stream"]?.text == "appointment-\(ids[0])")
+        #expect(Set(all.map { $0["replay"]?.text }).count == 1)
+        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly").lines.isEmpty)
+        #expect(try await run("request", "--insured", "00125", "--schedule", "101", "--country", "PE").status == 0)
+        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly", "--rate", "100").lines.count == 1)
+        #expect(try await run("replay", "--to", "stdout", "--type", "failed").lines.count == 1)
+        #expect(try await run("replay", "--to", "stdout", "--insured", "00123").lines.count == 2)
+        #expect(try await run("replay", "--to", "stdout", "--after", "2", "--country", "CL").lines.isEmpty)
+        let listed = try rows(try await run("projections", "list"))
+        #expect(listed.first { $0["name"]?.text == "replay-nightly@1" }?["state"]?.text == "detached")
+        #expect(try await run("projections", "remove", "replay-nightly@1", "--yes").status == 0)
+        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly").lines.count == 4)
+        for wrong in [["--to", "https://x"], ["--to", "stdout", "--checkpoint", "A b"], ["--rate", "1"]] {
+            let run = try RunningLedger(["replay", "--data", scratch.data] + wrong)
+            #expect(try await run.waitForExit() == 1)
+        }
+    }
+
+    @Test("what a replay sends to topics and bus is marked, and the consumers duplicate nothing")
+    func replayMessages() async throws {
+        _ = try await run("schedules", "import", "-", input: "\(Self.header)\n100,PE,7,1,1,2027-01-04T15:00:00Z\n")
+        let server = try await LedgerServer(scratch.data, arguments: ["--no-demo-slots"])
+        for insured in 1...2 { _ = try await server.ask(insured: insured, schedule: 100) }
+        try await server.waitUntilAllEnded()
+        let events = try await run("audit").lines.count
+        let dry = try rows(try await run("replay", "--to", "bus", "--dry-run"))
+        #expect(dry.first { $0["event"]?.text == "country-processed" }?["events"]?.whole == 1)
+        #expect(
+            dry.first { $0["event"]?.text == "country-processed" }?["sentAs"]?.text == "Appointment Processed to the bus")
+        #expect(dry.first { $0["event"]?.text == "requested" }?["sentAs"]?.text == "nothing")
+        #expect(try await run("replay", "--to", "topic").errors.contains("2 events") == false)
+        #expect(try await run("replay", "--to", "bus").status == 0)
+        try await waitUntilQueuesAreEmpty()
+        #expect(try await run("audit").lines.count == events)
+        #expect(try await run("dlq", "list").lines.isEmpty)
+        try await server.stop()
+        #expect(try await run("replay", "--to", "bus", "--type", "country-processed").status == 0)
+        let bodies = try await shell(
+            """
+            python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute(\
+            "SELECT CAST(body AS TEXT) FROM messages").fetchall())' '\(scratch.data)/ledger.sqlite'
+            """)
+        #expect(bodies.output.contains(#""replay":""#))
+        #expect(try await run("verify").status == 0)
+    }
+
+    private func waitUntilQueuesAreEmpty() async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
+            let rows = try rows(try await run("stats"))
+            let open = rows.filter { ["waiting", "inFlight"].contains($0["figure"]?.text) && $0["value"]?.whole != 0 }
+            if open.isEmpty { return }
+            try #require(ContinuousClock.now < end, "messages still wait")
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    @Test("a replay to a URL posts each event, and stops at one that is not taken")
+    func replayURL() async throws {
+        _ = try await begin()
+        let server = try await LedgerServer(scratch.data, arguments: ["--no-demo-slots"])
+        // The ledger's own API refuses these bodies: a receiver that takes nothing.
+        let refused = try await run("replay", "--to", "http://127.0.0.1:\(server.port)/appointments", "--type", "requested")
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains("position 1 (version 1 of appointment-"))
+        try await server.stop()
+        let script = """
+            import http.server,sys
+            class H(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    body = self.rfile.read(int(self.headers["Content-Length"]))
+                    print(self.headers["X-Replay-Id"], body.decode(), flush=True)
+                    self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+                protocol_version = "HTTP/1.1"
+            s = http.server.HTTPServer(("127.0.0.1", 0), H)
+            print(s.server_port, file=sys.stderr, flush=True)
+            s.serve_forever()
+            """
+        let receiver = try RunningLedger(["-c", script], program: "/usr/bin/python3")
+        defer { receiver.signal(SIGKILL) }
+        try await receiver.waitForErrors("\n")
+        let port = receiver.errors.prefix { $0.isNumber }
+        let sent = try await run("replay", "--to", "http://127.0.0.1:\(port)/events", "--type", "requested")
+        #expect(sent.status == 0, "\(sent.errors)")
+        let lines = receiver.output.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.contains("\"replay\":\"\($0.prefix(36))\"") })
+    }
+
+    @Test("the view can be made anew into a set that nothing reads")
+    func newView() async throws {
+        _ = try await begin()
+        let outcome = try await run("replay", "--into-new-view", "trial")
+        #expect(outcome.status == 0 && outcome.errors.contains("2 rows equal"))
+        #expect(
+            try rows(try await run("projections", "list")).last?["name"]?.text == "appointments@1/trial")
+        #expect(try await run("projections", "remove", "appointments@1/trial", "--yes").status == 0)
+        #expect(try await run("replay", "--into-new-view", "next").status == 1)
+        #expect(try await run("replay").status == 1)
+    }
+}

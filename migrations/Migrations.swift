@@ -1,0 +1,22 @@
+/// A step of a database's schema: one file of SQL, as it was when this program was built.
+package struct Migration: Sendable {
+    /// The name of the file, such as `001-roles.sql`. Steps are applied by its number.
+    package let name: String
+    package let sql: [UInt8]
+}
+
+extension Migration {
+    /// The steps of a country's clinical database.
+    package static let country = [
+        Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql)
+    ]
+
+    /// The steps of the ledger's mirror.
+    package static let ledger = [
+        Migration(name: "001-roles.sql", sql: PackageResources._01_roles_sql),
+        Migration(name: "002-entries.sql", sql: PackageResources._02_entries_sql),
+        Migration(name: "003-views.sql", sql: PackageResources._03_views_sql),
+        Migration(name: "004-indexes.sql", sql: PackageResources._04_indexes_sql),
+        Migration(name: "005-protection.sql", sql: PackageResources._05_protection_sql),
+    ]
+}
