@@ -108,7 +108,8 @@ let package = Package(
             name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS", swiftSettings: strict),
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",
+            swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
