@@ -123,7 +123,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LedgerTests", dependencies: ["EventStore", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            name: "LedgerTests",
+            dependencies: ["EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
             swiftSettings: strict),
         .target(
             name: "Simulation",

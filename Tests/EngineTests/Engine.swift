@@ -63,8 +63,8 @@ struct TestEngine: Sendable {
     fileprivate(set) var topics: any Topics
     fileprivate(set) var bus: any EventBus
     fileprivate(set) var countries: [Country: any CountryDatabase]
-    let sweepLog: any SweepLog
-    let keys: any APIKeys
+    fileprivate(set) var sweepLog: any SweepLog
+    fileprivate(set) var keys: any APIKeys
     let clock: HandClock
     /// How many events are stored.
     fileprivate(set) var eventCount: @Sendable () async throws -> Int
@@ -115,8 +115,9 @@ extension TestEngine {
 
 extension TestEngine {
     static func postgres(clock: HandClock) async throws -> TestEngine {
-        var engine = memory(clock: clock)
-        let pool = try await TestCluster.database(.country(.peru)).pool
+        var engine = try memory(clock: clock)
+        let database = try await TestCluster.database(.country(.peru))
+        let pool = try database.pool
         engine.countries = [
             .peru: PostgresCountryDatabase(pool, .peru), .chile: PostgresCountryDatabase(pool, .chile),
         ]
@@ -149,6 +150,8 @@ extension TestEngine {
         engine.deadLetters = SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now)
         engine.topics = SNSTopics(client)
         engine.bus = EventBridgeBus(client, name: Emulator.bus)
+        engine.sweepLog = DynamoDBSweepLog(client, tables: tables)
+        engine.keys = DynamoDBAPIKeys(client, tables: tables)
         return engine
     }
 }

@@ -148,9 +148,9 @@ struct MirrorRepairTests {
         #expect(left.isClean, "\(left.findings)")
         #expect(try await repair().isEmpty)
         // The triggers stand again.
-        let mirror = try mirror()
+        let pool = try database.pool
         let error = await #expect(throws: EventStoreError.self) {
-            try await mirror.pool.use { try $0.execute("DELETE FROM ledger.entries WHERE position = 1") }
+            try await pool.use { try $0.execute("DELETE FROM ledger.entries WHERE position = 1") }
         }
         #expect(error?.postgres?.sqlState == "23001")
     }
