@@ -1,6 +1,6 @@
 package import Appointments
 package import EventStore
-package import Handlers
+import Handlers
 import Projections
 
 /// The sweeper's log in DynamoDB. Two sweepers at once are safe: of one round only one gets the word.
