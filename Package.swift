@@ -100,7 +100,7 @@ let package = Package(
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
                 "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb,
             ],
-            swiftSettings: strict),
+            resources: [.copy("Golden")], swiftSettings: strict),
         .target(
             name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
             path: "Tests/TestPostgres", swiftSettings: strict),

@@ -22,7 +22,7 @@ package final class LedgerStatus: Sendable {
     /// Since when each projection was seen to lag at the same checkpoint.
     private let lagging = Mutex<[ProjectionName: (checkpoint: Int, since: Timestamp)]>([:])
 
-    /// - Parameter control: says who is held and when each last moved; without it, what this process has seen counts.
+    /// - Parameter control: says who is held, and when each last moved; without it what this process has seen counts.
     /// - Parameter sets: tells whether the view is being rebuilt.
     /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
     /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
@@ -104,11 +104,9 @@ package final class LedgerStatus: Sendable {
         let hasStood = since.map { now.milliseconds - $0.milliseconds >= stallMilliseconds } ?? true
         let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
         let isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
-        let state: ProjectionStatus.State =
-            if try await control?.pausedAt(name) != nil { .paused }
-            else if filling == name { .rebuilding }
-            else if isStalled { .stalled }
-            else { lag == 0 ? .live : .catchingUp }
+        var state: ProjectionStatus.State = isStalled ? .stalled : lag == 0 ? .live : .catchingUp
+        if filling == name { state = .rebuilding }
+        if try await control?.pausedAt(name) != nil { state = .paused }
         return ProjectionStatus(
             name: name, state: state, checkpoint: checkpoint, lag: lag,
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,

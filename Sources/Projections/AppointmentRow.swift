@@ -49,9 +49,9 @@ package enum AppointmentProjection {
     /// - Parameter insured: who asked, for the first event; later events keep what the row has.
     /// - Throws: `corrupt` when the event can't be read or has no row to follow.
     package static func project(
-        _ event: RecordedEvent, onto row: AppointmentRow?, insured: InsuredID?
+        _ event: RecordedEvent, onto row: AppointmentRow?, insured: InsuredID?, upcasters: [Upcaster] = Upcaster.all
     ) throws(EventStoreError) -> AppointmentRow {
-        let fact = try Codec.decode(event.entry)
+        let fact = try Codec.decode(event.entry, upcasters: upcasters)
         if case .requested(let requested) = fact {
             return AppointmentRow(
                 appointment: event.stream.appointment, insured: insured, country: requested.country,

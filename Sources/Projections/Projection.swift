@@ -10,14 +10,18 @@ package struct Projection: Sendable {
 
     package init(
         _ name: ProjectionName,
-        project: @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
+        project:
+            @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
             AppointmentRow
     ) {
         (self.name, self.project) = (name, project)
     }
 
     /// The projection of today's program.
-    package static let appointments = Projection(ProjectionRunner.projection, project: AppointmentProjection.project)
+    package static let appointments = Projection(ProjectionRunner.projection) {
+        (event, row, insured) throws(EventStoreError) in
+        try AppointmentProjection.project(event, onto: row, insured: insured)
+    }
 
     /// The row after an event that comes behind the row's last one.
     ///

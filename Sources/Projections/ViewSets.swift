@@ -125,7 +125,8 @@ package protocol ViewSets: Sendable {
     func compare(_ name: String, limit: Int) async throws(EventStoreError) -> SetComparison
 
     /// Takes in what is left and puts the set in the place of the live one, in one step: a reader sees the old or the
-    /// new set, never half. The parked events that it holds are unparked.
+    /// new set, never half. The parked events that it holds are unparked. A projection of the same name with another
+    /// number, whose rows were live, is held from then on.
     ///
     /// - Parameter kept: the name under which the old set stays beside the live one; without it, it is dropped.
     /// - Parameter coversAll: refuse when the live set has a row that the other lacks.

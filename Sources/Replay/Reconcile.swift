@@ -45,12 +45,12 @@ package struct Reconcile: Sendable {
         let copies: [[AppointmentRow]]
     }
 
-    /// Compares all appointments and gives each difference to `body`, in the order of ids.
+    /// Compares all appointments and gives each difference to `found`, in the order of ids.
     ///
     /// - Throws: `unavailable`; `corrupt`, naming it, for an event or a row that can't be read: `ledger verify` finds
     ///   them all.
     package func run(
-        progress: @Sendable (Int) -> Void = { _ in }, _ body: (Difference) throws(EventStoreError) -> Void
+        _ body: (Difference) throws(EventStoreError) -> Void, progress: (Int) -> Void = { _ in }
     ) async throws(EventStoreError) -> Report {
         var report = Report()
         var after: StreamID?
@@ -70,7 +70,7 @@ package struct Reconcile: Sendable {
                 for difference in Self.differences(part.store, rows, copy.name) {
                     if try await isNewer(difference) { continue }
                     report.differences += 1
-                    try body(difference)
+                    try found(difference)
                 }
             }
             for row in part.store { report.digest = Hash(of: report.digest.bytes + row.digest.bytes) }

@@ -56,8 +56,16 @@ extension Verify {
         state.streams[stream]?.hasRow = true
         let held = state.streams[stream]
         if held != nil, held?.row == nil { return }
-        guard let folded = try await foldOn(stream, from: held?.row, to: row.version, add) else {
-            return add(.rowWithoutEvents, "the view has a row that no event explains")
+        let folded: AppointmentRow
+        do throws(EventStoreError) {
+            guard let made = try await foldOn(stream, from: held?.row, to: row.version) else {
+                return add(.rowWithoutEvents, "the view has a row that no event explains")
+            }
+            folded = made
+        } catch {
+            // Its events are there and can't be read: that says nothing about the row.
+            if error.code == .unavailable { throw error }
+            return add(.entryUnreadable, error.message)
         }
         if row.version < folded.version {
             add(.rowBehind, "the row stands at version \(row.version) of \(folded.version)")
@@ -77,17 +85,12 @@ extension Verify {
 
     /// Takes in what was appended after the head of this run, as far as the row has come.
     private func foldOn(
-        _ stream: StreamID, from row: AppointmentRow?, to version: Int, _ add: (Finding.Kind, String) -> Void
+        _ stream: StreamID, from row: AppointmentRow?, to version: Int
     ) async throws(EventStoreError) -> AppointmentRow? {
         var row = row
         guard version > row?.version ?? 0 else { return row }
-        do throws(EventStoreError) {
-            for event in try await store.read(stream, from: (row?.version ?? 0) + 1) where event.version <= version {
-                row = try await fold(event, onto: row)
-            }
-        } catch {
-            if error.code == .unavailable { throw error }
-            add(.entryUnreadable, error.message)
+        for event in try await store.read(stream, from: (row?.version ?? 0) + 1) where event.version <= version {
+            row = try await fold(event, onto: row)
         }
         return row
     }

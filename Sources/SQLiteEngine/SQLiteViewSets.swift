@@ -85,7 +85,9 @@ package final class SQLiteViewSets: ViewSets {
             }
             let uncovered = try Self.uncovered(by: set.name, in: database)
             if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
-            try Self.exchange(set, keepingAs: kept, now: now, in: database)
+            let live = try Self.liveProjection(named: projection.name, in: database)
+            try Self.exchange(set, live: live, keepingAs: kept, now: now, in: database)
+            if live != projection.name { try Self.hold(live, for: projection.name, now: now, in: database) }
             try SQLiteViews.moveCheckpoint(of: projection.name, to: position, in: database)
             try database.run(
                 """
@@ -190,13 +192,33 @@ extension SQLiteViewSets {
             """
             SELECT count(*) FROM appointments AS live WHERE NOT EXISTS
                 (SELECT 1 FROM \(table(name)) AS other WHERE other.appointment = live.appointment)
-            """) { $0[0] } ?? 0
+            """
+        ) { $0[0] } ?? 0
+    }
+
+    /// The projection whose rows are live: of those that share a name, the one that is not held.
+    private static func liveProjection(
+        named name: ProjectionName, in database: Database
+    ) throws -> ProjectionName {
+        let others = try database.rows("SELECT projection FROM checkpoints") { ProjectionName($0[0] as String) }
+        return try others.compactMap(\.self).first {
+            try $0.name == name.name && SQLiteViews.pausedAt($0, in: database) == nil
+        } ?? name
+    }
+
+    /// Holds the projection of another number, so that a program that knows no better writes no row of its into these
+    /// tables.
+    private static func hold(
+        _ old: ProjectionName, for new: ProjectionName, now: Timestamp, in database: Database
+    ) throws {
+        try database.run("DELETE FROM paused WHERE projection = ?", [new.description])
+        try database.run("INSERT OR IGNORE INTO paused VALUES (?, ?)", [old.description, now.milliseconds])
     }
 
     private static func exchange(
-        _ set: ViewSet, keepingAs kept: String?, now: Timestamp, in database: Database
+        _ set: ViewSet, live: ProjectionName, keepingAs kept: String?, now: Timestamp, in database: Database
     ) throws {
-        let checkpoint = try SQLiteViews.checkpoint(of: set.projection, in: database)
+        let checkpoint = try SQLiteViews.checkpoint(of: live, in: database)
         // Both names are free in between, because the set that is put in place may be the kept one itself.
         try database.execute(
             sql: """
@@ -210,7 +232,7 @@ extension SQLiteViewSets {
         try database.execute(sql: "ALTER TABLE appointments_leaving RENAME TO \(table(kept))")
         try put(
             ViewSet(
-                name: kept, projection: set.projection, began: checkpoint, events: checkpoint, position: checkpoint,
+                name: kept, projection: live, began: checkpoint, events: checkpoint, position: checkpoint,
                 at: now), in: database)
     }
 }

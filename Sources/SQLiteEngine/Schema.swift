@@ -52,12 +52,12 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
-    private static let appointments =
-        appointmentTable("appointments")
-        + ["insured", "status", "country"].map { column in
-            "CREATE INDEX appointments_by_\(column) ON appointments (\(column), created);\n"
-        }.joined()
-        + """
+    private static let appointments = appointmentTable("appointments") + followers
+
+    private static let followers = """
+        CREATE INDEX appointments_by_insured ON appointments (insured, created);
+        CREATE INDEX appointments_by_status ON appointments (status, created);
+        CREATE INDEX appointments_by_country ON appointments (country, created);
         CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE parked (
             projection TEXT NOT NULL,

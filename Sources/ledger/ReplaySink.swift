@@ -1,5 +1,5 @@
-import ArgumentParser
 import Appointments
+import ArgumentParser
 import EventStore
 import Handlers
 import Projections
@@ -70,14 +70,7 @@ final class ReplaySink: Sendable {
 
     @Sendable func prepare(_ events: [RecordedEvent]) async throws(EventStoreError) -> Content {
         switch target {
-        case .standardOutput:
-            var lines: [UInt8] = []
-            lines.reserveCapacity(events.count * 800)
-            for event in events {
-                lines += line(event)
-                lines.append(10)
-            }
-            return .lines(lines)
+        case .standardOutput: return .lines(Self.lines(events, by: run))
         case .messages(let target):
             var messages: [Resent] = []
             for event in events {
@@ -111,10 +104,23 @@ final class ReplaySink: Sendable {
         return try Resent(event, first: first, to: target, by: run)
     }
 
-    private func line(_ event: RecordedEvent) -> [UInt8] {
+    private func line(_ event: RecordedEvent) -> [UInt8] { Self.line(event, by: run) }
+
+    private static func line(_ event: RecordedEvent, by run: Identifier) -> [UInt8] {
         var writer = JSONWriter(reservingCapacity: event.entry.bytes.count + 160)
         writer.replayed(event, by: run)
         return writer.bytes
+    }
+
+    /// One line an event.
+    static func lines(_ events: [RecordedEvent], by run: Identifier) -> [UInt8] {
+        var lines: [UInt8] = []
+        lines.reserveCapacity(events.count * 800)
+        for event in events {
+            lines += line(event, by: run)
+            lines.append(10)
+        }
+        return lines
     }
 
     func send(_ content: Content) async throws {

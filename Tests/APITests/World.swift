@@ -56,7 +56,8 @@ struct World {
             sweeps: MemorySweepLog(views: views), now: now)
         table = RequestTable(
             performer: performer, views: other ?? views, audit: store, histories: store, trail: trail,
-            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits, random: random, logger: logger)
+            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits, random: random,
+            logger: logger)
     }
 
     /// Creates an API key and gives its secret.

@@ -58,6 +58,7 @@ struct TestEngine: Sendable {
     let sets: any ViewSets
     fileprivate(set) var views: any AppointmentViews
     fileprivate(set) var projections: any ProjectionStore
+    let control: any ProjectionControl
     fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
     fileprivate(set) var deadLetters: any DeadLetters
     fileprivate(set) var topics: any Topics
@@ -85,7 +86,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
             sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
-            projections: views, queues: messaging.queue, deadLetters: messaging, topics: messaging, bus: messaging,
+            projections: views, control: views, queues: messaging.queue, deadLetters: messaging, topics: messaging,
+            bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
@@ -104,7 +106,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
             keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
-            projections: views, queues: { messaging.queue($0) }, deadLetters: messaging, topics: messaging,
+            projections: views, control: views, queues: { messaging.queue($0) }, deadLetters: messaging,
+            topics: messaging,
             bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),

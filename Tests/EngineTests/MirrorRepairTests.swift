@@ -125,7 +125,7 @@ struct MirrorRepairTests {
             try session.run(
                 """
                 ALTER TABLE ledger.entries DISABLE TRIGGER ALL;
-                ALTER TABLE ledger.entries DROP CONSTRAINT entries_stream_version_key;
+                ALTER TABLE ledger.entries DROP CONSTRAINT IF EXISTS entries_stream_version_key;
                 \(sql);
                 ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_arrive;
                 ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;

@@ -149,10 +149,28 @@ struct MirrorStoreContract {
             #expect(await failure { try await mirror.append(batch(entries), expecting: empty) } == .corrupt)
         }
         #expect(try await mirror.state() == empty)
+    }
+
+    @Test(
+        "What it holds already is passed over; another event in its place is kept aside with all that follow it",
+        arguments: MirrorEngine.available)
+    func taken(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let events = try await histories.append(2, to: 1)
         #expect(try await mirror.append(batch(events), expecting: empty))
-        let place = MirrorState(position: 3, checkpoint: 0)
-        #expect(await failure { try await mirror.append(batch([events[2]]), expecting: place) } == .corrupt)
-        #expect(try await mirror.state() == place)
+        let others = Histories()
+        try await others.append(1, to: 1)
+        let forged = try await others.append(2, to: 1, topic: "elsewhere")
+        let neighbour = try await histories.append(1, to: 2)
+        let more = try await histories.append(1, to: 1)
+        #expect(
+            try await mirror.append(
+                batch([events[1]] + forged + neighbour, checkpoint: 5),
+                expecting: MirrorState(position: 2, checkpoint: 0)))
+        #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 5))
+        #expect(try await mirror.conflicts(limit: 10).map(\.event.leaf) == forged.map(\.leaf))
+        #expect(try await mirror.append(batch(more), expecting: MirrorState(position: 3, checkpoint: 5)))
+        #expect(try await mirror.entries(at: more.map(\.place)).count == 1)
     }
 
     @Test("A conflict is kept whole, and once", arguments: MirrorEngine.available)
@@ -215,7 +233,8 @@ struct MirrorRunnerTests {
         #expect(try await mirror.conflicts(limit: 1).isEmpty)
     }
 
-    @Test("Another event in a place that is taken is kept beside it, and stops that appointment alone",
+    @Test(
+        "Another event in a place that is taken is kept beside it, and stops that appointment alone",
         arguments: MirrorEngine.available)
     func conflict(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())

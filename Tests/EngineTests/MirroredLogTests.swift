@@ -61,7 +61,8 @@ private struct Mirrored {
     }
 }
 
-@Suite("Auditors get the same events from the mirror and from the store", .dropsDatabases,
+@Suite(
+    "Auditors get the same events from the mirror and from the store", .dropsDatabases,
     .enabled(if: TestCluster.isThere, TestCluster.reason))
 struct MirroredLogTests {
     private func expectSame(_ log: any AuditLog & StreamReader, _ store: SQLiteEventStore) async throws {

@@ -25,7 +25,8 @@ struct RandomHistory {
             clock = clock.adding(milliseconds: Int64(random.next() % 3))
             let stored = try await ledger.store.read(appointment.stream)
             let state = try LoadedAppointment(stored).state
-            let step = state.end == nil && random.next() % 5 > 0 ? next(state, &random) : nil
+            let goesOn = stored.isEmpty || state.end == nil && random.next() % 5 > 0
+            let step = goesOn ? next(state, &random) : nil
             guard let step else {
                 rows[appointment] = try await fold(appointment, in: ledger)
                 open.remove(at: index)
@@ -47,14 +48,17 @@ struct RandomHistory {
     }
 
     private static func next(_ state: Appointment, _ random: inout SeededRandom) -> AppointmentEvent? {
-        guard let schedule = ScheduleID(Int64(random.next() % 500) + 1) else { return nil }
-        guard state.request != nil else { return .requested(Requested(schedule: schedule, country: .peru)) }
+        guard let request = state.request else {
+            return ScheduleID(Int64(random.next() % 500) + 1).map {
+                .requested(Requested(schedule: $0, country: .peru))
+            }
+        }
         if random.next() % 6 == 0 {
             return .failed(Failed(reason: .slotTaken, stage: .processing, message: FailureReason.slotTaken.message))
         }
         if state.topic == nil { return .routed(Routed(topic: "appointments-pe")) }
         if state.booking != nil { return .completed }
-        let slot = Slot(schedule: schedule, center: 4, specialty: 3, medic: 1, date: Samples.noon)
+        let slot = Slot(schedule: request.schedule, center: 4, specialty: 3, medic: 1, date: Samples.noon)
         return .countryProcessed(CountryProcessed(slot: slot, booking: Samples.id(3)))
     }
 

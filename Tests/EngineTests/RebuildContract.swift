@@ -68,7 +68,8 @@ struct RebuildContract {
         #expect(try await ledger.views.row(stray.appointment) == nil)
     }
 
-    @Test("The old set is kept where that is asked for, and comes back with what was appended since",
+    @Test(
+        "The old set is kept where that is asked for, and comes back with what was appended since",
         arguments: Engine.available)
     func rollback(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -167,7 +168,8 @@ struct RebuildContract {
         #expect(error?.code == .corrupt)
     }
 
-    @Test("Streams come whole and in the order of their ids, in ranges of about as many events as asked for",
+    @Test(
+        "Streams come whole and in the order of their ids, in ranges of about as many events as asked for",
         arguments: Engine.available)
     func ranges(engine: Engine) async throws {
         let ledger = try await engine.make()

@@ -32,7 +32,9 @@ import Testing
     func shuffled() async throws {
         for schedule in 1...20 as ClosedRange<Int64> { try world.list(schedule, medic: schedule) }
         var ids: [AppointmentID] = []
-        for schedule in 1...20 as ClosedRange<Int64> { ids.append(try await world.ask(schedule, insured: "000\(10 + schedule)")) }
+        for schedule in 1...20 as ClosedRange<Int64> {
+            ids.append(try await world.ask(schedule, insured: "000\(10 + schedule)"))
+        }
         try await flow()
         for id in ids {
             #expect(world.types(id) == ["requested", "routed", "country-processed", "completed"])

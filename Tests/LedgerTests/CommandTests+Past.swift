@@ -37,7 +37,8 @@ extension CommandTests {
         #expect(try await status("--at-position", "0") == nil)
         #expect(try await run("history", ids[0], "--at-position", "2").lines.count == 1)
         func list(_ moment: [String]) async throws -> [String?] {
-            let run = try RunningLedger(["audit", "view", "status", "--status", "pending", "--data", scratch.data] + moment)
+            let words = ["audit", "view", "status", "--status", "pending", "--data", scratch.data]
+            let run = try RunningLedger(words + moment)
             try await run.waitForExit()
             return try run.output.split(separator: "\n").map {
                 try JSONValue(Array($0.utf8))["appointmentId"]?.text
@@ -106,8 +107,8 @@ extension CommandTests {
         let events = try await run("audit").lines.count
         let dry = try rows(try await run("replay", "--to", "bus", "--dry-run"))
         #expect(dry.first { $0["event"]?.text == "country-processed" }?["events"]?.whole == 1)
-        #expect(
-            dry.first { $0["event"]?.text == "country-processed" }?["sentAs"]?.text == "Appointment Processed to the bus")
+        let processed = dry.first { $0["event"]?.text == "country-processed" }
+        #expect(processed?["sentAs"]?.text == "Appointment Processed to the bus")
         #expect(dry.first { $0["event"]?.text == "requested" }?["sentAs"]?.text == "nothing")
         #expect(try await run("replay", "--to", "topic").errors.contains("2 events") == false)
         #expect(try await run("replay", "--to", "bus").status == 0)
@@ -141,7 +142,8 @@ extension CommandTests {
         _ = try await begin()
         let server = try await LedgerServer(scratch.data, arguments: ["--no-demo-slots"])
         // The ledger's own API refuses these bodies: a receiver that takes nothing.
-        let refused = try await run("replay", "--to", "http://127.0.0.1:\(server.port)/appointments", "--type", "requested")
+        let target = "http://127.0.0.1:\(server.port)/appointments"
+        let refused = try await run("replay", "--to", target, "--type", "requested")
         #expect(refused.status == 1)
         #expect(refused.errors.contains("position 1 (version 1 of appointment-"))
         try await server.stop()

@@ -24,7 +24,7 @@ extension CommandTests {
         ),
     ]
 
-    @Test("damage to a row is named by verify, shown first and mended by repair, and no event is touched", arguments: damage)
+    @Test("damage to a row is named by verify, shown first and mended by repair; no event changes", arguments: damage)
     func repair(sql: String, kind: String) async throws {
         _ = try await begin()
         let events = try await run("audit").output
@@ -122,7 +122,8 @@ extension CommandTests {
         let whole = try await run("reconcile")
         #expect(whole.status == 0 && whole.errors.contains("2 appointments, digest "))
         try await tamper(
-            "UPDATE appointments SET status = 'failed' WHERE country = 'PE'; DELETE FROM appointments WHERE country = 'CL'")
+            "UPDATE appointments SET status = 'failed' WHERE country = 'PE'; DELETE FROM appointments WHERE country = 'CL'"
+        )
         let found = try await run("reconcile")
         #expect(found.status == 2)
         let rows = try rows(found)

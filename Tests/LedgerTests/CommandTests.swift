@@ -65,7 +65,8 @@ import Testing
         arguments: [
             "serve", "request", "history", "state", "audit", "stats", "schedules", "schedules import",
             "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "dlq", "dlq list",
-            "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff", "why",
+            "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff",
+            "why",
             "audit view", "projections", "projections list", "projections pause", "projections resume",
             "projections rebuild", "projections remove", "bench",
         ])

@@ -40,7 +40,7 @@ extension RequestTable {
         let past = PastViews(views: views, store: store, at: .time(time))
         let all = try await past.page(RowFilter(insured: insured), after: nil, limit: PastViews.maximumRows)
         guard all.next == nil else {
-            throw Problem.invalid("asOf", .invalidQueryParameter, "The person has too many appointments for a past list")
+            throw Problem.invalid("asOf", .invalidQueryParameter, "The person has too many appointments for this")
         }
         let rows = all.rows.filter(filter.matches)
         let page = PersonPage(

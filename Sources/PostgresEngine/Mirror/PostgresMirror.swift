@@ -132,7 +132,9 @@ extension PostgresMirror {
     ) async throws(EventStoreError) -> Bool {
         try await pool.transaction { session in
             guard try Self.state(in: session, locked: true) == state else { return false }
-            try Self.requireChain(batch.entries, in: session)
+            let before = batch.placesBefore
+            let held = before.isEmpty ? [:] : try Self.entries(at: before, in: session)
+            try batch.requireChain { held[$0]?.leaf }
             if !batch.entries.isEmpty { try insert(session) }
             try Self.put(batch.rows, in: session)
             try Self.keep(batch.conflicts, in: session)
@@ -140,28 +142,6 @@ extension PostgresMirror {
             try session.execute(
                 "UPDATE ledger.head SET checkpoint = $1, moved = clock_timestamp()", [.int8(batch.checkpoint)])
             return true
-        }
-    }
-
-    /// Each entry stands behind the one before it in its stream, and names that one's leaf.
-    private static func requireChain(_ entries: [RecordedEvent], in session: PostgresSession) throws {
-        var heads: [StreamID: StreamHead] = [:]
-        var before: [EventPlace] = []
-        var seen: Set<StreamID> = []
-        for event in entries where seen.insert(event.stream).inserted && event.version > 1 {
-            before.append(EventPlace(stream: event.stream, version: event.version - 1))
-        }
-        if !before.isEmpty {
-            for (place, entry) in try Self.entries(at: before, in: session) {
-                heads[place.stream] = StreamHead(version: place.version, leaf: entry.leaf)
-            }
-        }
-        for event in entries {
-            let head = heads[event.stream] ?? .empty
-            guard event.version == head.version + 1, event.entry.previous == head.leaf else {
-                throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
-            }
-            heads[event.stream] = StreamHead(version: event.version, leaf: event.leaf)
         }
     }
 
@@ -205,22 +185,27 @@ extension PostgresMirror {
                 try writer.row(EntryColumns.values(of: event, at: offset))
             }
         }
+        // The streams of which something is in another's place.
+        let aside = """
+            SELECT arrival.stream FROM arrivals AS arrival JOIN ledger.entries AS held USING (stream, version)
+            WHERE held.leaf <> arrival.leaf
+            """
+        let isHeld = """
+            EXISTS (SELECT FROM ledger.entries AS held
+                WHERE held.stream = arrival.stream AND held.version = arrival.version AND held.leaf = arrival.leaf)
+            """
         try session.execute(
             """
-            INSERT INTO ledger.conflicts (at, position, stream, version, leaf, entry, sealed, reason)
-            SELECT clock_timestamp(), NULL, arrival.stream, arrival.version, arrival.leaf, arrival.entry, arrival.sealed,
-                'the mirror holds another event as this version'
-            FROM arrivals AS arrival JOIN ledger.entries AS held USING (stream, version)
-            WHERE held.leaf <> arrival.leaf ON CONFLICT (leaf) DO NOTHING
-            """)
+            INSERT INTO ledger.conflicts (at, stream, version, leaf, entry, sealed, reason)
+            SELECT arrival.at, stream, version, leaf, entry, sealed, $1
+            FROM arrivals AS arrival WHERE stream IN (\(aside)) AND NOT \(isHeld)
+            ORDER BY position ON CONFLICT (leaf) DO NOTHING
+            """, [.text(MirrorConflict.taken)])
         try session.execute(
             """
             INSERT INTO ledger.entries (\(EntryColumns.list))
             SELECT $1 + row_number() OVER (ORDER BY position), \(EntryColumns.withoutPosition)
-            FROM arrivals AS arrival
-            WHERE NOT EXISTS (
-                SELECT FROM ledger.entries AS held
-                WHERE held.stream = arrival.stream AND held.version = arrival.version)
+            FROM arrivals AS arrival WHERE stream NOT IN (\(aside)) AND NOT \(isHeld)
             """, [.int8(state.position)])
     }
 

@@ -106,13 +106,21 @@ package struct MemoryViewSets: ViewSets {
             }
             let uncovered = contents.rows.keys.count { other.rows[$0] == nil }
             if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
+            let live =
+                contents.checkpoints.keys.first {
+                    $0.name == projection.name.name && contents.paused[$0] == nil
+                } ?? projection.name
             let old = ViewSet(
-                name: kept ?? "", projection: projection.name, began: 0, events: 0,
-                position: contents.checkpoints[projection.name, default: 0], at: now)
+                name: kept ?? "", projection: live, began: 0, events: 0,
+                position: contents.checkpoints[live, default: 0], at: now)
             contents.sets[name] = nil
             if let kept { contents.sets[kept] = (old, contents.rows) }
             contents.rows = other.rows
             contents.checkpoints[projection.name] = position
+            if live != projection.name {
+                contents.paused[projection.name] = nil
+                contents.paused[live] = now
+            }
             contents.parked[projection.name]?.removeAll { $0.version <= other.rows[$0.appointment]?.version ?? 0 }
             return .swapped(position: position)
         }

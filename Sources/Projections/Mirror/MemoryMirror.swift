@@ -11,6 +11,10 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
         package fileprivate(set) var conflicts: [MirrorConflict] = []
         fileprivate var checkpoint = 0
         fileprivate var streams: [StreamID: [MirroredEntry]] = [:]
+
+        fileprivate mutating func keep(_ conflict: MirrorConflict) {
+            if !conflicts.contains(where: { $0.event.leaf == conflict.event.leaf }) { conflicts.append(conflict) }
+        }
     }
 
     private let state = Mutex(Contents())
@@ -61,24 +65,27 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
             guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint) else {
                 return false
             }
+            try batch.requireChain { place in state.streams[place.stream]?[safe: place.version - 1]?.leaf }
             var next = state
+            var aside: Set<StreamID> = []
             for event in batch.entries {
                 let held = next.streams[event.stream, default: []]
-                guard event.version == held.count + 1, event.entry.previous == held.last?.leaf else {
-                    throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
+                if held[safe: event.version - 1]?.leaf == event.leaf { continue }
+                if aside.contains(event.stream) || held.count >= event.version {
+                    aside.insert(event.stream)
+                    next.keep(MirrorConflict(event: event, reason: MirrorConflict.taken, at: event.entry.at))
+                    continue
                 }
-                next.streams[event.stream] = held + [
-                    MirroredEntry(position: next.entries.count + 1, leaf: event.leaf)
-                ]
+                next.streams[event.stream] =
+                    held + [
+                        MirroredEntry(position: next.entries.count + 1, leaf: event.leaf)
+                    ]
                 next.entries.append(
                     RecordedEvent(
                         position: next.entries.count + 1, entry: event.entry, leaf: event.leaf, sealed: event.sealed))
             }
             for row in batch.rows { next.rows[row.appointment] = row }
-            for conflict in batch.conflicts
-            where !next.conflicts.contains(where: { $0.event.leaf == conflict.event.leaf }) {
-                next.conflicts.append(conflict)
-            }
+            for conflict in batch.conflicts { next.keep(conflict) }
             next.checkpoint = batch.checkpoint
             state = next
             return true
@@ -163,4 +170,8 @@ extension MemoryMirror {
     }
 
     package func counts() async throws(EventStoreError) -> [EventCount] { EventCount.count(contents.entries) }
+}
+
+extension Array {
+    fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }

@@ -113,7 +113,7 @@ package struct MirrorRunner: Sendable {
         for entry in entries { leaves[entry.place] = entry.leaf }
         for event in earlier where leaves[event.place] != event.leaf {
             batch.conflicts.append(
-                MirrorConflict(event: event, reason: "the mirror holds another event as this version", at: now))
+                MirrorConflict(event: event, reason: MirrorConflict.taken, at: now))
         }
     }
 

@@ -58,6 +58,9 @@ package struct MirrorConflict: Sendable {
     package let reason: String
     package let at: Timestamp
 
+    /// Why an event is not taken in whose place is taken.
+    package static let taken = "the mirror holds another event as this version"
+
     package init(event: RecordedEvent, reason: String, at: Timestamp) {
         (self.event, self.reason, self.at) = (event, reason, at)
     }
@@ -77,6 +80,32 @@ package struct MirrorBatch: Sendable {
     package init(checkpoint: Int) { self.checkpoint = checkpoint }
 }
 
+extension MirrorBatch {
+    /// Each entry follows one in the mirror or one before it in the batch, and names that one's leaf.
+    ///
+    /// - Parameter leaf: the leaf at a place that the mirror holds.
+    /// - Throws: `corrupt`, with the stream.
+    package func requireChain(_ leaf: (EventPlace) -> Hash?) throws(EventStoreError) {
+        var leaves: [EventPlace: Hash] = [:]
+        for event in entries {
+            let before = EventPlace(stream: event.stream, version: event.version - 1)
+            let previous = event.version == 1 ? nil : leaves[before] ?? leaf(before)
+            guard event.entry.previous == previous, event.version == 1 || previous != nil else {
+                throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
+            }
+            leaves[event.place] = event.leaf
+        }
+    }
+
+    /// The places that `requireChain` asks the mirror for.
+    package var placesBefore: [EventPlace] {
+        var seen: Set<StreamID> = []
+        return entries.filter { seen.insert($0.stream).inserted && $0.version > 1 }.map {
+            EventPlace(stream: $0.stream, version: $0.version - 1)
+        }
+    }
+}
+
 /// The copy of the ledger in another database: every entry at a contiguous position, with a view of its own.
 package protocol MirrorStore: Sendable {
     /// How far the mirror has come.
@@ -93,7 +122,10 @@ package protocol MirrorStore: Sendable {
 
     /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.
     ///
+    /// An entry that it holds is passed over. One in a place that another has is kept as a conflict, with all of the
+    /// batch that follow it in its stream.
     /// - Returns: false when another worker moved it: nothing was written, and this one is to start over.
+    /// - Throws: `corrupt` for an entry that follows none, or names another leaf than that of the one before it.
     func append(_ batch: MirrorBatch, expecting state: MirrorState) async throws(EventStoreError) -> Bool
 
     /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.

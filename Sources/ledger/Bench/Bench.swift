@@ -13,10 +13,13 @@ struct Bench: AsyncParsableCommand {
               ledger bench append --clients 16 --events 100000
               ledger bench lifecycle
               ledger bench http --clients 64
+              ledger bench rebuild --events 1000000
               ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
             """)
 
-    enum Case: String, CaseIterable, ExpressibleByArgument { case append, lifecycle, fold, http, rebuild, verify }
+    enum Case: String, CaseIterable, ExpressibleByArgument {
+        case append, lifecycle, fold, http, rebuild, verify, replay
+    }
 
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
@@ -40,6 +43,7 @@ struct Bench: AsyncParsableCommand {
         case .fold: try await bench.fold()
         case .rebuild: try await history.rebuild()
         case .verify: try await history.verify()
+        case .replay: try await history.replay()
         case .http:
             try await HTTPBench(directory: directory.path, requests: events, clients: clients, countries: countries)
                 .run()

@@ -55,6 +55,24 @@ struct HistoryBench {
         }
     }
 
+    /// Every event as a line, written to `/dev/null` with the calls that a replay to standard output makes.
+    func replay() async throws {
+        let store = SQLiteEventStore(try await fill().file)
+        let run = Identifier.version4(random: (1, 2))
+        let source = ReplaySource(feed: store, log: store, filter: EventFilter())
+        guard let sink = FileHandle(forWritingAtPath: "/dev/null") else { throw BenchError("/dev/null is not there") }
+        var count = 0
+        try await measure("replay") {
+            try await source.each(after: 0, through: events / 4 * 4) { events throws(EventStoreError) in
+                ReplaySink.lines(events, by: run)
+            } take: { page in
+                try sink.write(contentsOf: page.content)
+                count += page.events
+            }
+        }
+        guard count == events / 4 * 4 else { throw BenchError("not every event was replayed") }
+    }
+
     private func measure(_ name: String, _ body: () async throws -> Void) async throws {
         let start = ContinuousClock.now
         try await body()

@@ -20,18 +20,21 @@ struct AuditCommand: AsyncParsableCommand {
         subcommands: [ViewCommand.self])
 
     @OptionGroup var wanted: EventOptions
+    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
     @Option(help: "At most so many; without it all.") var limit: Int?
     @Flag(help: "Go on as new events come, until interrupted.") var follow = false
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
     func validate() throws {
+        if let from = wanted.from, let to, from > to { throw ValidationError("--from is later than --to") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
     }
 
     func run() async throws {
         let ledger = try await options.open()
         var query = wanted.query
+        query.filter.to = to
         var printer = options.printer([
             "position", "at", "type", "appointmentId", "version", "countryISO", "insuredId", "actor", "correlation",
             "leaf",
@@ -72,20 +75,17 @@ struct EventOptions: ParsableArguments {
     @Option(help: "Only what one request led to.") var correlation: String?
     @Option(help: "Only what this actor caused, such as key:front-desk.") var actor: String?
     @Option(help: "Only from this time on (RFC 3339).", transform: Reading.moment) var from: Timestamp?
-    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
     @Option(help: "Only behind this position.") var after = 0
 
     func validate() throws {
         if after < 0 { throw ValidationError("--after is 0 or more") }
-        if let from, let to, from > to { throw ValidationError("--from is later than --to") }
     }
 
     /// The question that the options ask.
     var query: AuditQuery {
         var query = AuditQuery(
             EventFilter(
-                type: type?.rawValue, country: country?.code, actor: actor, correlation: correlation, from: from, to: to
-            ))
+                type: type?.rawValue, country: country?.code, actor: actor, correlation: correlation, from: from))
         (query.appointment, query.insured, query.after) = (appointment, insured, after)
         return query
     }

@@ -44,7 +44,7 @@ extension DeadLettersCommand {
             if parked { return try await redrive(try await ledger.parked(), ledger) }
             let places = ids.compactMap(ParkedPlace.init)
             if !places.isEmpty {
-                guard places.count == ids.count else { throw Refusal("name letters or parked events, not both at once") }
+                guard places.count == ids.count else { throw Refusal("name letters or parked events, not both") }
                 var found: [(ProjectionName, ParkedEvent)] = []
                 for place in places { found += try await ledger.parked(at: place) }
                 return try await redrive(found, ledger)

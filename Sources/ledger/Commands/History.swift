@@ -78,7 +78,8 @@ extension History {
     func refusal(at moment: Moment) -> Refusal {
         if case .position(let position) = moment {
             return Refusal(
-                "appointment \(appointment) had no event at position \(position): `ledger history` shows where it began")
+                "appointment \(appointment) had no event at position \(position): `ledger history` shows where it began"
+            )
         }
         if case .version(let version) = moment {
             let last = events.last?.version ?? 0

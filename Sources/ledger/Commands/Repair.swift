@@ -98,8 +98,10 @@ struct ReconcileCommand: AsyncParsableCommand {
             scan: ledger.store, copies: [Reconcile.Copy("views", ledger.views)], people: ledger.people)
         let all = try await ledger.views.count(RowFilter())
         var found: [Reconcile.Difference] = []
-        let result = try await reconcile.run(progress: { progress.show($0, of: max(all, $0)) }) { difference in
+        let result = try await reconcile.run { difference in
             if found.count < 1000 { found.append(difference) }
+        } progress: {
+            progress.show($0, of: max(all, $0))
         }
         progress.clear()
         var printer = options.printer([

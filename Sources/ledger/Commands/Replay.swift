@@ -29,6 +29,7 @@ struct ReplayCommand: AsyncParsableCommand {
     @Option(help: "Make the view anew from all events into a table set of this name, which is never live.")
     var intoNewView: String?
     @OptionGroup var wanted: EventOptions
+    @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var until: Timestamp?
     @Option(help: "At most so many events a second; without it as fast as it goes.") var rate: Int?
     @Option(help: "Remember under this name how far it came, and go on there.") var checkpoint: String?
     @Flag(help: "Say how many events of which kind would be sent where, send nothing.") var dryRun = false
@@ -37,6 +38,7 @@ struct ReplayCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (to == nil) != (intoNewView == nil) else { throw ValidationError("name --to or --into-new-view") }
+        if let from = wanted.from, let until, from > until { throw ValidationError("--from is later than --until") }
         if let rate, !(1...1_000_000).contains(rate) { throw ValidationError("--rate is 1 to 1000000") }
         if let name = checkpoint ?? intoNewView, !ViewSet.isName(name) {
             throw ValidationError("'\(name)' is no name: take 1 to 32 of a to z, 0 to 9 and _")
@@ -50,7 +52,8 @@ struct ReplayCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         if let intoNewView { return try await tryOut(intoNewView, ledger) }
         guard let to else { return }
-        let filter = try await wanted.query.resolved(by: ledger.views)
+        var filter = try await wanted.query.resolved(by: ledger.views)
+        filter.to = until
         let head = try await ledger.store.head()
         let run = Identifier.version4(random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let source = ReplaySource(

@@ -61,8 +61,8 @@ struct Serve: AsyncParsableCommand {
                 services: [
                     .init(
                         service: Pumps(
-                            ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
-                            logger: logger)),
+                            ledger: ledger, callers: callers, mirror: mirror,
+                            sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)),
                     .init(service: server),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -132,7 +132,7 @@ extension Embedded {
             feed: store, views: views, checkpoints: views, control: views, sets: viewSets,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
-            countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog, patienceMilliseconds: patienceMilliseconds,
-            now: Machine.now)
+            countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog,
+            patienceMilliseconds: patienceMilliseconds, now: Machine.now)
     }
 }

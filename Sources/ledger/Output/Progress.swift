@@ -27,7 +27,8 @@ final class Progress: Sendable {
         let seconds = max(start.duration(to: now) / .seconds(1), 0.001)
         let rate = Double(done) / seconds
         let left = Int((Double(all - done) / rate).rounded(.up))
-        write("\r\u{1B}[K\(done * 100 / max(all, 1)) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left\(what)")
+        let share = done * 100 / max(all, 1)
+        write("\r\u{1B}[K\(share) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left\(what)")
     }
 
     /// Takes the line away.

@@ -1,0 +1,120 @@
+import Appointments
+import EventStore
+import Foundation
+import Projections
+import Replay
+import Testing
+
+/// The program after this one, as it will be: `failed` has a second shape, and the view a second number.
+private enum NextProgram {
+    /// The second shape says whether the person may ask again.
+    static let failed = Upcaster(type: .failed, schema: 1) { data in
+        guard case .object(let members) = data else { return data }
+        return .object(members + [(key: "retryable", value: .boolean(data["reason"]?.text == "SLOT_TAKEN"))])
+    }
+
+    /// The second view tells the person so.
+    static let projection = Projection(ProjectionName("appointments", number: 2)) {
+        (event, row, insured) throws(EventStoreError) in
+        var next = try AppointmentProjection.project(event, onto: row, insured: insured, upcasters: [failed])
+        if let failure = next.failure, try isRetryable(event) {
+            next.failure = .init(reason: failure.reason, message: failure.message + "; ask again")
+        }
+        return next
+    }
+
+    static func isRetryable(_ event: RecordedEvent) throws(EventStoreError) -> Bool {
+        do throws(JSONError) {
+            let data = try Upcaster.lift(
+                event.entry.data, type: .failed, schema: event.entry.schema, with: [failed])
+            return try JSONValue(data)["retryable"] == .boolean(true)
+        } catch {
+            throw EventStoreError(.corrupt, message: "the event is in a shape that nobody knows", cause: error)
+        }
+    }
+
+    /// An event as the next program writes it.
+    static func event(_ number: Int, version: Int, isRetryable: Bool) -> NewEvent {
+        NewEvent(
+            type: "failed", schema: 2, id: Samples.id(number), at: Samples.noon.adding(milliseconds: 1),
+            country: "PE", actor: "next", correlation: "c", causation: nil,
+            data: Array(
+                """
+                {"reason":"SLOT_TAKEN","stage":"processing","message":"taken","retryable":\(isRetryable)}
+                """.utf8))
+    }
+}
+
+@Suite struct SchemaEvolutionTests {
+    @Test("today's program reads no shape that it does not know; the next one reads both, each from its bytes")
+    func golden() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        func entry(_ path: String) throws -> Entry {
+            try Entry(Array(try Data(contentsOf: folder.appending(path: path))))
+        }
+        let first = try entry("../AppointmentsTests/Golden/failed-1.json")
+        let second = try entry("Golden/next-failed-2.json")
+        #expect(throws: EventStoreError.self) { try Codec.decode(second) }
+        let facts = try [first, second].map { try Codec.decode($0, upcasters: [NextProgram.failed]) }
+        #expect(facts[0] == facts[1])
+        let lifted = try Upcaster.lift(first.data, type: .failed, schema: 1, with: [NextProgram.failed])
+        #expect(lifted == second.data)
+        #expect(try Upcaster.lift(second.data, type: .failed, schema: 2, with: [NextProgram.failed]) == second.data)
+    }
+
+    @Test(
+        "A second version of the view is built beside the first under traffic, and read whole from the swap on",
+        arguments: Engine.available)
+    func blueGreen(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 200, seed: 21)
+        let now = Samples.noon
+        let today = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
+        try await today.build(ViewSet.next, now: now)
+        _ = try await today.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        var sizes = Rebuild.Sizes()
+        (sizes.rangeEvents, sizes.rows, sizes.stepEvents) = (10, 8, 7)
+        let next = Rebuild(
+            scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people,
+            projection: NextProgram.projection, sizes: sizes)
+        // Traffic of the next program: today's one can't read its events, and parks them or leaves them out.
+        async let traffic: Void = Self.write(120, to: ledger)
+        try await next.build(ViewSet.next, now: now)
+        try await traffic
+        let outcome = try await next.swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
+        #expect(outcome == .swapped(position: try await ledger.feed.head()))
+        #expect(try await Self.folds(ledger) == ledger.allRows())
+        #expect(try await ledger.allRows().contains { $0.failure?.message == "taken; ask again" })
+        #expect(try await ledger.allRows().contains { $0.failure?.message == "taken" })
+        // The old number is held: a program that knows no better writes nothing into the new tables.
+        #expect(try await ledger.control.pausedAt(ProjectionRunner.projection) != nil)
+        _ = try await ledger.store.append(
+            [try Samples.requested(7777)], to: Samples.appointment(7777).stream, expecting: .empty)
+        #expect(try await ledger.views.row(Samples.appointment(7777)) == nil)
+        // And back: the first version's rows, with what it can read of the traffic missing no appointment.
+        #expect(try await ledger.sets.sets().first?.projection == ProjectionRunner.projection)
+    }
+
+    private static func write(_ count: Int, to ledger: TestEngine) async throws {
+        for number in 500..<500 + count {
+            let stream = Samples.appointment(number).stream
+            let sealed = try await ledger.seal("00125", stream: stream)
+            _ = try await ledger.store.append(
+                [try Samples.requested(number, personal: [sealed])], to: stream, expecting: .empty)
+            let failed = NextProgram.event(number + 10_000, version: 2, isRetryable: number % 2 == 0)
+            _ = try await ledger.store.append([failed], to: stream, expecting: .version(1))
+        }
+    }
+
+    /// Each stream folded by the next program, by id.
+    private static func folds(_ ledger: TestEngine) async throws -> [AppointmentRow] {
+        let range = try #require(try await ledger.scan.range(after: nil, events: .max))
+        var rows: [AppointmentID: AppointmentRow] = [:]
+        for event in try await ledger.scan.events(in: range) {
+            let id = event.stream.appointment
+            let insured = event.version == 1 ? try await ledger.people.insured(of: event) : nil
+            rows[id] = try NextProgram.projection.next(event, onto: rows[id], insured: insured)
+        }
+        return rows.values.sorted { $0.appointment < $1.appointment }
+    }
+}
