@@ -45,7 +45,7 @@ package struct Reconcile: Sendable {
         let copies: [[AppointmentRow]]
     }
 
-    /// Compares all appointments and gives each difference to `found`, in the order of ids.
+    /// Compares all appointments and gives each difference to `body`, in the order of ids.
     ///
     /// - Throws: `unavailable`; `corrupt`, naming it, for an event or a row that can't be read: `ledger verify` finds
     ///   them all.
@@ -70,7 +70,7 @@ package struct Reconcile: Sendable {
                 for difference in Self.differences(part.store, rows, copy.name) {
                     if try await isNewer(difference) { continue }
                     report.differences += 1
-                    try found(difference)
+                    try body(difference)
                 }
             }
             for row in part.store { report.digest = Hash(of: report.digest.bytes + row.digest.bytes) }

@@ -36,7 +36,7 @@ struct FlowTests {
             views = DynamoDBViews(client, tables: tables)
             let directory = DynamoDBSubjectDirectory(client, tables: tables)
             let peru = MemoryCountryDatabase(.peru, owners: ScheduleOwners())
-            peru.addNow([Slot(schedule: try Self.schedule, center: 1, specialty: 1, medic: 1, date: Self.morning)])
+            try peru.addNow([Slot(schedule: try Self.schedule, center: 1, specialty: 1, medic: 1, date: Self.morning)])
             performer = Performer(
                 store: store,
                 subjects: SubjectKeys(

@@ -166,7 +166,7 @@ struct KMSKeyRingTests {
         let client = try Emulator.client(account: account, through: proxy)
         _ = try await KMSKeyRing.open(client, tables: .init(), key: key)
         let plain = try #require(
-            proxy.answers.compactMap { try? JSONValue($0)["Plaintext"]?.text }.first)
+            proxy.answers.compactMap { (try? JSONValue($0))?["Plaintext"]?.text }.first)
         let put = try #require(proxy.requests.first { $0.operation == "PutItem" })
         #expect(!put.text.contains(plain))
         #expect(put.text.contains("wrappedKey"))
