@@ -75,7 +75,7 @@ import Testing
     @Test("a target imports only what stands below it, and a foreign library has one owner")
     func imports() { expectNone(Self.strayImports(SourceTree.sources)) }
 
-    @Test("nothing below the transports imports Foundation, nor does the engine of the Lambda functions")
+    @Test("nothing below the transports imports Foundation")
     func foundation() { expectNone(Self.foundationImports(SourceTree.sources)) }
 
     @Test("only the program imports an engine, and the table has no circle")

@@ -39,7 +39,8 @@ struct RetryPolicy: Sendable {
         }
     }
 
-    /// A transaction that met another one, or too much load, is worth another attempt; one whose condition failed is not.
+    /// A transaction that met another one, or too much load, is worth another attempt; one whose condition failed is
+    /// not.
     private static func cancelled(_ error: AWSError) -> Trouble? {
         let codes = Set(error.cancellationReasons.compactMap { $0["Code"]?.text }).subtracting(["None"])
         let passing: Set<String> = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
