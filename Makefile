@@ -7,10 +7,10 @@ CASES ?= append lifecycle fold http
 MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench simulate clean
+.PHONY: help run build test lint bench simulate aws-local clean
 
 help: ## lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## builds, then serves the embedded ledger on 127.0.0.1:8080 (PORT=, DATA=)
 	exec .build/release/ledger serve --port $(PORT) --data $(DATA)
@@ -34,6 +34,11 @@ simulate: ## runs fresh seeds of the simulator, docs/simulation.md (MINUTES=10)
 	scripts/install.sh run
 	swift build -c release --product ledger-simulator
 	.build/release/ledger-simulator --seconds $$(($(MINUTES) * 60))
+
+aws-local: ## deploys the stacks to an emulator of AWS on this machine and prints the URL (ARGUMENTS=--help)
+	scripts/install.sh run test
+	serverless/scripts/package.sh --native --architecture $$(uname -m | sed s/aarch64/arm64/)
+	exec .build/python/bin/python serverless/scripts/local.py $(ARGUMENTS)
 
 clean: ## removes what was built; the data stays
 	rm -rf .build

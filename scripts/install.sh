@@ -14,9 +14,9 @@ declare -A packages=(
     [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libpq-dev libsqlite3-dev
            libstdc++-12-dev libxml2 make zlib1g-dev"
     # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks;
-    # the server that they start a cluster of, and what makes its certificates; what AWSEngine is linked with, and the
-    # environment for Python in which the emulator of AWS runs.
-    [test]="tzdata python3 python3-venv libcurl4-openssl-dev mount openssl postgresql-15 util-linux"
+    # the server that they start a cluster of, and what makes its certificates. What AWSEngine is linked with; Python
+    # environments for the emulator of AWS and for what checks the deployment; and a checker of scripts.
+    [test]="tzdata python3 python3-venv libcurl4-openssl-dev mount openssl postgresql-15 shellcheck util-linux"
 )
 minimum_swift=6.2
 
@@ -65,6 +65,18 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
 }
 
+# Python packages have an environment of their own, made anew when the list of them changes.
+install_python() {
+    local list=serverless/requirements.txt folder=.build/python
+    ! cmp -s "$list" "$folder/requirements.txt" || return 0
+    echo "install.sh: installing what $list names into $folder" >&2
+    rm -rf "$folder"
+    python3 -m venv "$folder" >&2
+    "$folder/bin/pip" install --quiet --requirement "$list" >&2
+    # Last, so that an installation that was broken off is begun again.
+    cp "$list" "$folder/requirements.txt"
+}
+
 check_swift() {
     local help="Install the toolchain for Debian 12 from https://www.swift.org/install/linux/ and put its usr/bin
 into PATH, for example: export PATH=/opt/swift/usr/bin:\$PATH"
@@ -84,4 +96,5 @@ if command -v dpkg-query >/dev/null; then
 else
     echo "install.sh: no dpkg here; this needs what Debian calls: $(tr '\n' ' ' <<<"$list")" >&2
 fi
+[[ " $* " != *" test "* ]] || install_python
 check_swift

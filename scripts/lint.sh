@@ -4,10 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 swift format lint --strict --parallel -r Package.swift Sources Tests migrations
-for script in scripts/*.sh .ci/run; do
+scripts=(scripts/*.sh serverless/scripts/*.sh .ci/run)
+for script in "${scripts[@]}"; do
     bash -n "$script"
 done
 if command -v shellcheck >/dev/null; then
-    shellcheck scripts/*.sh .ci/run
+    shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
 fi
 echo "lint: nothing to complain about"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds everything once and runs all tests. The last line says how many passed and failed.
 #
-#   scripts/test.sh [ARGUMENT...]    arguments go to swift test, such as --filter TidyTests
+#   scripts/test.sh [ARGUMENT...]    arguments go to swift test, such as --filter TidyTests; with any, the tests of
+#                                    serverless/, which are Python's, are left out
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,35 +16,41 @@ log="$results/tests.log"
 : "${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:=$((2 * $(nproc)))}"
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
 
-# Prints "PASSED FAILED". The report has one testcase a test; it is unfinished when the tests crashed, and then the
-# log tells which tests had begun and never ended.
-count() {
-    local file=
-    for file in "$testing_report" "$report"; do
-        if [[ -s "$file" ]] && grep -q '</testsuites>' "$file"; then
-            awk '
-                /<testcase / { cases++; bad = 0 }
-                /<skipped/ { skipped++ }
-                /<failure|<error/ && !bad { failed++; bad = 1 }
-                END { print cases - skipped - failed + 0, failed + 0 }' "$file"
-            return
-        fi
-    done
-    awk '
+deployment_report="$results/serverless.xml"
+
+# Prints "PASSED FAILED" of a report with one testcase a test; nothing and false when it is not there or unfinished.
+count_report() {
+    [[ -s "$1" ]] && grep -q '</testsuites>' "$1" || return 1
+    # pytest writes all of them on one line.
+    sed 's/<testcase /\n&/g' "$1" | awk '
+        /<testcase / { cases++; bad = 0 }
+        /<skipped/ { skipped++ }
+        /<failure|<error/ && !bad { failed++; bad = 1 }
+        END { print cases - skipped - failed + 0, failed + 0 }'
+}
+
+# The report of Swift's tests is unfinished when they crashed, and then the log tells which had begun and never ended.
+count_swift() {
+    count_report "$testing_report" || count_report "$report" || awk '
         /^◇ Test case / || /^◇ Test run / { next }
         /^◇ Test .* started\.$/ { begun++ }
         /^(✔|━) Test .* passed after / && !/ Test run / { passed++ }
         END { failed = begun - passed; print passed + 0, (failed > 0 ? failed : 1) }' "$log"
 }
 
+count_deployment() {
+    count_report "$deployment_report" || echo "0 1"
+}
+
 mkdir -p "$results"
-rm -f "$report" "$testing_report" "$log" "$results/summary"
+rm -f "$report" "$testing_report" "$deployment_report" "$log" "$results/summary"
 
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error
 
 # What the tests need is started for them, and goes however this ends.
 stops=()
+# shellcheck disable=SC2317 # The trap calls it.
 stop_all() {
     local stop
     for stop in "${stops[@]}"; do $stop; done
@@ -68,7 +75,7 @@ fi
 status=0
 swift test --skip-build --disable-xctest --xunit-output "$report" "$@" </dev/null 2>&1 | tee "$log" || status=$?
 
-read -r passed failed < <(count)
+read -r passed failed < <(count_swift)
 if [[ $((passed + failed)) -eq 0 ]]; then
     echo "test.sh: no test ran" >&2
     status=1
@@ -77,6 +84,12 @@ elif [[ $status -ne 0 && $failed -eq 0 ]]; then
 elif [[ $status -eq 0 && $failed -gt 0 ]]; then
     echo "test.sh: tests failed, though swift test ended well" >&2
     status=1
+fi
+
+if [[ $# -eq 0 ]]; then
+    .build/python/bin/python -m pytest --quiet --junit-xml "$deployment_report" serverless/tests </dev/null || status=1
+    read -r more_passed more_failed < <(count_deployment)
+    passed=$((passed + more_passed)) failed=$((failed + more_failed))
 fi
 echo "$passed passed, $failed failed" | tee "$results/summary"
 exit "$status"

@@ -102,6 +102,10 @@ extension Entry {
     ///   value of another kind.
     package init(_ bytes: [UInt8]) throws(JSONError) {
         self.bytes = bytes
+        if let entry = Self.inOrder(bytes, self) {
+            self = entry
+            return
+        }
         var entry = self
         var seen: UInt16 = 0
         try JSONReader.read(bytes) { reader throws(JSONError) in
@@ -119,6 +123,27 @@ extension Entry {
         self = entry
     }
 
+    /// The entry as this program writes it: its keys in their order and without spaces. A history is read by the
+    /// million, and looking for each of thirteen keys costs more than all else.
+    ///
+    /// - Returns: nil for bytes of any other shape, which the reader of all shapes takes or refuses.
+    private static func inOrder(_ bytes: [UInt8], _ empty: Entry) -> Entry? {
+        var entry = empty
+        do throws(JSONError) {
+            let isInOrder = try JSONReader.read(bytes) { reader throws(JSONError) in
+                for (index, key) in Key.literals.enumerated() {
+                    guard reader.take(literal: key), let key = Key(rawValue: index) else { return false }
+                    try entry.read(key, from: &reader)
+                }
+                return reader.take(literal: "}")
+            }
+            let isWhole = !entry.type.isEmpty && entry.schema >= 1 && entry.version >= 1
+            return isInOrder && isWhole ? entry : nil
+        } catch {
+            return nil
+        }
+    }
+
     /// The keys in the order in which they are written. All are in every entry.
     private enum Key: Int {
         case type, schema, stream, version, previous, id, at, country, actor, correlation, causation, data, personal
@@ -126,6 +151,12 @@ extension Entry {
         static let names = [
             "type", "schema", "stream", "version", "previous", "id", "at", "country", "actor", "correlation",
             "causation", "data", "personal",
+        ]
+
+        /// The bytes before each value.
+        static let literals: [StaticString] = [
+            "{\"type\":", ",\"schema\":", ",\"stream\":", ",\"version\":", ",\"previous\":", ",\"id\":", ",\"at\":",
+            ",\"country\":", ",\"actor\":", ",\"correlation\":", ",\"causation\":", ",\"data\":", ",\"personal\":",
         ]
 
         init?(_ name: String) {

@@ -86,7 +86,8 @@ package struct Migrator: Sendable {
     package func up() async throws(EventStoreError) -> [String] {
         try await pool.transaction { session in
             try lock(session)
-            if try !hasRecords(session) { try session.run(Self.records) }
+            let isNew = try hasRecords(session) == false
+            if isNew { try session.run(Self.records) }
         }
         var applied: [String] = []
         for step in steps {

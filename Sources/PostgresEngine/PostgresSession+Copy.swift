@@ -1,7 +1,8 @@
 import CPostgres
 
 extension PostgresSession {
-    /// Copies rows into a table, the fastest way in: all of them, or none.
+    /// Copies rows into a table, the fastest way in: all of them, or none. What the writer's rows take to make counts
+    /// as the statement's time, which `limitStatements` may lengthen.
     ///
     /// - Parameters:
     ///   - target: the table and its columns, as in `ledger.entries (position, entry)`. It is no place for text from
@@ -30,7 +31,8 @@ extension PostgresSession {
         }
     }
 
-    /// Copies the rows of a query out, one by one and in constant memory, the fastest way to read many.
+    /// Copies the rows of a query out, one by one and in constant memory, the fastest way to read many. What the
+    /// reader takes for its rows counts as the statement's time, which `limitStatements` may lengthen.
     ///
     /// - Parameters:
     ///   - query: a statement without parameters.

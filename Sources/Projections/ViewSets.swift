@@ -134,8 +134,8 @@ package protocol ViewSets: Sendable {
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome
 
-    /// Puts a row in the place of whatever the live set has of an appointment; nil takes it away. The appointment's parked
-    /// events that the row holds are unparked.
+    /// Puts a row in the place of whatever the live set has of an appointment; nil takes it away. The appointment's
+    /// parked events that the row holds are unparked.
     ///
     /// - Returns: false when its events do not end where the row does: nothing was written, fold them again.
     func mend(

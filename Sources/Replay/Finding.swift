@@ -69,6 +69,9 @@ extension Finding.Kind {
     /// Whether it concerns a row, which can be folded again, and not an event, which stays as it is.
     package var isOfRows: Bool { parts == [.views] }
 
+    /// Whether `repair` can put it right: what is derived, and no event of the store.
+    package var isMendable: Bool { isOfRows || parts == [.mirror] }
+
     /// The parts that this damage belongs to. Events that can't be read, are missing or do not open leave their row
     /// without proof as well.
     var parts: Set<Finding.Part> {
@@ -106,6 +109,14 @@ package struct VerifyReport: Equatable, Sendable {
         if finding.kind.parts.isDisjoint(with: parts) { return }
         findingCount += 1
         if findings.count < Self.maximumFindings { findings.append(finding) }
+    }
+
+    /// Both reports as one; the extent is this one's.
+    package func adding(_ other: VerifyReport) -> VerifyReport {
+        var all = self
+        all.findingCount += other.findingCount
+        all.findings += other.findings.prefix(max(Self.maximumFindings - findings.count, 0))
+        return all
     }
 
     /// Counts findings that another report did not keep.

@@ -2,8 +2,8 @@ import Appointments
 package import EventStore
 package import Projections
 
-/// Makes a mirror the copy of its store again: each entry at its position, each row the fold of its events. The store is
-/// never touched.
+/// Makes a mirror the copy of its store again: each entry at its position, each row the fold of its events. The store
+/// is never touched.
 package struct MirrorRepair: Sendable {
     private let feed: any EventFeed
     private let scan: any StreamScan
@@ -48,11 +48,12 @@ package struct MirrorRepair: Sendable {
     ///
     /// - Parameters:
     ///   - isDry: whether it only says what it would do.
+    ///   - fillsOnly: whether it leaves alone what stands at a position, right or wrong.
     ///   - report: is told each step about an entry, before it is done.
     ///   - progress: is told the position that it has come to, and the last one.
     /// - Throws: `unavailable`: what was mended stays mended. `invalid` when the login may not replace entries.
     package func run(
-        isDry: Bool, report: (Step) throws -> Void, progress: (Int, Int) -> Void = { _, _ in }
+        isDry: Bool, fillsOnly: Bool = false, report: (Step) throws -> Void, progress: (Int, Int) -> Void = { _, _ in }
     ) async throws -> Outcome {
         var outcome = Outcome()
         let head = min(try await feed.head(), try await mirror.state().checkpoint)
@@ -60,13 +61,14 @@ package struct MirrorRepair: Sendable {
         while position < head {
             let events = try await feed.events(after: position, limit: min(batch, head - position))
             guard let last = events.last?.position else { break }
-            let steps = try await steps(for: events, after: position, through: last)
+            var steps = try await steps(for: events, after: position, through: last)
+            if fillsOnly { steps.removeAll { $0.action != .fill } }
             for step in steps { try report(step) }
             try await carryOut(steps, events, isDry: isDry, &outcome)
             position = last
             progress(position, head)
         }
-        try await removeRest(behind: head, isDry: isDry, report, &outcome)
+        if !fillsOnly { try await removeRest(behind: head, isDry: isDry, report, &outcome) }
         try await mendRows(isDry: isDry, &outcome)
         return outcome
     }

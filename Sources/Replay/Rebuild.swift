@@ -41,7 +41,8 @@ package struct Rebuild: Sendable {
 
     /// Fills a set, or goes on where the last run was stopped, and brings it up to the head.
     ///
-    /// - Throws: `unavailable`; `corrupt`, naming the event, when one can't be folded; `invalid` for a name that is none.
+    /// - Throws: `unavailable`; `corrupt`, naming the event, when one can't be folded; `invalid` for a name that is
+    ///   none.
     package func build(_ name: String, now: Timestamp) async throws(EventStoreError) {
         let head = try await feed.head()
         let set = try await sets.begin(name, of: projection.name, head: head, now: now)

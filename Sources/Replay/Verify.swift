@@ -4,8 +4,8 @@ package import Projections
 
 /// Recomputes the whole ledger from its bytes and says what contradicts it. No stored hash is trusted.
 ///
-/// It reads the feed in windows of positions, several beside each other, and takes them in in their order. Per stream it
-/// holds the last version, its leaf and the row that the events make. Events that are appended meanwhile are left to
+/// It reads the feed in windows of positions, several beside each other, and takes them in in their order. Per stream
+/// it holds the last version, its leaf and the row that the events make. Events that are appended meanwhile are left to
 /// the next run.
 package struct Verify: Sendable {
     let feed: any EventFeed

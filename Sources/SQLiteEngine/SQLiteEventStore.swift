@@ -117,7 +117,7 @@ extension SQLiteEventStore {
         let event = try event(row)
         let entry = event.entry
         let texts = [(6, entry.type), (7, entry.country), (9, entry.actor), (10, entry.correlation)]
-        let isTrue = texts.allSatisfy { (row[$0] as String).utf8.elementsEqual($1.utf8) } && row.moment(8) == entry.at
+        let isTrue = try texts.allSatisfy { try row.holds($1, $0) } && row.moment(8) == entry.at
         guard isTrue else {
             throw EventStoreError(
                 .corrupt,

@@ -68,7 +68,8 @@ struct CountryPools: Sendable {
         }
     }
 
-    /// Compares the schemas with this program's. A database that does not answer is left for later: requests wait for it.
+    /// Compares the schemas with this program's. A database that does not answer is left for later: requests wait for
+    /// it.
     ///
     /// - Throws: `invalid` when a schema is another, with what to do.
     func check(_ logger: Logger) async throws(EventStoreError) {

@@ -39,8 +39,8 @@ struct Embedded: Sendable {
 
     /// Opens the ledger in a directory. The environment says which countries have a database elsewhere.
     ///
-    /// - Throws: `invalid` when there is none, its key file is missing or another's, or the environment names a database
-    ///   that can't be; `unavailable`; `corrupt`.
+    /// - Throws: `invalid` when there is none, its key file is missing or another's, or the environment names a
+    ///   database that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
         let environment = ProcessInfo.processInfo.environment
         let (countryPools, mirror) = (try CountryPools.of(environment), try Mirror.of(environment))

@@ -48,7 +48,8 @@ private struct Damage: Sendable, CustomTestStringConvertible {
             "an event is forged, hash and all", [.mirrorDiffers],
             """
             UPDATE ledger.entries SET
-                entry = convert_to(replace(convert_from(entry, 'UTF8'), '"actor":"router"', '"actor":"rooter"'), 'UTF8'),
+                entry = convert_to(
+                    replace(convert_from(entry, 'UTF8'), '"actor":"router"', '"actor":"rooter"'), 'UTF8'),
                 leaf = sha256('\\x00'::bytea || convert_to(
                     replace(convert_from(entry, 'UTF8'), '"actor":"router"', '"actor":"rooter"'), 'UTF8')),
                 actor = 'rooter'
@@ -64,11 +65,17 @@ private struct Damage: Sendable, CustomTestStringConvertible {
             """),
         Damage(
             "a row is changed", [.mirrorRowDiffers],
-            "UPDATE ledger.appointments SET country = 'CL' WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)"
+            """
+            UPDATE ledger.appointments SET country = 'CL'
+            WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)
+            """
         ),
         Damage(
             "a row that no program reads", [.mirrorRowDiffers],
-            "UPDATE ledger.appointments SET status = '?', version = 9 WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)"
+            """
+            UPDATE ledger.appointments SET status = '?', version = 9
+            WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)
+            """
         ),
         Damage("all rows are deleted", [.mirrorRowDiffers], "DELETE FROM ledger.appointments"),
         Damage(

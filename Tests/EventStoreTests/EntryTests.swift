@@ -38,6 +38,28 @@ import Testing
         #expect(read.data == Array(#"{"scheduleId":100}"#.utf8))
     }
 
+    @Test("keys in another order, spaces and escapes read as the same entry")
+    func otherShapes() throws {
+        let entry = try Entry(
+            event(data: #"{"a":"\u00e9","b":[1,"x"]}"#), stream: stream, version: 2, previous: Hash(of: [1]))
+        let text = String(decoding: entry.bytes, as: UTF8.self)
+        let first = #"{"type":"requested","schema":1,"#
+        let shapes = [
+            "{" + text.dropFirst(first.utf8.count).dropLast() + #","schema":1,"type":"requested"}"#,
+            text.replacing(#","schema":"#, with: #" , "schema" : "#),
+            text.replacing(#""actor""#, with: #""\u0061ctor""#), text.replacing(#"visit-7"#, with: #"visit\u002d7"#),
+        ]
+        for shape in shapes {
+            let read = try Entry(Array(shape.utf8))
+            #expect((read.type, read.schema, read.stream, read.version) == ("requested", 1, stream, 2), "\(shape)")
+            #expect((read.actor, read.correlation, read.at) == (entry.actor, entry.correlation, entry.at), "\(shape)")
+            #expect(read.data == entry.data && read.previous == entry.previous && read.personal == entry.personal)
+        }
+        for damaged in [text.replacing(#","country":"PE""#, with: ""), text + "x", String(text.dropLast())] {
+            #expect(throws: JSONError.self) { try Entry(Array(damaged.utf8)) }
+        }
+    }
+
     @Test("an entry has at most 60 KiB")
     func limit() throws {
         let empty = try Entry(event(data: #"{"a":""}"#), stream: stream, version: 1, previous: nil).bytes.count

@@ -39,7 +39,8 @@ extension CommandTests {
         let ledger = try LedgerBinary.url().path
         let outcome = try await shell(
             """
-            unset SUDO_USER; USER='\(user)' '\(ledger)' dlq discard 17 --yes --reason 'asked twice' --data '\(scratch.data)'
+            unset SUDO_USER
+            USER='\(user)' '\(ledger)' dlq discard 17 --yes --reason 'asked twice' --data '\(scratch.data)'
             """
         )
         #expect(outcome.status == 0, "\(outcome.errors)")

@@ -122,7 +122,10 @@ extension CommandTests {
         let whole = try await run("reconcile")
         #expect(whole.status == 0 && whole.errors.contains("2 appointments, digest "))
         try await tamper(
-            "UPDATE appointments SET status = 'failed' WHERE country = 'PE'; DELETE FROM appointments WHERE country = 'CL'"
+            """
+            UPDATE appointments SET status = 'failed' WHERE country = 'PE';
+            DELETE FROM appointments WHERE country = 'CL'
+            """
         )
         let found = try await run("reconcile")
         #expect(found.status == 2)

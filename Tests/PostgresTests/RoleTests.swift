@@ -112,8 +112,8 @@ struct RoleTests {
         let events = try await pool.use { session in
             try session.query(
                 """
-                SELECT position, insured, data, leaf, entry, at, actor, correlation, country, type, version, appointment,
-                    causation, previous, id FROM ledger.audit_events WHERE position > 1 ORDER BY position LIMIT 5
+                SELECT position, insured, data, leaf, entry, at, actor, correlation, country, type, version,
+                    appointment, causation, previous, id FROM ledger.audit_events WHERE position > 1 ORDER BY position LIMIT 5
                 """
             ) { ([try $0.int(0)], try $0.text(1), try $0.json(2), try $0.hash(3), try $0.bytes(4)) }
         }
@@ -238,7 +238,8 @@ struct RoleTests {
                 INSERT INTO ledger.entries
                     (position, at, stream, id, version, type, country, actor, correlation, leaf, entry)
                 SELECT n, '2026-01-01Z'::timestamptz + n * interval '1 second', gen_random_uuid(), gen_random_uuid(), 1,
-                    CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'requested' END, CASE WHEN n % 3 = 0 THEN 'CL' ELSE 'PE' END,
+                    CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'requested' END,
+                    CASE WHEN n % 3 = 0 THEN 'CL' ELSE 'PE' END,
                     'key:' || n % 7, 'c-' || n % 5000, sha256('\\x00' || convert_to(entry, 'UTF8')),
                     convert_to(entry, 'UTF8')
                 FROM generate_series(1, 30000) AS n, format('{"data":{"n":%s}}', n) AS entry;

@@ -7,7 +7,9 @@ enum SourceTree {
         .deletingLastPathComponent()
 
     /// What is built, fetched or recorded here and is no part of the repository.
-    private static let ignored: Set<String> = [".git", ".build", "data", "Package.resolved"]
+    private static let ignored: Set<String> = [
+        ".git", ".build", ".pytest_cache", ".serverless", "data", "node_modules", "Package.resolved",
+    ]
 
     /// All text files, with their paths from the root, in order.
     static let files: [String: String] = {

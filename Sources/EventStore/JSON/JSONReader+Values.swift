@@ -21,4 +21,32 @@ extension JSONReader {
         place += 1
         return value
     }
+
+    /// Passes over bytes that stand exactly here; false, and nothing read, where others do.
+    mutating func take(literal: StaticString) -> Bool {
+        let count = literal.utf8CodeUnitCount
+        guard bytes.count - place >= count else { return false }
+        for index in 0..<count where bytes[place + index] != literal.utf8Start[index] { return false }
+        place += count
+        return true
+    }
+
+    /// Checks a string without making one of it.
+    mutating func skipString() throws(JSONError) {
+        let start = place
+        try expect("\"")
+        var isASCII: UInt8 = 0
+        while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
+            if bytes[place] < 0x20 || bytes[place] == UInt8(ascii: "\\") { break }
+            isASCII |= bytes[place]
+            place += 1
+        }
+        if place < bytes.count, bytes[place] == UInt8(ascii: "\""), isASCII < 0x80 {
+            place += 1
+            return
+        }
+        // Anything else is left to the one that reads every string.
+        place = start
+        _ = try string()
+    }
 }

@@ -111,7 +111,7 @@ extension JSONReader {
         switch peek() {
         case UInt8(ascii: "{"): try object { _, reader throws(JSONError) in try reader.skip() }
         case UInt8(ascii: "["): try array { reader throws(JSONError) in try reader.skip() }
-        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "\""): try skipString()
         case UInt8(ascii: "t"): try word("true")
         case UInt8(ascii: "f"): try word("false")
         case UInt8(ascii: "n"): try word("null")

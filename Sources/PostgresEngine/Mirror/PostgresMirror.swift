@@ -87,8 +87,8 @@ extension PostgresMirror {
 // MARK: - Filling
 
 extension PostgresMirror {
-    /// Runs work that fills the mirror. An empty one is filled without the indexes that only readers need, and gets them
-    /// in the end: kept up row by row, they cost more than all else together.
+    /// Runs work that fills the mirror. An empty one is filled without the indexes that only readers need, and gets
+    /// them in the end: kept up row by row, they cost more than all else together.
     ///
     /// - Throws: what the work throws; `unavailable`.
     package func fill(_ work: () async throws(EventStoreError) -> Void) async throws(EventStoreError) {

@@ -117,7 +117,8 @@ package protocol MirrorStore: Sendable {
     /// The entries at some places; those that it does not hold are missing.
     func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry]
 
-    /// What stands at the positions behind one, in their order, at most `limit`. Positions that hold nothing are missing.
+    /// What stands at the positions behind one, in their order, at most `limit`. Positions that hold nothing are
+    /// missing.
     func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace]
 
     /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.

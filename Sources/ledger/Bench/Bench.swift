@@ -15,10 +15,11 @@ struct Bench: AsyncParsableCommand {
               ledger bench http --clients 64
               ledger bench rebuild --events 1000000
               ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
+              ledger bench mirror --events 1000000 --mirror postgresql://me@/scratch?host=/run/postgresql
             """)
 
     enum Case: String, CaseIterable, ExpressibleByArgument {
-        case append, lifecycle, fold, http, rebuild, verify, replay
+        case append, lifecycle, fold, http, rebuild, verify, replay, mirror, audit
     }
 
     @Argument(help: "What to measure.") var measured: Case
@@ -26,10 +27,15 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "How many clients work beside each other.") var clients = 16
     @Option(help: "http: a migrated PostgreSQL database to hold the countries' slots; it is filled with demo slots.")
     var countries: String?
+    @Option(help: "mirror, audit: a migrated PostgreSQL database whose mirror is empty; the events stay in it.")
+    var mirror: String?
     @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
 
     func validate() throws {
         guard (4...50_000_000).contains(events) else { throw ValidationError("--events is 4 to 50000000") }
+        if [.mirror, .audit].contains(measured), mirror == nil {
+            throw ValidationError("--mirror names the database of the mirror: make it, and `ledger migrate up`")
+        }
         guard (1...1024).contains(clients) else { throw ValidationError("--clients is 1 to 1024") }
     }
 
@@ -44,6 +50,8 @@ struct Bench: AsyncParsableCommand {
         case .rebuild: try await history.rebuild()
         case .verify: try await history.verify()
         case .replay: try await history.replay()
+        case .mirror: try await MirrorBench(history: history, url: mirror ?? "").mirror()
+        case .audit: try await MirrorBench(history: history, url: mirror ?? "").audit()
         case .http:
             try await HTTPBench(directory: directory.path, requests: events, clients: clients, countries: countries)
                 .run()

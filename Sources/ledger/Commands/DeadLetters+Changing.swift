@@ -12,7 +12,7 @@ extension DeadLettersCommand {
         static let configuration = CommandConfiguration(
             abstract: "Puts dead letters back into their queues, and folds or routes parked appointments again.",
             discussion: """
-                A letter goes back as if it had never been received. Safe to run twice at once: each letter is moved by \
+                A letter goes back as if it had never been received. Safe to run twice at once: each is moved by \
                 one of them, and a parked event that was taken in meanwhile is passed over.
 
                 EXAMPLES

@@ -9,22 +9,42 @@ import SQLiteEngine
 struct RepairCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair",
-        abstract: "Folds view rows again that are not what their events make, and takes in what the view has missed.",
+        abstract: "Mends view rows and the mirror: makes of them again what the events say.",
         discussion: """
             Verifies first and prints what it will do about each finding; then it asks on a terminal, and needs --yes \
-            elsewhere. Events are never touched: what is wrong with them is shown as `none`, and only a backup helps.
+            elsewhere. Events are never touched: what is wrong with them is shown as `none`, and only a backup helps. \
+            Without --views, --mirror or --backfill both are mended, the mirror where one is configured. What was \
+            changed in the mirror can be replaced by a member of ledger_owner only; --backfill replaces nothing.
 
             EXAMPLES
               ledger repair --dry-run
+              ledger repair --backfill --yes
               ledger repair --yes
             """)
 
+    @Flag(help: "Mend view rows.") var views = false
+    @Flag(help: "Mend the mirror: its entries and its rows.") var mirror = false
+    @Flag(help: "Only take in what the mirror lacks, at the positions where it belongs.") var backfill = false
     @Flag(help: "Say what would be done, change nothing.") var dryRun = false
     @OptionGroup var consent: ConsentOptions
     @OptionGroup var options: SharedOptions
 
     func run() async throws {
         let ledger = try await options.open()
+        let isAll = !views && !mirror && !backfill
+        var isWhole = true
+        if views || isAll { isWhole = try await mendViews(of: ledger) }
+        if mirror || backfill || isAll && ledger.mirror != nil {
+            try await MirrorMending(
+                ledger: ledger, mirror: try ledger.requireMirror(), fillsOnly: backfill && !mirror, isDry: dryRun,
+                consent: consent, options: options
+            ).run()
+        }
+        if !isWhole { throw ExitCode(2) }
+    }
+
+    /// Whether nothing is left that it can't mend.
+    private func mendViews(of ledger: Embedded) async throws -> Bool {
         let repair = Repair(
             feed: ledger.store, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
             people: ledger.people)
@@ -35,15 +55,19 @@ struct RepairCommand: AsyncParsableCommand {
         try show(plan)
         let others = plan.count(.none)
         if plan.isEmpty {
-            report("ledger: there is nothing to mend" + (others > 0 ? "; \(others) findings concern events" : ""))
-            if others > 0 { throw ExitCode(2) }
-            return
+            report(
+                "ledger: there is nothing to mend in the views"
+                    + (others > 0 ? "; \(others) findings concern events" : ""))
+            return others == 0
         }
         let what = """
             \(plan.count(.refold)) rows will be folded again, \(plan.count(.remove)) taken away, and \(plan.behind) \
             events taken in
             """
-        if dryRun { return report("ledger: \(what)") }
+        if dryRun {
+            report("ledger: \(what)")
+            return others == 0
+        }
         try consent.ask(what)
         let (mended, failures) = try await repair.carryOut(plan, now: Machine.now())
         for (appointment, reason) in failures { report("ledger: \(appointment) can't be folded: \(reason)") }
@@ -52,7 +76,7 @@ struct RepairCommand: AsyncParsableCommand {
         let more = left.findings.contains { $0.kind.isOfRows && $0.stream != nil } && failures.isEmpty
         report("ledger: \(mended) rows mended; \(left.findingCount) findings are left; `ledger verify` shows them")
         if more { report("ledger: there were more than one run takes on: give the command again") }
-        if !left.isClean { throw ExitCode(2) }
+        return left.isClean
     }
 
     private func show(_ plan: Repair.Plan) throws {

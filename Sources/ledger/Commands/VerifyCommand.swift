@@ -9,48 +9,47 @@ struct VerifyCommand: AsyncParsableCommand {
         abstract: "Recomputes every hash, chain and view row from the stored bytes.",
         discussion: """
             Prints what contradicts the ledger, one row a finding, and a summary on standard error. Exit code 0: it \
-            verifies; 2: it does not; 1: it could not be read. --chain and --views verify that part alone; --sample \
-            looks at some appointments only, and proves nothing of the others.
+            verifies; 2: it does not; 1: it could not be read. --chain, --views and --mirror verify that part alone; \
+            without them all is verified, the mirror where one is configured. --sample looks at some appointments \
+            only, and proves nothing of the others.
 
             EXAMPLES
               ledger verify
               ledger verify --chain
+              ledger verify --mirror
               ledger verify --sample 1000
               ledger verify --format json
             """)
 
     @Flag(help: "Entries, their hashes, their places and their links.") var chain = false
     @Flag(help: "Every view row against the events it is made of.") var views = false
+    @Flag(help: "The mirror: every entry against the store's, and every row of it.") var mirror = false
     @Option(help: "Only so many appointments, chosen by chance.") var sample: Int?
     @OptionGroup var options: SharedOptions
 
     private var parts: Set<Finding.Part> {
         var parts: Set<Finding.Part> = []
-        if chain || !views { parts.insert(.chain) }
-        if views || !chain { parts.insert(.views) }
-        return parts
+        if chain { parts.insert(.chain) }
+        if views { parts.insert(.views) }
+        if mirror { parts.insert(.mirror) }
+        return parts.isEmpty ? Set(Finding.Part.allCases) : parts
     }
 
     func validate() throws {
         if let sample, !(1...1_000_000).contains(sample) { throw ValidationError("--sample is 1 to 1000000") }
+        if sample != nil, mirror { throw ValidationError("--sample does not look at the mirror: leave one out") }
     }
 
     func run() async throws {
         let ledger = try await options.open()
-        let progress = Progress()
-        let verify = ledger.verify(parts, progress: progress)
-        let result =
-            if let sample { try await verify.sample(sample, random: { Int.random(in: $0) }) } else {
-                try await verify.run()
-            }
-        progress.clear()
+        let result = try await verify(ledger)
         var outcome: (any Error)?
         do { try show(result) } catch { outcome = error }
-        let extent = "\(result.events) events, \(result.streams) appointments, \(result.rows) view rows"
+        let extent = result.extent
         // Damage was found whether or not anybody reads the rows: `ledger verify | head` must not end well then.
         guard result.isClean else {
             report("ledger: \(result.findingCount) findings in \(extent)")
-            if result.findings.contains(where: { $0.kind.isOfRows }) {
+            if result.findings.contains(where: { $0.kind.isMendable }) {
                 report("ledger: `ledger repair --dry-run` shows what can be mended")
             }
             throw ExitCode(2)
@@ -60,11 +59,36 @@ struct VerifyCommand: AsyncParsableCommand {
         report("ledger: verified \(extent): \(what)")
     }
 
+    private func verify(_ ledger: Embedded) async throws -> VerifyReport {
+        let progress = Progress()
+        defer { progress.clear() }
+        let own = parts.intersection([.chain, .views])
+        var result = VerifyReport(parts)
+        if let sample {
+            return try await ledger.verify(own, progress: progress).sample(sample, random: { Int.random(in: $0) })
+        }
+        if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
+        if mirror || own.count == 2 && ledger.mirror != nil {
+            let copy = try ledger.requireMirror()
+            let found = try await MirrorCheck(
+                feed: ledger.store, mirror: copy.worker, people: ledger.people,
+                progress: { progress.show($0.position, of: $0.head) }
+            ).run()
+            result = own.isEmpty ? found : result.adding(found)
+        }
+        return result
+    }
+
     private func show(_ result: VerifyReport) throws {
         var printer = options.printer(["kind", "appointmentId", "version", "position", "message"])
         for finding in result.findings { try printer.row { $0.finding(finding) } }
         try printer.finish()
     }
+}
+
+extension VerifyReport {
+    /// What was looked at.
+    fileprivate var extent: String { "\(events) events, \(streams) appointments, \(rows) view rows" }
 }
 
 extension Embedded {

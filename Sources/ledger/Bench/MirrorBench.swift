@@ -1,0 +1,115 @@
+import EventStore
+import Handlers
+import Logging
+import PostgresEngine
+import Projections
+import Replay
+import SQLiteEngine
+
+/// Measures the mirror in PostgreSQL: filling it, keeping it up, and answering auditors from it.
+struct MirrorBench {
+    let history: HistoryBench
+    let url: String
+
+    /// What a server is to stand, in events a second.
+    private static let steadyRate = 5000
+    private static let steadySeconds = 15
+
+    private func filled() async throws -> (file: SQLiteFile, mirror: Mirror, runner: MirrorRunner) {
+        let mirror = Mirror(try PostgresSettings(url: url))
+        try await mirror.check()
+        guard try await mirror.worker.state() == MirrorState(position: 0, checkpoint: 0) else {
+            throw BenchError("the mirror is not empty: name a new database")
+        }
+        let (file, people, _) = try await history.fill()
+        let store = SQLiteEventStore(file)
+        let runner = MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
+        try await history.measure("mirror-backfill") {
+            try await mirror.worker.fill { () async throws(EventStoreError) in
+                try await runner.backfill(now: Machine.now(), limit: MirrorPump.batch)
+            }
+        }
+        return (file, mirror, runner)
+    }
+
+    /// A backfill with all checks and its indexes, then events at a steady rate beside the pump.
+    func mirror() async throws {
+        let (file, mirror, runner) = try await filled()
+        let store = SQLiteEventStore(file)
+        let stop = Stop(alarm: .real)
+        let pump = MirrorPump(
+            runner: runner, mirror: mirror.worker, now: Machine.now,
+            logger: Logger(label: "bench", factory: { _ in SwiftLogNoOpLogHandler() }))
+        async let pumping: Void = pump.run(until: stop, appended: file.appended)
+        async let appending: Void = append(to: store)
+        var lags: [UInt64] = []
+        for _ in 0..<Self.steadySeconds * 10 {
+            try await Task.sleep(for: .milliseconds(100))
+            let status = try await MirrorStatus.read(mirror.probe, following: store, now: Machine.now())
+            lags.append(UInt64(status.progress?.lagMilliseconds ?? 0) * 1_000_000)
+        }
+        try await appending
+        stop.request()
+        await pumping
+        // What the percentiles say is how far the mirror was behind, sampled ten times a second.
+        Measurement(
+            name: "mirror-lag", clients: 1, events: Self.steadyRate * Self.steadySeconds,
+            seconds: Double(Self.steadySeconds), latencies: lags.sorted()
+        ).report()
+    }
+
+    /// Appends lives of four events each at the steady rate.
+    private func append(to store: SQLiteEventStore) async throws {
+        let keys = try KeyRing(master: Machine.random(32))
+        let persons = try await history.persons(1, keys, nil)
+        let clock = ContinuousClock()
+        let start = clock.now
+        for tick in 0..<Self.steadySeconds * 50 {
+            try await withThrowingTaskGroup { group in
+                for index in 0..<Self.steadyRate / 4 / 50 {
+                    group.addTask { try await HistoryBench.live(index, person: persons[0], in: store) }
+                }
+                try await group.waitForAll()
+            }
+            try await clock.sleep(until: start.advanced(by: .milliseconds(20 * (tick + 1))))
+        }
+    }
+
+    /// Pages of 100 rows by every kind of filter, then all events out, page by page.
+    func audit() async throws {
+        let (file, mirror, _) = try await filled()
+        let store = SQLiteEventStore(file)
+        let all = history.events / 4 * 4
+        let log = MirroredLog(mirror: mirror.reader, store: store)
+        let views = SQLiteViews(file)
+        guard let sample = try await store.events(after: all / 2, limit: 1).first?.entry else { return }
+        let later = try await store.events(after: all / 2 + 400, limit: 1).first?.entry.at ?? sample.at
+        let filters: [(String, EventFilter)] = [
+            ("none", EventFilter()), ("type", EventFilter(type: "failed")),
+            ("type-country", EventFilter(type: "completed", country: "PE")),
+            ("actor", EventFilter(actor: "bench")), ("correlation", EventFilter(correlation: sample.correlation)),
+            ("appointment", EventFilter(streams: [sample.stream])), ("time", EventFilter(from: sample.at, to: later)),
+            ("since", EventFilter(type: "completed", from: sample.at)),
+        ]
+        for (name, filter) in filters {
+            let page = try await Measurement.run("audit-page-\(name)", clients: 1, operations: 300) { index in
+                var query = AuditQuery(filter)
+                query.after = filter.from == nil ? (index * 7919) % all : 0
+                _ = try await query.page(of: log, views: views)
+            }
+            page.report()
+        }
+        try await history.measure("audit-export") {
+            var query = AuditQuery()
+            query.limit = AuditQuery.maximumLimit
+            var count = 0
+            while true {
+                let page = try await query.page(of: log, views: views)
+                count += page.items.count
+                guard let next = page.next else { break }
+                query.after = next
+            }
+            guard count == all else { throw BenchError("\(count) of \(all) events were exported") }
+        }
+    }
+}

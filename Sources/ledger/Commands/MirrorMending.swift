@@ -1,0 +1,62 @@
+import Appointments
+import EventStore
+import Foundation
+import PostgresEngine
+import Projections
+import Replay
+import SQLiteEngine
+
+/// The part of `ledger repair` that concerns the mirror: says what it will do, asks, does it.
+struct MirrorMending {
+    let ledger: Embedded
+    let mirror: Mirror
+    /// Whether it leaves alone what stands at a position.
+    let fillsOnly: Bool
+    let isDry: Bool
+    let consent: ConsentOptions
+    let options: SharedOptions
+
+    func run() async throws {
+        let state = try await mirror.worker.state()
+        let behind = max(try await ledger.store.head() - state.checkpoint, 0)
+        let planned = try await pass(isDry: true, shows: true)
+        if planned.isEmpty, behind == 0 { return report("ledger: there is nothing to mend in the mirror") }
+        let entries = planned.entries.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+            "\($0.key.rawValue) \($0.value)"
+        }
+        let what = """
+            in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", ")); rows: \
+            \(planned.rows); events to take in: \(behind)
+            """
+        if isDry { return report("ledger: \(what)") }
+        try consent.ask(what)
+        let done = try await pass(isDry: false, shows: false)
+        let runner = ledger.runner(into: mirror)
+        while try await runner.step(now: Machine.now(), limit: 5000) > 0 {}
+        let count = done.entries.values.reduce(0, +)
+        report("ledger: \(count) entries and \(done.rows) rows mended; `ledger verify --mirror` shows what is left")
+    }
+
+    private func pass(isDry: Bool, shows: Bool) async throws -> MirrorRepair.Outcome {
+        let repair = MirrorRepair(
+            feed: ledger.store, scan: ledger.store, mirror: mirror.worker, people: ledger.people)
+        let progress = Progress()
+        defer { progress.clear() }
+        var printer = options.printer(["action", "position", "appointmentId", "version"])
+        let outcome = try await repair.run(isDry: isDry, fillsOnly: fillsOnly) { step in
+            guard shows else { return }
+            try printer.row { writer in
+                writer.object {
+                    $0.member("action", step.action.rawValue)
+                    $0.member("position", step.position)
+                    $0.member("appointmentId", step.place.stream.appointment.description)
+                    $0.member("version", step.place.version)
+                }
+            }
+        } progress: {
+            progress.show($0, of: $1)
+        }
+        try printer.finish()
+        return outcome
+    }
+}

@@ -1,0 +1,80 @@
+# Sourced by the scripts beside it: what they all check, and how they complain.
+# shellcheck shell=bash
+# Its variables are for those that source it.
+# shellcheck disable=SC2034
+
+script="$(basename "$0")"
+serverless="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+root="$(cd "$serverless/.." && pwd)"
+service=medical-appointment-scheduling
+infrastructure=medical-appointment-infrastructure
+functions=(appointment appointment-pe appointment-cl appointment-mirror)
+
+say() { printf '%s: %s\n' "$script" "$1" >&2; }
+
+fail() {
+    say "$1"
+    shift
+    [[ $# -eq 0 ]] || printf '  %s\n' "$@" >&2
+    exit 1
+}
+
+# Takes STAGE and REGION into $stage and $region.
+take_stage_and_region() {
+    stage="${1:-}" region="${2:-}"
+    [[ "$stage" =~ ^(dev|staging|prod)$ ]] || fail "'$stage' is no stage: it is dev, staging or prod"
+    [[ "$region" =~ ^[a-z]{2}(-[a-z]+)+-[0-9]$ ]] || fail "'$region' is no region: for example us-east-1"
+    export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
+}
+
+# Ends unless an option has the value that belongs to it: need_value "$@".
+need_value() {
+    [[ $# -ge 2 && -n "$2" ]] || fail "$1 needs a value"
+}
+
+# Version 1 of the AWS CLI forgets AWS_ENDPOINT_URL where it has its own mind about a product's address.
+aws() {
+    command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
+}
+
+need_aws() {
+    type -P aws >/dev/null || fail "there is no aws command" \
+        "Install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+    aws sts get-caller-identity >/dev/null 2>&1 || fail \
+        "AWS does not accept the credentials, or there are none" \
+        "Set AWS_PROFILE, or log in: aws sso login --profile NAME" \
+        "Look who you are: aws sts get-caller-identity"
+}
+
+# The framework: osls, which is version 3 maintained under the MIT licence; serverless@3 does as well.
+need_framework() {
+    PATH="$serverless/node_modules/.bin:$PATH"
+    if command -v osls >/dev/null; then
+        framework=osls
+    elif [[ "$(serverless --version 2>/dev/null)" =~ (Framework|Core):?\ 3\. ]]; then
+        framework=serverless
+    else
+        fail "there is neither osls nor serverless 3" \
+            "Install what package.json names: (cd $serverless && npm install)" \
+            "or by hand: npm install --global osls@3   (serverless@3 does as well; version 4 needs a licence)"
+    fi
+    [[ -d "$serverless/node_modules/serverless-plugin-canary-deployments" ]] || fail \
+        "the plugin serverless-plugin-canary-deployments is not installed" \
+        "Install what package.json names: (cd $serverless && npm install)"
+}
+
+# The Python with the checkers in it, which scripts/install.sh makes.
+need_python() {
+    python="${VALIDATION_PYTHON:-$root/.build/python/bin/python}"
+    [[ -x "$python" ]] || fail "the checkers are not installed" "Install them: $root/scripts/install.sh test"
+}
+
+stack_status() {
+    aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>/dev/null ||
+        echo absent
+}
+
+stack_output() {
+    aws cloudformation describe-stacks --stack-name "$1" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue | [0]"
+}

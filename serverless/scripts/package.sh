@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Builds what the functions run, in Amazon Linux 2023, and packs it.
+#
+#   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
+#
+# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and
+# hooks.zip (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless
+# --native is given.
+# Without --native it builds in Swift's container for Amazon Linux 2023, which needs docker; --native builds on this
+# machine, for this machine's architecture: for the emulator, or on Amazon Linux 2023 itself.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "$0")/common.sh"
+
+architecture=arm64
+native=no
+output="$root/.build/lambda"
+certificates=""
+bundle=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+image="${SWIFT_IMAGE:-swift:6.3-amazonlinux2023}"
+# A package of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
+limit_bytes=$((30 * 1024 * 1024))
+# What is in Lambda's provided.al2023. Everything else that the program asks for is packed with it.
+provided='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libcurl|libssl'
+provided+='|libcrypto|libz)\.so'
+
+while [[ $# -gt 0 ]]; do
+    case "$1" in
+    --architecture) need_value "$@" && architecture="$2" && shift 2 ;;
+    --native) native=yes && shift ;;
+    --output) need_value "$@" && output="$2" && shift 2 ;;
+    --certificates) need_value "$@" && certificates="$(readlink -f "$2")" && shift 2 ;;
+    *) fail "'$1' is not known" \
+        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" ;;
+    esac
+done
+[[ "$architecture" =~ ^(arm64|x86_64)$ ]] || fail "'$architecture' is no architecture of Lambda: it is arm64 or x86_64"
+
+# Builds on the machine that this runs on and leaves bootstrap and lib/ in $1.
+build_here() {
+    local staging="$1" scratch="$2"
+    local build=(swift build --package-path "$root" --scratch-path "$scratch" -c release) binary
+    "${build[@]}" --product bootstrap --static-swift-stdlib >&2
+    binary="$("${build[@]}" --show-bin-path)/bootstrap"
+    mkdir -p "$staging"
+    strip -o "$staging/bootstrap" "$binary"
+    chmod 755 "$staging/bootstrap"
+    [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
+    local name path
+    while read -r name _ path _; do
+        [[ ! "$name" =~ $provided ]] || continue
+        [[ -f "$path" ]] || fail "the library $name, which the program asks for, is not on this machine"
+        mkdir -p "$staging/lib"
+        cp -L "$path" "$staging/lib/$name"
+    done < <(ldd "$staging/bootstrap" | grep '=>')
+}
+
+build_in_container() {
+    local staging="$1" platform="linux/arm64"
+    [[ "$architecture" == arm64 ]] || platform="linux/amd64"
+    command -v docker >/dev/null || fail "there is no docker command, and the program is built in Amazon Linux 2023" \
+        "Install docker: https://docs.docker.com/engine/install/" \
+        "or build on Amazon Linux 2023 itself with --native"
+    docker info >/dev/null 2>&1 || fail "docker is installed, but its daemon does not answer" \
+        "Start it: sudo systemctl start docker   (or open Docker Desktop)"
+    if [[ -n "$certificates" ]]; then
+        cp "$certificates" "$staging/rds-ca.pem"
+    else
+        curl --silent --show-error --fail --max-time 60 --output "$staging/rds-ca.pem" "$bundle" ||
+            fail "the certificates of RDS can't be fetched from $bundle" \
+                "Fetch them by hand and name them: --certificates FILE"
+    fi
+    docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
+        bash -c "dnf install -y -q libcurl-devel libpq-devel sqlite-devel binutils >/dev/null &&
+            serverless/scripts/package.sh --native --architecture $architecture --output /out/package \
+                --certificates /out/rds-ca.pem &&
+            chown -R $(id -u):$(id -g) /out" >&2
+    mv "$staging/package/"* "$staging/"
+    rmdir "$staging/package"
+}
+
+# The same files always make the same package, so that what did not change is not deployed again.
+pack() {
+    python3 - "$1" "$2" <<'PYTHON'
+import sys, zipfile
+from pathlib import Path
+source, target = Path(sys.argv[1]), sys.argv[2]
+with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    for path in sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        entry = zipfile.ZipInfo(str(path.relative_to(source)), (2020, 1, 1, 0, 0, 0))
+        entry.external_attr = (0o755 if path.name == "bootstrap" or ".so" in path.name else 0o644) << 16
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, path.read_bytes())
+PYTHON
+}
+
+check() {
+    local package="$1" bytes
+    bytes="$(stat -c %s "$package")"
+    [[ "$bytes" -le "$limit_bytes" ]] || fail "$package has $bytes bytes, more than the $limit_bytes it may have"
+    say "$package: $bytes bytes"
+}
+
+staging="$(mktemp -d)"
+trap 'rm -rf "$staging"' EXIT
+mkdir -p "$output"
+if [[ "$native" == yes ]]; then
+    machine="$(uname -m)"
+    [[ "${machine/aarch64/arm64}" == "$architecture" ]] ||
+        fail "this machine is $machine and builds nothing for $architecture" \
+            "Leave --native out, or name --architecture"
+    command -v swift >/dev/null || fail "there is no swift command" "Install it: https://www.swift.org/install/linux/"
+    build_here "$staging/bootstrap" "${SCRATCH:-$root/.build}"
+    pack "$staging/bootstrap" "$output/bootstrap.zip"
+    check "$output/bootstrap.zip"
+else
+    build_in_container "$staging"
+    cp "$staging/bootstrap.zip" "$output/bootstrap.zip"
+    check "$output/bootstrap.zip"
+fi
+pack "$serverless/hooks" "$output/hooks.zip"
+check "$output/hooks.zip"

@@ -1,0 +1,126 @@
+"""The API of the stack is the API of the OpenAPI file: its routes, its schemas, its errors."""
+
+import json
+import re
+
+import jsonschema
+import models
+import pytest
+import yaml
+from validation.services import STAGES, services
+
+OPENAPI = yaml.safe_load(models.OPENAPI.read_text(encoding="utf-8"))
+# Answered by a server that holds its connections, or of no use behind a gateway.
+LOCAL = {("get", "/metrics")}
+
+
+@pytest.fixture(scope="module")
+def resources():
+    return services("prod")[1].template["Resources"]
+
+
+def events():
+    return [
+        event["http"] for event in services("prod")[1].service["functions"]["appointment"]["events"] if "http" in event
+    ]
+
+
+def test_every_route_of_the_openapi_file_is_there_and_no_other():
+    described = {(method, path) for path, methods in OPENAPI["paths"].items() for method in methods}
+    assert {(event["method"], event["path"]) for event in events()} == described - LOCAL
+
+
+def test_operations_have_the_openapi_files_names():
+    for event in events():
+        assert event["operationId"] == OPENAPI["paths"][event["path"]][event["method"]]["operationId"]
+
+
+def test_what_needs_a_key_in_the_openapi_file_needs_one_here():
+    for event in events():
+        is_open = OPENAPI["paths"][event["path"]][event["method"]].get("security") == []
+        assert event.get("private", False) is not is_open, event["path"]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "fits"),
+    [
+        ({"insuredId": "00123", "scheduleId": 100, "countryISO": "PE"}, True),
+        ({"insuredId": "123", "scheduleId": 100, "countryISO": "PE"}, False),
+        ({"insuredId": "00123", "scheduleId": "100", "countryISO": "PE"}, False),
+        ({"insuredId": "00123", "scheduleId": 0, "countryISO": "CL"}, False),
+        ({"insuredId": "00123", "scheduleId": 100, "countryISO": "AR"}, False),
+        ({"insuredId": "00123", "scheduleId": 100, "countryISO": "PE", "more": 1}, False),
+        ({"insuredId": "00123"}, False),
+    ],
+)
+def test_the_model_of_a_request_takes_what_the_api_takes(resources, request_body, fits):
+    schema = resources["ApiGatewayMethodAppointmentsPostApplicationJsonModel"]["Properties"]["Schema"]
+    assert jsonschema.Draft4Validator(schema).is_valid(request_body) is fits
+
+
+def test_models_are_valid_for_api_gateway(resources):
+    for name in models.MODELS:
+        schema = resources[f"{name}Model"]["Properties"]["Schema"]
+        jsonschema.Draft4Validator.check_schema(schema)
+        assert not re.search(r'"(\$ref|const|contentEncoding)":', json.dumps(schema))
+
+
+def test_the_resources_file_holds_the_models_as_the_script_writes_them():
+    assert models.RESOURCES.read_text(encoding="utf-8").endswith(models.section())
+
+
+def test_every_answer_of_a_method_that_is_described_has_its_model(resources):
+    for event in events():
+        described = OPENAPI["paths"][event["path"]][event["method"]]
+        logical = next(
+            key
+            for key, resource in resources.items()
+            if resource["Type"] == "AWS::ApiGateway::Method"
+            and resource["Properties"].get("OperationName") == event["operationId"]
+        )
+        answers = resources[logical]["Properties"]["MethodResponses"]
+        if "private" not in event:
+            assert answers == []
+            continue
+        statuses = {answer["StatusCode"] for answer in answers}
+        assert statuses == set(described["responses"]) - {"default"}
+        for answer in answers:
+            content = described["responses"][answer["StatusCode"]].get("content")
+            if content:
+                wanted = content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+                assert answer["ResponseModels"] == {"application/json": {"Ref": f"{wanted}Model"}}
+            else:
+                assert answer["ResponseModels"] == {"application/problem+json": {"Ref": "ProblemModel"}}
+
+
+def gateway_responses():
+    found = services("prod")[1].template["Resources"]
+    return {key: r["Properties"] for key, r in found.items() if r["Type"] == "AWS::ApiGateway::GatewayResponse"}
+
+
+@pytest.mark.parametrize("name", sorted(gateway_responses()))
+def test_the_gateways_own_answers_have_the_apis_error_shape(name):
+    response = gateway_responses()[name]
+    text = response["ResponseTemplates"]["application/json"]
+    # A text of a request put into JSON unquoted could break it; these two can't.
+    variables = set(re.findall(r"\$context\.[A-Za-z.]+", text))
+    assert variables <= {"$context.requestId", "$context.requestTime"}
+    problem = json.loads(text)
+    schema = models.draft4(OPENAPI["components"]["schemas"]["Problem"], OPENAPI["components"]["schemas"])
+    jsonschema.Draft4Validator(schema).validate(problem)
+    assert str(problem["status"]) == response["StatusCode"]
+    assert problem["type"] == "/errors/" + problem["error"]["errorCode"].lower().replace("_", "-")
+    parameters = response["ResponseParameters"]
+    assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    has_retry = "gatewayresponse.header.Retry-After" in parameters
+    assert has_retry is (response["StatusCode"] in ("429", "503"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_callers_need_keys_outside_of_development(stage):
+    private = [
+        event["http"]["private"]
+        for event in services(stage)[1].service["functions"]["appointment"]["events"]
+        if "private" in event.get("http", {})
+    ]
+    assert len(private) == 6 and set(private) == {stage != "dev"}

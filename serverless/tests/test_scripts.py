@@ -1,0 +1,249 @@
+"""The scripts say what is missing and what to do, do things in order, and are clean."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from validation.services import ROOT, SERVERLESS
+
+SCRIPTS = SERVERLESS / "scripts"
+BASICS = """bash basename cat chmod cp cut date dirname env find grep head id ls mkdir mktemp mv readlink rm rmdir
+sed sort stat strip tail tr uname base64 sleep""".split()
+
+
+class Machine:
+    """A machine with the commands that a test puts on it, and no others."""
+
+    def __init__(self, directory):
+        self.bin, self.log = directory / "bin", directory / "log"
+        self.bin.mkdir()
+        self.log.write_text("")
+        for name in BASICS:
+            if found := shutil.which(name):
+                (self.bin / name).symlink_to(found)
+        (self.bin / "python3").symlink_to(os.path.realpath(sys.executable))
+        # The checkers have tests of their own; here it counts that they are asked first.
+        self.put("python", 'echo "validate $(basename "$1") $2 $3"')
+        self.environment = {"PATH": str(self.bin), "HOME": str(directory), "TMPDIR": str(directory)}
+        self.environment["VALIDATION_PYTHON"] = str(self.bin / "python")
+
+    def put(self, name, script):
+        """A command that writes down how it was called, and then does what the script says."""
+        path = self.bin / name
+        path.write_text(f'#!{shutil.which("bash")}\necho "{name} $*" >>"{self.log}"\n{script}\n')
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def run(self, script, *arguments, text=""):
+        return subprocess.run(
+            [str(SCRIPTS / script), *arguments], env=self.environment, input=text, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+
+    def called(self, word):
+        return [line for line in self.log.read_text().splitlines() if word in line]
+
+
+AWS = """
+case "$1 $2" in
+"sts get-caller-identity") echo 123456789012 ;;
+"cloudformation describe-stacks") ! grep -q "delete-stack .*$4" "$HOME/log" && echo "${STACKS:-CREATE_COMPLETE}" ;;
+"ssm get-parameter") exit 1 ;;
+*) exit 0 ;;
+esac"""
+
+
+@pytest.fixture
+def bare(tmp_path):
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def machine(bare):
+    bare.put("osls", "exit 0")
+    bare.put("aws", AWS)
+    plugin = SERVERLESS / "node_modules/serverless-plugin-canary-deployments"
+    if not plugin.exists():
+        plugin.mkdir(parents=True)
+        yield bare
+        shutil.rmtree(SERVERLESS / "node_modules")
+    else:
+        yield bare
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="there is no shellcheck here")
+def test_shellcheck_has_nothing_to_say():
+    scripts = sorted(SCRIPTS.glob("*.sh"))
+    assert len(scripts) == 4
+    command = ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *map(str, scripts)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "complaint"),
+    [
+        ("deploy.sh", (), "usage: deploy.sh STAGE REGION"),
+        ("deploy.sh", ("production", "us-east-1"), "'production' is no stage: it is dev, staging or prod"),
+        ("deploy.sh", ("dev", "virginia"), "'virginia' is no region"),
+        ("deploy.sh", ("dev", "us-east-1", "--quickly"), "'--quickly' is not known"),
+        ("deploy.sh", ("dev", "us-east-1", "--function"), "--function needs a value"),
+        ("deploy.sh", ("dev", "us-east-1", "--function", "api"), "'api' is no function: appointment appointment-pe"),
+        ("deploy.sh", ("prod", "us-east-1", "--function", "appointment"), "so it is for dev alone"),
+        ("infrastructure.sh", ("validate", "dev"), "usage: infrastructure.sh validate|plan|deploy"),
+        ("infrastructure.sh", ("destroy", "dev", "us-east-1"), "'destroy' is not known"),
+        ("infrastructure.sh", ("logs", "dev", "us-east-1", "--since", "yesterday"), "'yesterday' is no time"),
+        ("infrastructure.sh", ("logs", "dev", "us-east-1", "--follow"), "--follow follows one function"),
+        ("infrastructure.sh", ("remove", "dev", "us-east-1", "--yes"), "'--yes' is not known"),
+        ("package.sh", ("--architecture", "mips"), "'mips' is no architecture of Lambda"),
+        ("package.sh", ("--fast",), "usage: package.sh"),
+    ],
+)
+def test_wrong_usage_is_told(bare, script, arguments, complaint):
+    done = bare.run(script, *arguments)
+    assert done.returncode == 1 and complaint in done.stderr
+    assert bare.log.read_text() == ""
+
+
+def test_a_machine_without_docker_is_told_how_to_get_it(bare):
+    done = bare.run("package.sh")
+    assert done.returncode == 1
+    assert "there is no docker command" in done.stderr and "https://docs.docker.com" in done.stderr
+
+
+def test_a_docker_that_does_not_run_is_told_how_to_start(bare):
+    bare.put("docker", "exit 1")
+    done = bare.run("package.sh")
+    assert done.returncode == 1 and "its daemon does not answer" in done.stderr
+
+
+def test_a_native_build_for_another_architecture_is_refused(bare):
+    other = "x86_64" if os.uname().machine in ("aarch64", "arm64") else "arm64"
+    done = bare.run("package.sh", "--native", "--architecture", other)
+    assert done.returncode == 1 and f"builds nothing for {other}" in done.stderr
+
+
+@pytest.mark.parametrize(("script", "arguments"), [("deploy.sh", ()), ("infrastructure.sh", ("plan",))])
+def test_a_machine_without_the_framework_is_told_how_to_get_it(bare, script, arguments):
+    done = bare.run(script, *arguments, "dev", "us-east-1")
+    assert done.returncode == 1
+    assert "there is neither osls nor serverless 3" in done.stderr and "npm install" in done.stderr
+
+
+def test_version_4_of_the_framework_is_not_taken(bare):
+    bare.put("serverless", "echo 'Serverless ϟ Framework 4.9.1'")
+    done = bare.run("deploy.sh", "dev", "us-east-1")
+    assert done.returncode == 1 and "neither osls nor serverless 3" in done.stderr
+
+
+def test_a_machine_without_credentials_is_told_how_to_log_in(machine):
+    machine.put("aws", "exit 255")
+    for script, arguments in (("deploy.sh", ()), ("infrastructure.sh", ("info",))):
+        done = machine.run(script, *arguments, "dev", "us-east-1")
+        assert done.returncode == 1
+        assert "AWS does not accept the credentials" in done.stderr and "aws sso login" in done.stderr
+
+
+def test_a_machine_without_the_aws_command_is_told_how_to_get_it(bare):
+    done = bare.run("infrastructure.sh", "info", "dev", "us-east-1")
+    assert done.returncode == 1 and "there is no aws command" in done.stderr
+
+
+def test_the_application_waits_for_its_infrastructure(machine):
+    machine.environment["STACKS"] = "absent"
+    done = machine.run("deploy.sh", "dev", "us-east-1")
+    assert done.returncode == 1 and "infrastructure.sh deploy dev us-east-1" in done.stderr
+    assert not machine.called("osls")
+
+
+def test_a_dry_run_checks_and_packages_and_deploys_nothing(machine):
+    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
+    done = machine.run("deploy.sh", "staging", "us-east-1", "--dry-run", "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert "validate validate.py staging us-east-1" in done.stdout
+    assert machine.called("osls") == ["osls package --stage staging --region us-east-1 --verbose"]
+
+
+def test_one_function_is_deployed_by_its_name(machine):
+    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
+    done = machine.run("deploy.sh", "dev", "us-east-1", "--function", "appointment-pe")
+    assert done.returncode == 0, done.stderr
+    assert machine.called("osls") == ["osls deploy function --function appointment-pe --stage dev --region us-east-1"]
+
+
+def test_nothing_is_deployed_that_does_not_validate(machine):
+    machine.put("python", "echo 'validate: an alarm names nothing' >&2; exit 1")
+    done = machine.run("deploy.sh", "dev", "us-east-1")
+    assert done.returncode == 1 and "an alarm names nothing" in done.stderr
+    assert not machine.called("osls")
+
+
+def test_secrets_are_made_once_and_shown_nowhere(machine):
+    machine.put(
+        "aws",
+        AWS.replace(
+            "*) exit 0",
+            '"ssm put-parameter") cat "${4#file://}" >>"$HOME/secrets"; echo >>"$HOME/secrets" ;;\n*) exit 0',
+        ),
+    )
+    done = machine.run("infrastructure.sh", "deploy", "dev", "us-east-1")
+    assert done.returncode == 0, done.stderr
+    secrets = (machine.log.parent / "secrets").read_text().splitlines()
+    assert len(secrets) == 3 and len(set(secrets)) == 3
+    for secret in secrets:
+        value = secret.split('"Value": "')[1].split('"')[0]
+        assert len(value) >= 40
+        # RDS takes none of these in a password.
+        assert not set(value) & set('/@" ')
+        assert value not in done.stdout + done.stderr + machine.log.read_text()
+    assert machine.called("osls") == ["osls deploy --stage dev --region us-east-1"]
+
+
+@pytest.mark.parametrize("answer", ["", "prod\n", "DEV\n", "yes\n"])
+def test_removal_wants_the_name_of_the_stage(machine, answer):
+    done = machine.run("infrastructure.sh", "remove", "dev", "us-east-1", text=answer)
+    assert done.returncode == 1 and "nothing was removed" in done.stderr
+    assert not machine.called("delete")
+
+
+@pytest.mark.parametrize(("arguments", "text"), [((), "dev\n"), (("--force",), "")])
+def test_removal_takes_the_application_first(machine, arguments, text):
+    done = machine.run("infrastructure.sh", "remove", "dev", "us-east-1", *arguments, text=text)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("--stack-name ")[1] for line in machine.called("delete-stack")] == [
+        "medical-appointment-scheduling-dev",
+        "medical-appointment-infrastructure-dev",
+    ]
+
+
+def test_the_same_program_makes_the_same_package(machine, tmp_path):
+    source = tmp_path / "built"
+    source.mkdir()
+    shutil.copy(shutil.which("true"), source / "bootstrap")
+    machine.put("swift", f'case "$*" in *--show-bin-path*) echo "{source}" ;; esac')
+    for name in ("ldd", "zip"):
+        if not (machine.bin / name).exists() and shutil.which(name):
+            (machine.bin / name).symlink_to(shutil.which(name))
+    packages = []
+    for attempt in ("first", "second"):
+        output = tmp_path / attempt
+        machine_name = os.uname().machine.replace("aarch64", "arm64")
+        done = machine.run("package.sh", "--native", "--architecture", machine_name, "--output", str(output))
+        assert done.returncode == 0, done.stderr
+        packages.append({path.name: path.read_bytes() for path in output.iterdir()})
+        os.utime(source / "bootstrap", (1, 1))
+    assert set(packages[0]) == {"bootstrap.zip", "hooks.zip"}
+    assert packages[0] == packages[1]
+    with zipfile.ZipFile(tmp_path / "first/bootstrap.zip") as archive:
+        (entry,) = archive.infolist()
+        assert entry.filename == "bootstrap" and (entry.external_attr >> 16) & 0o777 == 0o755
+    with zipfile.ZipFile(tmp_path / "first/hooks.zip") as archive:
+        assert archive.namelist() == ["traffic.py"]
+
+
+def test_what_is_built_is_not_committed():
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {".build/", "node_modules/", ".serverless/"} <= set(ignored)
