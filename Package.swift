@@ -98,7 +98,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb,
+                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(
