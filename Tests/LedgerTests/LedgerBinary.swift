@@ -17,6 +17,12 @@ enum LedgerBinary {
     static func run(
         _ arguments: String..., input: String = "", environment: [String: String] = [:]
     ) async throws -> Outcome {
+        try await run(arguments, input: input, environment: environment)
+    }
+
+    static func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) async throws -> Outcome {
         let run = try RunningLedger(arguments, input: input, environment: environment)
         let status = try await run.waitForExit()
         return Outcome(status: status, output: run.output, errors: run.errors)
