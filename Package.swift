@@ -100,7 +100,8 @@ let package = Package(
             name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
             path: "Tests/TestPostgres", swiftSettings: strict),
         .testTarget(
-            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
+            name: "PostgresTests",
+            dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
