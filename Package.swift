@@ -93,7 +93,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", grdb,
+                "PostgresEngine", "TestPostgres", grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(

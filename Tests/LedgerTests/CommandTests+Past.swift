@@ -9,7 +9,7 @@ extension CommandTests {
         let ids = try await begin()
         // The next event gets another millisecond.
         try await Task.sleep(for: .milliseconds(20))
-        let between = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        let between = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)).description
         try await Task.sleep(for: .milliseconds(20))
         try await tamper(
             """

@@ -113,7 +113,8 @@ struct RoleTests {
             try session.query(
                 """
                 SELECT position, insured, data, leaf, entry, at, actor, correlation, country, type, version,
-                    appointment, causation, previous, id FROM ledger.audit_events WHERE position > 1 ORDER BY position LIMIT 5
+                    appointment, causation, previous, id
+                FROM ledger.audit_events WHERE position > 1 ORDER BY position LIMIT 5
                 """
             ) { ([try $0.int(0)], try $0.text(1), try $0.json(2), try $0.hash(3), try $0.bytes(4)) }
         }

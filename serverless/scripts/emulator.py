@@ -83,7 +83,7 @@ class Emulator:
             cloudformation.create_stack(**arguments)
         return self.wait(stack, ("CREATE_COMPLETE", "UPDATE_COMPLETE"))
 
-    def wait(self, stack: str, wanted: tuple[str, ...], seconds: int = 120) -> dict:
+    def wait(self, stack: str, wanted: tuple[str, ...], seconds: int = 300) -> dict:
         """Waits until a stack has come to rest, and gives its outputs."""
         cloudformation = self.client("cloudformation")
         deadline = time.monotonic() + seconds
@@ -110,7 +110,7 @@ class Emulator:
         """Removes a stack and waits until it is gone."""
         cloudformation = self.client("cloudformation")
         cloudformation.delete_stack(StackName=stack)
-        for _ in range(300):
+        for _ in range(1500):
             if not self._exists(stack):
                 return
             time.sleep(0.2)

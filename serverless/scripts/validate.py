@@ -21,7 +21,6 @@ def check(stage: str, region: str) -> list[str]:
     """What our own rules find."""
     infrastructure, app = services(stage, region)
     return [
-        *rules.alarms(infrastructure, region),
         *rules.alarms(app, region),
         *rules.variables(app),
         *rules.secrets(infrastructure),

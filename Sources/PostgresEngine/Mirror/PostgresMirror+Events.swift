@@ -45,7 +45,7 @@ extension PostgresMirror: EventFeed, StreamReader, AuditLog {
     }
 
     /// The positions that events of the filter's time can have; nil when there are none.
-    private static func bounds(of filter: EventFilter, in session: PostgresSession) throws -> ClosedRange<Int>? {
+    package static func bounds(of filter: EventFilter, in session: PostgresSession) throws -> ClosedRange<Int>? {
         let bounds = try session.row(
             "SELECT first, last FROM ledger.bounds($1, $2)",
             [.ifPresent(filter.from) { .moment($0) }, .ifPresent(filter.to) { .moment($0) }]
@@ -56,7 +56,7 @@ extension PostgresMirror: EventFeed, StreamReader, AuditLog {
 
     /// The statement for the events that a filter wants. Its conditions are of a closed set, and every value is a
     /// parameter.
-    static func query(_ filter: EventFilter, after position: Int, limit: Int) -> AuditStatement {
+    package static func query(_ filter: EventFilter, after position: Int, limit: Int) -> AuditStatement {
         var query = AuditStatement()
         query.require("position >", .int8(position))
         query.require("type =", .ifPresent(filter.type) { .text($0) })
@@ -74,9 +74,9 @@ extension PostgresMirror: EventFeed, StreamReader, AuditLog {
 }
 
 /// A page of audited events as a statement.
-struct AuditStatement {
+package struct AuditStatement: Sendable {
     private var conditions: [String] = []
-    private(set) var parameters: [PostgresValue] = []
+    package private(set) var parameters: [PostgresValue] = []
     var limit = 0
 
     /// Adds a condition, unless its value is null.
@@ -87,12 +87,12 @@ struct AuditStatement {
     }
 
     /// Looks only where events of the wanted time can be: the planner does not know that positions follow time.
-    mutating func narrow(to positions: ClosedRange<Int>) {
+    package mutating func narrow(to positions: ClosedRange<Int>) {
         require("position >=", .int8(positions.lowerBound))
         require("position <=", .int8(positions.upperBound))
     }
 
-    var sql: String {
+    package var sql: String {
         """
         SELECT \(EntryColumns.list) FROM ledger.entries WHERE \(conditions.joined(separator: " AND ")) \
         ORDER BY position LIMIT \(limit)

@@ -28,7 +28,6 @@ _NAMES = {
     "AWS::S3::Bucket": "BucketName",
     "AWS::ApiGateway::RestApi": "Name",
     "AWS::ApiGateway::Stage": "StageName",
-    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
 }
 
 

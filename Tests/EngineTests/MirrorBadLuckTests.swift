@@ -1,0 +1,174 @@
+import Appointments
+import EventStore
+import Foundation
+import Glibc
+import Handlers
+import Logging
+import PostgresEngine
+import Projections
+import Replay
+import SQLiteEngine
+import Synchronization
+import TestPostgres
+import Testing
+
+/// A ledger that goes on appending while a pump mirrors it into a cluster of the test's own.
+private final class Load: Sendable {
+    let store: SQLiteEventStore
+    let people: PersonResolver
+    private let file: SQLiteFile
+    private let stop = Stop(alarm: .real)
+    private let failures = Mutex<[String]>([])
+    private let appended = Atomic<Int>(0)
+
+    init() throws {
+        file = try SQLiteFile(path: try ScratchFile().path)
+        store = SQLiteEventStore(file)
+        people = PersonResolver(
+            directory: SQLiteSubjectDirectory(file), keys: try KeyRing(master: Array(repeating: 1, count: 32)))
+    }
+
+    /// Runs appender and pump beside some trouble, until the mirror has caught up behind it.
+    func run(
+        into mirror: PostgresMirror, while trouble: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let pump = MirrorPump(
+            runner: MirrorRunner(feed: store, store: store, mirror: mirror, people: people), mirror: mirror,
+            now: { Samples.noon }, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try await withThrowingTaskGroup { group in
+            group.addTask { await pump.run(until: self.stop, batch: 50, appended: self.file.appended) }
+            group.addTask {
+                while !self.stop.isRequested {
+                    await self.append()
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+            }
+            defer { stop.request() }
+            try await trouble()
+            // Whatever has happened, it catches up by itself.
+            let deadline = ContinuousClock.now.advanced(by: .seconds(90))
+            let head = try await store.head()
+            while ContinuousClock.now < deadline {
+                if let state = try? await mirror.state(), state.position >= head { break }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            stop.request()
+            try await group.waitForAll()
+        }
+        #expect(failures.withLock { $0 } == [], "the mirror's trouble is nobody else's")
+        #expect(appended.load(ordering: .relaxed) > 20)
+    }
+
+    private func append() async {
+        let number = appended.wrappingAdd(1, ordering: .relaxed).newValue
+        do {
+            let stream = Samples.appointment(number).stream
+            _ = try await store.append([Samples.requested(2 * number)], to: stream, expecting: .empty)
+            _ = try await store.append([Samples.later(2 * number + 1)], to: stream, expecting: .version(1))
+        } catch {
+            failures.withLock { $0.append("\(error)") }
+        }
+    }
+
+    /// The mirror is the store's copy, without a hole, up to the end.
+    func expectWhole(_ mirror: PostgresMirror) async throws {
+        let runner = MirrorRunner(feed: store, store: store, mirror: mirror, people: people)
+        while try await runner.step(now: Samples.noon) > 0 {}
+        let head = try await store.head()
+        #expect(try await mirror.state() == MirrorState(position: head, checkpoint: head))
+        let report = try await MirrorCheck(feed: store, mirror: mirror, people: people).run()
+        #expect(report.isClean, "\(report.findings)")
+        #expect(report.events == head)
+    }
+}
+
+@Suite(
+    "Whatever happens to PostgreSQL, the ledger goes on and the mirror catches up by itself", .dropsDatabases,
+    .enabled(if: TestCluster.isThere, TestCluster.reason))
+struct MirrorBadLuckTests {
+    private func mirror(_ cluster: OwnCluster, socket: String? = nil) async throws -> PostgresMirror {
+        let database = cluster.database
+        _ = try await Migrator(try database.pool, Migrator.steps(of: .ledger)).up()
+        return PostgresMirror(
+            PostgresPool(try database.settings(socket: socket), size: 2, random: TestCluster.random))
+    }
+
+    @Test("the cluster is stopped at once, ten times")
+    func stopped() async throws {
+        let (cluster, load) = (try await OwnCluster.make(), try Load())
+        let mirror = try await mirror(cluster)
+        try await load.run(into: mirror) {
+            for _ in 0..<10 {
+                try await Task.sleep(for: .milliseconds(300))
+                try await cluster.stopAtOnce()
+                try await Task.sleep(for: .milliseconds(200))
+                try await cluster.start()
+            }
+        }
+        try await load.expectWhole(mirror)
+    }
+
+    @Test("its sessions are ended again and again, and a server process is killed in the middle of its work")
+    func terminated() async throws {
+        let (cluster, load) = (try await OwnCluster.make(), try Load())
+        let mirror = try await mirror(cluster)
+        let pool = try cluster.database.pool
+        try await load.run(into: mirror) {
+            for round in 0..<40 {
+                try await Task.sleep(for: .milliseconds(100))
+                let process = try? await pool.use { session in
+                    try session.row(
+                        """
+                        SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'
+                            AND pid <> pg_backend_pid() ORDER BY query LIKE 'COPY%' DESC, state LIMIT 1
+                        """
+                    ) { try $0.int(0) }
+                }
+                guard let process = process ?? nil else { continue }
+                if round % 10 == 9 {
+                    kill(pid_t(process), SIGKILL)
+                } else {
+                    _ = try? await pool.use { try $0.row("SELECT pg_terminate_backend(\(process))") { try $0.bool(0) } }
+                }
+            }
+        }
+        try await load.expectWhole(mirror)
+    }
+
+    @Test("the connection is cut exactly behind COMMIT, before the answer comes back")
+    func cut() async throws {
+        let (cluster, load) = (try await OwnCluster.make(), try Load())
+        let proxy = try CuttingProxy(before: cluster.directory)
+        let mirror = try await mirror(cluster, socket: proxy.directory)
+        try await load.run(into: mirror) {
+            for _ in 0..<15 {
+                proxy.cut(behind: "COMMIT\0")
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        #expect(proxy.cuts > 5)
+        try await load.expectWhole(mirror)
+    }
+
+    @Test("an old copy of the cluster is put back")
+    func restored() async throws {
+        let (cluster, load) = (try await OwnCluster.make(), try Load())
+        let mirror = try await mirror(cluster)
+        let data = URL(fileURLWithPath: cluster.directory).appending(path: "data").path
+        @Sendable func shell(_ command: String) throws {
+            let pipe = try #require(popen(command, "r"))
+            #expect(pclose(pipe) == 0, "\(command)")
+        }
+        try await load.run(into: mirror) {
+            try await Task.sleep(for: .milliseconds(500))
+            try await cluster.stopAtOnce()
+            try shell("cp -a '\(data)' '\(data).old'")
+            try await cluster.start()
+            try await Task.sleep(for: .milliseconds(1500))
+            try await cluster.stopAtOnce()
+            try shell("rm -r '\(data)' && mv '\(data).old' '\(data)'")
+            try await cluster.start()
+        }
+        try await load.expectWhole(mirror)
+    }
+}
