@@ -57,6 +57,11 @@ let package = Package(
             name: "SQLiteEngine",
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(
+            name: "AWSEngine",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            swiftSettings: strict),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "PostgresEngine",
@@ -93,7 +98,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", grdb, logging,
+                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(
@@ -103,6 +108,13 @@ let package = Package(
             name: "PostgresTests",
             dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
+        .target(
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",
+            swiftSettings: strict),
+        .testTarget(
+            name: "AWSEngineTests",
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
+            resources: [.copy("Signatures")], swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",

@@ -14,9 +14,9 @@ declare -A packages=(
     [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libpq-dev libsqlite3-dev
            libstdc++-12-dev libxml2 make zlib1g-dev"
     # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks;
-    # the server that they start a cluster of, and what makes its certificates. And what checks the deployment: a Python
-    # environment with what serverless/requirements.txt names, and a checker of scripts.
-    [test]="tzdata python3 python3-venv mount openssl postgresql-15 shellcheck util-linux"
+    # the server that they start a cluster of, and what makes its certificates. What AWSEngine is linked with; Python
+    # environments for the emulator of AWS and for what checks the deployment; and a checker of scripts.
+    [test]="tzdata python3 python3-venv libcurl4-openssl-dev mount openssl postgresql-15 shellcheck util-linux"
 )
 minimum_swift=6.2
 

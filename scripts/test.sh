@@ -48,11 +48,27 @@ rm -f "$report" "$testing_report" "$deployment_report" "$log" "$results/summary"
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error
 
-# A PostgreSQL cluster of the tests' own, unless one is named by its socket's directory. It goes however this ends.
+# What the tests need is started for them, and goes however this ends.
+stops=()
+# shellcheck disable=SC2317 # The trap calls it.
+stop_all() {
+    local stop
+    for stop in "${stops[@]}"; do $stop; done
+}
+trap stop_all EXIT
+
+# The emulator of AWS, unless one is named by its address.
+if [[ -z "${LEDGER_TEST_AWS:-}" ]]; then
+    stops+=("scripts/aws.sh stop")
+    line="$(scripts/aws.sh start)"
+    eval "$line"
+fi
+
+# A PostgreSQL cluster of the tests' own, unless one is named by its socket's directory.
 if [[ -z "${LEDGER_TEST_POSTGRES:-}" ]]; then
     LEDGER_TEST_POSTGRES="$(mktemp -d /tmp/ledger-postgres.XXXXXX)"
     export LEDGER_TEST_POSTGRES
-    trap 'scripts/postgres.sh stop "$LEDGER_TEST_POSTGRES"' EXIT
+    stops+=("scripts/postgres.sh stop $LEDGER_TEST_POSTGRES")
     scripts/postgres.sh start "$LEDGER_TEST_POSTGRES"
 fi
 

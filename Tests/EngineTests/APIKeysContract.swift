@@ -10,7 +10,7 @@ struct APIKeysContract {
 
     private func digest(_ secret: String) -> Hash { Hash(of: Array(secret.utf8)) }
 
-    @Test("A key is found by the digest of its secret", arguments: Engine.available, Role.allCases)
+    @Test("A key is found by the digest of its secret", arguments: Engine.ofStores, Role.allCases)
     func found(engine: Engine, role: Role) async throws {
         let keys = try await engine.make().keys
         try await keys.add(key("desk", role), digest: digest("secret"))
@@ -18,7 +18,7 @@ struct APIKeysContract {
         #expect(try await keys.key(digest: digest("Secret")) == nil)
     }
 
-    @Test("Keys are listed by name", arguments: Engine.available)
+    @Test("Keys are listed by name", arguments: Engine.ofStores)
     func listed(engine: Engine) async throws {
         let keys = try await engine.make().keys
         #expect(try await keys.list().isEmpty)
@@ -26,7 +26,7 @@ struct APIKeysContract {
         #expect(try await keys.list() == ["a", "b", "c"].map { key($0) })
     }
 
-    @Test("A name is given once, also when its key was revoked", arguments: Engine.available)
+    @Test("A name is given once, also when its key was revoked", arguments: Engine.ofStores)
     func nameTaken(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await keys.add(key("desk"), digest: digest("1"))
@@ -37,7 +37,7 @@ struct APIKeysContract {
         #expect(try await keys.list().count == 1)
     }
 
-    @Test("A revoked key is still found, with the moment of its first revocation", arguments: Engine.available)
+    @Test("A revoked key is still found, with the moment of its first revocation", arguments: Engine.ofStores)
     func revoked(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await keys.add(key("desk"), digest: digest("1"))

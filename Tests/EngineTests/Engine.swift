@@ -1,3 +1,4 @@
+import AWSEngine
 import Appointments
 import EventStore
 import Handlers
@@ -5,6 +6,7 @@ import PostgresEngine
 import Projections
 import SQLiteEngine
 import Synchronization
+import TestAWS
 import TestPostgres
 import Testing
 
@@ -14,11 +16,22 @@ enum Engine: CustomTestStringConvertible {
     case sqlite
     /// The countries' databases alone; the rest is in memory.
     case postgres
+    /// Events, views, directory, queues, topics and bus of AWS; the rest is in memory.
+    case aws
 
     /// Those that hold a whole ledger.
     static let available: [Engine] = [.memory, .sqlite]
     /// Those that hold a country's database. The contract says what it skips where there is no cluster.
     static let ofCountries = available + (TestCluster.isThere ? [.postgres] : [])
+
+    /// Those with a store of events, views, queues and topics.
+    static let ofStores = available + (Emulator.isThere ? [.aws] : [])
+
+    /// Whether a stored event has its position at once: DynamoDB has no order across streams.
+    var givesPositions: Bool { self != .aws }
+
+    /// Whether everything goes by the clock that is turned by hand.
+    var goesByHandClock: Bool { self != .aws }
 
     var testDescription: String { "\(self)" }
 
@@ -29,30 +42,33 @@ enum Engine: CustomTestStringConvertible {
         case .memory: return try .memory(clock: clock)
         case .sqlite: return try .sqlite(clock: clock)
         case .postgres: return try await .postgres(clock: clock)
+        case .aws: return try await .aws(clock: clock)
         }
     }
 }
 
 /// All protocols of one engine over one empty ledger, and the clock that it goes by.
 struct TestEngine: Sendable {
-    let store: any EventStore
+    fileprivate(set) var store: any EventStore
     let feed: any EventFeed
     let audit: any AuditLog
     let scan: any StreamScan
-    let directory: any SubjectDirectory
+    fileprivate(set) var directory: any SubjectDirectory
     let keyRing: KeyRing
     let sets: any ViewSets
-    let views: any AppointmentViews
-    let projections: any ProjectionStore
+    fileprivate(set) var views: any AppointmentViews
+    fileprivate(set) var projections: any ProjectionStore
     let control: any ProjectionControl
-    let queues: @Sendable (QueueName) -> any MessageQueue
-    let deadLetters: any DeadLetters
-    let topics: any Topics
-    let bus: any EventBus
+    fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
+    fileprivate(set) var deadLetters: any DeadLetters
+    fileprivate(set) var topics: any Topics
+    fileprivate(set) var bus: any EventBus
     fileprivate(set) var countries: [Country: any CountryDatabase]
-    let sweepLog: any SweepLog
-    let keys: any APIKeys
+    fileprivate(set) var sweepLog: any SweepLog
+    fileprivate(set) var keys: any APIKeys
     let clock: HandClock
+    /// How many events are stored.
+    fileprivate(set) var eventCount: @Sendable () async throws -> Int
 
     var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
 
@@ -75,7 +91,8 @@ extension TestEngine {
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
-            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock)
+            ], sweepLog: MemorySweepLog(views: views), keys: MemoryAPIKeys(), clock: clock,
+            eventCount: { store.headNow })
     }
 }
 
@@ -94,7 +111,8 @@ extension TestEngine {
             bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
-            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock)
+            ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock,
+            eventCount: { try await store.head() })
     }
 }
 
@@ -108,6 +126,42 @@ extension TestEngine {
         ]
         return engine
     }
+}
+
+extension TestEngine {
+    /// A ledger in an account of its own at the emulator.
+    static func aws(clock: HandClock) async throws -> TestEngine {
+        let client = try Emulator.client()
+        let tables = DynamoDBTables()
+        try await Emulator.makeTables(client, tables)
+        try await Emulator.makeMessaging(client)
+        let store = DynamoDBEventStore(client, tables: tables)
+        let views = DynamoDBViews(client, tables: tables)
+        let queues = Dictionary(
+            uniqueKeysWithValues: QueueName.allCases.map { name in
+                (name, TurnedQueue(client, name, tables: tables, clock: clock))
+            })
+        var engine = try memory(clock: clock)
+        engine.store = store
+        engine.eventCount = { try await store.count() }
+        engine.directory = DynamoDBSubjectDirectory(client, tables: tables)
+        (engine.views, engine.projections) = (views, views)
+        engine.queues = { name in
+            guard let queue = queues[name] else { preconditionFailure("every queue was made") }
+            return queue
+        }
+        engine.deadLetters = SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now)
+        engine.topics = SNSTopics(client)
+        engine.bus = EventBridgeBus(client, name: Emulator.bus)
+        engine.sweepLog = DynamoDBSweepLog(client, tables: tables)
+        engine.keys = DynamoDBAPIKeys(client, tables: tables)
+        return engine
+    }
+}
+
+@Suite struct EngineTests {
+    @Test("AWS takes part in the contracts", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
+    func aws() { #expect(Engine.ofStores.contains(.aws)) }
 }
 
 /// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.

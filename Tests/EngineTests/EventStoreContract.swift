@@ -6,12 +6,12 @@ import Testing
 struct EventStoreContract {
     private let stream = Samples.appointment(1).stream
 
-    @Test("A stream that nobody wrote has no events", arguments: Engine.available)
+    @Test("A stream that nobody wrote has no events", arguments: Engine.ofStores)
     func unknownStream(engine: Engine) async throws {
         #expect(try await engine.make().store.read(stream).isEmpty)
     }
 
-    @Test("An event reads back as it was appended, with its sealed fields", arguments: Engine.available)
+    @Test("An event reads back as it was appended, with its sealed fields", arguments: Engine.ofStores)
     func readBack(engine: Engine) async throws {
         let store = try await engine.make().store
         let field = try Samples.sealed("00123", stream: stream)
@@ -23,11 +23,11 @@ struct EventStoreContract {
             #expect(event.entry.bytes == entry.bytes)
             #expect(event.leaf == .leaf(of: entry.bytes))
             #expect(event.sealed == ["insured": field.sealed])
-            #expect(event.position == 1)
+            #expect(event.position == (engine.givesPositions ? 1 : nil))
         }
     }
 
-    @Test("Versions count from 1 and each links to the leaf before", arguments: Engine.available)
+    @Test("Versions count from 1 and each links to the leaf before", arguments: Engine.ofStores)
     func chain(engine: Engine) async throws {
         let store = try await engine.make().store
         _ = try await store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -38,7 +38,7 @@ struct EventStoreContract {
         #expect(events.map(\.entry.previous) == [nil] + events.dropLast().map(\.leaf))
     }
 
-    @Test("A stream is read from a version on", arguments: Engine.available, [Int.min, 0, 1, 2, 3, 4, Int.max])
+    @Test("A stream is read from a version on", arguments: Engine.ofStores, [Int.min, 0, 1, 2, 3, 4, Int.max])
     func readFrom(engine: Engine, version: Int) async throws {
         let store = try await engine.make().store
         let events = [try Samples.requested(1), Samples.later(2), Samples.later(3)]
@@ -47,7 +47,7 @@ struct EventStoreContract {
         #expect(read == [1, 2, 3].filter { $0 >= version })
     }
 
-    @Test("A writer that expects another version is refused and nothing is written", arguments: Engine.available)
+    @Test("A writer that expects another version is refused and nothing is written", arguments: Engine.ofStores)
     func staleWriter(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await ledger.store.append(
@@ -59,10 +59,10 @@ struct EventStoreContract {
             #expect(code == .conflict(expected: expectation, actual: 2))
         }
         #expect(try await ledger.store.read(stream).count == 2)
-        #expect(try await ledger.feed.head() == 2)
+        #expect(try await ledger.eventCount() == 2)
     }
 
-    @Test("A writer to an empty stream who expects events is refused", arguments: Engine.available)
+    @Test("A writer to an empty stream who expects events is refused", arguments: Engine.ofStores)
     func expectsTooMuch(engine: Engine) async throws {
         let store = try await engine.make().store
         let event = try Samples.requested(1)
@@ -70,7 +70,7 @@ struct EventStoreContract {
         #expect(code == .conflict(expected: .version(1), actual: 0))
     }
 
-    @Test("A call that makes no sense is invalid", arguments: Engine.available)
+    @Test("A call that makes no sense is invalid", arguments: Engine.ofStores)
     func invalid(engine: Engine) async throws {
         let ledger = try await engine.make()
         let store = ledger.store
@@ -79,10 +79,10 @@ struct EventStoreContract {
         #expect(await failure { try await store.append([event], to: stream, expecting: .version(-1)) } == .invalid)
         let personal = try Samples.requested(1, personal: [try Samples.sealed("00123", stream: stream)])
         #expect(await failure { try await store.append([personal], to: stream, expecting: .any) } == .invalid)
-        #expect(try await ledger.feed.head() == 0)
+        #expect(try await ledger.eventCount() == 0)
     }
 
-    @Test("Of two writers that race for a version, one wins", arguments: Engine.available)
+    @Test("Of two writers that race for a version, one wins", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let store = try await engine.make().store
         let stream = stream
@@ -102,7 +102,7 @@ struct EventStoreContract {
         #expect(try await store.read(stream).count == 2)
     }
 
-    @Test("A retry whose first answer was lost succeeds and writes nothing", arguments: Engine.available)
+    @Test("A retry whose first answer was lost succeeds and writes nothing", arguments: Engine.ofStores)
     func retry(engine: Engine) async throws {
         let ledger = try await engine.make()
         let field = try Samples.sealed("00123", stream: stream)
@@ -111,12 +111,13 @@ struct EventStoreContract {
         _ = try await ledger.store.append([Samples.later(3)], to: stream, expecting: .version(2))
         let second = try await ledger.store.append(events, to: stream, expecting: .empty)
         #expect(second.map(\.leaf) == first.map(\.leaf))
-        #expect(second.map(\.position) == [1, 2])
+        #expect(second.map(\.version) == [1, 2])
+        if engine.givesPositions { #expect(second.map(\.position) == [1, 2]) }
         #expect(second.first?.sealed == ["insured": field.sealed])
-        #expect(try await ledger.feed.head() == 3)
+        #expect(try await ledger.eventCount() == 3)
     }
 
-    @Test("A retry in the middle of a stream succeeds", arguments: Engine.available)
+    @Test("A retry in the middle of a stream succeeds", arguments: Engine.ofStores)
     func retryOfLaterEvent(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await ledger.store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -124,10 +125,10 @@ struct EventStoreContract {
             let events = try await ledger.store.append([Samples.later(2)], to: stream, expecting: .version(1))
             #expect(events.map(\.version) == [2])
         }
-        #expect(try await ledger.feed.head() == 2)
+        #expect(try await ledger.eventCount() == 2)
     }
 
-    @Test("The same id with other content is a conflict, no retry", arguments: Engine.available)
+    @Test("The same id with other content is a conflict, no retry", arguments: Engine.ofStores)
     func sameIDOtherContent(engine: Engine) async throws {
         let store = try await engine.make().store
         _ = try await store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -136,7 +137,7 @@ struct EventStoreContract {
         #expect(code == .conflict(expected: .empty, actual: 1))
     }
 
-    @Test("A batch of which only the beginning is stored is a conflict", arguments: Engine.available)
+    @Test("A batch of which only the beginning is stored is a conflict", arguments: Engine.ofStores)
     func longerRetry(engine: Engine) async throws {
         let store = try await engine.make().store
         let first = try Samples.requested(1)
@@ -146,7 +147,7 @@ struct EventStoreContract {
         #expect(try await store.read(stream).count == 1)
     }
 
-    @Test("Twenty writers of the very same event make one event", arguments: Engine.available)
+    @Test("Twenty writers of the very same event make one event", arguments: Engine.ofStores)
     func idempotent(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (store, stream) = (ledger.store, stream)
@@ -158,10 +159,10 @@ struct EventStoreContract {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes == Array(repeating: nil, count: 20))
-        #expect(try await ledger.feed.head() == 1)
+        #expect(try await ledger.eventCount() == 1)
     }
 
-    @Test("A batch is appended whole or not at all", arguments: Engine.available)
+    @Test("A batch is appended whole or not at all", arguments: Engine.ofStores)
     func batch(engine: Engine) async throws {
         let ledger = try await engine.make()
         let large = Samples.later(3, topic: String(repeating: "x", count: Entry.maximumBytes))
@@ -169,13 +170,14 @@ struct EventStoreContract {
         let code = await failure { try await ledger.store.append(events, to: stream, expecting: .empty) }
         #expect(code == .tooLarge)
         #expect(try await ledger.store.read(stream).isEmpty)
-        #expect(try await ledger.feed.head() == 0)
+        #expect(try await ledger.eventCount() == 0)
         let other = Samples.appointment(2).stream
         let event = try Samples.requested(5)
-        #expect(try await ledger.store.append([event], to: other, expecting: .empty).first?.position == 1)
+        let position = try await ledger.store.append([event], to: other, expecting: .empty).first?.position
+        #expect(position == (engine.givesPositions ? 1 : nil))
     }
 
-    @Test("An entry of exactly the largest size is stored; one byte more is refused", arguments: Engine.available)
+    @Test("An entry of exactly the largest size is stored; one byte more is refused", arguments: Engine.ofStores)
     func sizeLimit(engine: Engine) async throws {
         let store = try await engine.make().store
         let first = try Samples.requested(1)

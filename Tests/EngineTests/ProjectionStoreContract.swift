@@ -18,7 +18,7 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.commit(commit, of: name, expecting: checkpoint))
     }
 
-    @Test("A checkpoint begins at 0 and moves with its commit", arguments: Engine.available)
+    @Test("A checkpoint begins at 0 and moves with its commit", arguments: Engine.ofStores)
     func checkpoint(engine: Engine) async throws {
         let projections = try await engine.make().projections
         #expect(try await projections.checkpoint(of: name) == 0)
@@ -26,7 +26,7 @@ struct ProjectionStoreContract {
         #expect(try await projections.checkpoint(of: name) == 7)
     }
 
-    @Test("A worker whose checkpoint was moved by another writes nothing", arguments: Engine.available)
+    @Test("A worker whose checkpoint was moved by another writes nothing", arguments: Engine.ofStores)
     func lostRace(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.projections.commit(ProjectionCommit(checkpoint: 7), of: name, expecting: 0))
@@ -39,7 +39,7 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.parked(by: name).isEmpty)
     }
 
-    @Test("Of many workers at one checkpoint one commits", arguments: Engine.available)
+    @Test("Of many workers at one checkpoint one commits", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let projections = try await engine.make().projections
         let name = name
@@ -54,7 +54,7 @@ struct ProjectionStoreContract {
         #expect(committed == 1)
     }
 
-    @Test("Projections have checkpoints and parked events of their own", arguments: Engine.available)
+    @Test("Projections have checkpoints and parked events of their own", arguments: Engine.ofStores)
     func ownCheckpoints(engine: Engine) async throws {
         let projections = try await engine.make().projections
         let (router, next) = (ProjectionName("router", number: 1), ProjectionName(name.name, number: name.number + 1))
@@ -67,7 +67,7 @@ struct ProjectionStoreContract {
         #expect(try await projections.parked(by: name).isEmpty)
     }
 
-    @Test("The first parked event of each appointment is shown, by id", arguments: Engine.available)
+    @Test("The first parked event of each appointment is shown, by id", arguments: Engine.ofStores)
     func firstParked(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(2, version: 3, reason: "waits"), parked(2, version: 2, reason: "broken")], in: ledger)
@@ -77,7 +77,7 @@ struct ProjectionStoreContract {
                 == [parked(1, version: 1), parked(2, version: 2, reason: "broken")])
     }
 
-    @Test("An event that is parked again keeps its first reason", arguments: Engine.available)
+    @Test("An event that is parked again keeps its first reason", arguments: Engine.ofStores)
     func parkedTwice(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2, reason: "broken")], in: ledger)
@@ -85,7 +85,7 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 2, reason: "broken")])
     }
 
-    @Test("Unparking takes away the parked events of one appointment", arguments: Engine.available)
+    @Test("Unparking takes away the parked events of one appointment", arguments: Engine.ofStores)
     func unpark(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2), parked(1, version: 3), parked(2, version: 1)], in: ledger)
@@ -94,7 +94,7 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(2, version: 1)])
     }
 
-    @Test("Unparking leaves what was parked meanwhile", arguments: Engine.available)
+    @Test("Unparking leaves what was parked meanwhile", arguments: Engine.ofStores)
     func unparkEarlier(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2), parked(1, version: 3), parked(1, version: 4)], in: ledger)
@@ -102,7 +102,7 @@ struct ProjectionStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 4)])
     }
 
-    @Test("A row that comes late does not take the place of a later one", arguments: Engine.available)
+    @Test("A row that comes late does not take the place of a later one", arguments: Engine.ofStores)
     func lateRow(engine: Engine) async throws {
         let ledger = try await engine.make()
         let early = try Samples.row(1)

@@ -24,7 +24,7 @@ struct RedriveContract {
         return try await ledger.deadLetters.list(.peru, limit: 100).map(\.id)
     }
 
-    @Test("A redriven letter is back in its queue with all its receives", arguments: Engine.available)
+    @Test("A redriven letter is back in its queue with all its receives", arguments: Engine.ofStores)
     func redrive(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -41,7 +41,7 @@ struct RedriveContract {
         #expect(try await ledger.deadLetters.list(nil, limit: 10).count == 2)
     }
 
-    @Test("Letters that are gone or named twice are not counted", arguments: Engine.available)
+    @Test("Letters that are gone or named twice are not counted", arguments: Engine.ofStores)
     func gone(engine: Engine) async throws {
         let ledger = try await engine.make()
         let ids = try await kill(["a", "b"], in: ledger)
@@ -62,7 +62,7 @@ struct RedriveContract {
         #expect(try await receive(ledger.queues(.peru)).count == 1)
     }
 
-    @Test("A letter is removed once", arguments: Engine.available)
+    @Test("A letter is removed once", arguments: Engine.ofStores)
     func remove(engine: Engine) async throws {
         let ledger = try await engine.make()
         let ids = try await kill(["a", "b"], in: ledger)

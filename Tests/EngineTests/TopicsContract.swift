@@ -16,7 +16,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "A topic's message reaches the country's queue alone, wrapped as SNS wraps it", arguments: Engine.available,
+        "A topic's message reaches the country's queue alone, wrapped as SNS wraps it", arguments: Engine.ofStores,
         Country.allCases)
     func publish(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
@@ -33,11 +33,12 @@ struct TopicsContract {
         #expect(envelope["Message"]?.text == String(decoding: message.outgoing.body, as: UTF8.self))
         #expect(envelope["MessageAttributes"]?["countryISO"]?["Value"]?.text == country.code)
         #expect(envelope["MessageAttributes"]?["eventType"]?["Value"]?.text == "AppointmentRequested")
-        #expect(envelope["Timestamp"]?.text == ledger.clock.now().description)
+        let sentAt = try #require(envelope["Timestamp"]?.text.flatMap { Timestamp($0) })
+        if engine.goesByHandClock { #expect(sentAt == ledger.clock.now()) }
         #expect(envelope["TopicArn"]?.text?.hasSuffix(":" + TopicName(of: country).rawValue) == true)
     }
 
-    @Test("Nothing is subscribed to the main topic", arguments: Engine.available)
+    @Test("Nothing is subscribed to the main topic", arguments: Engine.ofStores)
     func mainTopic(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await ledger.topics.publish(OutgoingMessage(body: Array("{}".utf8)), to: .main)
@@ -45,7 +46,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "A booking reaches the completion queue, wrapped as EventBridge wraps it", arguments: Engine.available,
+        "A booking reaches the completion queue, wrapped as EventBridge wraps it", arguments: Engine.ofStores,
         Country.allCases)
     func processed(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
@@ -58,11 +59,14 @@ struct TopicsContract {
         let envelope = try JSONValue(try #require(bodies[.completion]?.first))
         #expect(envelope["detail-type"]?.text == "Appointment Processed")
         #expect(envelope["source"]?.text == "medical.appointment.\(country.code.lowercased())")
-        #expect(envelope["time"]?.text == Samples.noon.description)
-        #expect(envelope["detail"]?.bytes == message.event.detail)
+        let time = try #require(envelope["time"]?.text.flatMap { Timestamp($0) })
+        // The emulator of EventBridge writes the moment at which it took the event.
+        if engine.goesByHandClock { #expect(time == Samples.noon) }
+        #expect(try BusNotice(body: envelope.bytes).appointment == Samples.appointment(1))
+        #expect(envelope["detail"]?["eventId"]?.text == Samples.id(9).description)
     }
 
-    @Test("A failure reaches the error queue", arguments: Engine.available, Country.allCases)
+    @Test("A failure reaches the error queue", arguments: Engine.ofStores, Country.allCases)
     func failed(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
         let message = BusMessage.failed(
@@ -77,7 +81,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "An event that no rule matches reaches no queue", arguments: Engine.available,
+        "An event that no rule matches reaches no queue", arguments: Engine.ofStores,
         [
             ("medical.appointment.pe", "Appointment Processed", #"{"status":"PROCESSED","countryISO":"CL"}"#),
             ("medical.appointment.pe", "Appointment Processed", #"{"status":"FAILED","countryISO":"PE"}"#),

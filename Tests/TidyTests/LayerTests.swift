@@ -22,6 +22,9 @@ import Testing
             others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
+        "AWSEngine": Layer(
+            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
+            others: ["CCurl", "Dispatch", "Glibc", "Logging"]),
         "Migrations": Layer(ours: []),
         "PostgresEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations"],
@@ -56,7 +59,7 @@ import Testing
     }
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
-        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers"]
+        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "AWSEngine"]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in
                 file.offence(imported.line, "\(file.target) works without \(imported.module)")

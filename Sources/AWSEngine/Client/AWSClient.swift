@@ -1,0 +1,211 @@
+package import EventStore
+import Synchronization
+
+/// The clock, the sleep and the dice of the client.
+package struct AWSClock: Sendable {
+    let now: @Sendable () -> Timestamp
+    /// Sleeps for some milliseconds, or until the task is cancelled.
+    let sleep: @Sendable (Int64) async -> Void
+    /// 64 random bits.
+    let random: @Sendable () -> UInt64
+
+    package init(
+        now: @escaping @Sendable () -> Timestamp, sleep: @escaping @Sendable (Int64) async -> Void,
+        random: @escaping @Sendable () -> UInt64
+    ) {
+        (self.now, self.sleep, self.random) = (now, sleep, random)
+    }
+}
+
+/// Calls AWS: signs, sends, tries again, and tells what went wrong.
+package final class AWSClient: Sendable {
+    package let settings: AWSSettings
+    private let pool: ConnectionPool
+    private let clock: AWSClock
+    private let credentials: CredentialProvider
+    private let bucket = TokenBucket()
+    /// How far AWS's clock is ahead of ours, in milliseconds, as far as an answer has shown it.
+    private let skewMilliseconds = Atomic<Int64>(0)
+
+    /// A client with the credentials of the environment, as the AWS SDKs find them.
+    ///
+    /// - Parameter environment: the process's variables.
+    package convenience init(environment: [String: String], pool: ConnectionPool, clock: AWSClock) throws(AWSError) {
+        let settings = try AWSSettings(environment: environment)
+        let chain = CredentialChain(settings: settings, environment: environment, pool: pool, clock: clock)
+        self.init(settings: settings, pool: pool, clock: clock, credentials: .kept(CredentialKeeper(chain, clock)))
+    }
+
+    init(settings: AWSSettings, pool: ConnectionPool, clock: AWSClock, credentials: CredentialProvider) {
+        (self.settings, self.pool, self.clock, self.credentials) = (settings, pool, clock, credentials)
+    }
+
+    /// How long most calls may take, in milliseconds.
+    static let timeoutMilliseconds = 10_000
+
+    /// Calls an operation of a product that speaks JSON.
+    ///
+    /// - Parameter parameters: writes the members of the request.
+    func call(
+        _ product: AWSProduct, _ operation: String, timeoutMilliseconds: Int = timeoutMilliseconds,
+        _ parameters: (inout JSONWriter) -> Void
+    ) async throws(AWSError) -> JSONValue {
+        guard case .json(let version, let prefix) = product.wireProtocol else {
+            throw AWSError(.misconfigured, product, operation, message: "the product does not speak JSON")
+        }
+        var writer = JSONWriter(reservingCapacity: 1024)
+        writer.object(parameters)
+        let request = HTTPRequest(
+            method: .post, url: settings.url(of: product),
+            headers: [
+                ("content-type", "application/x-amz-json-\(version)"), ("x-amz-target", "\(prefix).\(operation)"),
+            ], body: writer.bytes, timeoutMilliseconds: timeoutMilliseconds)
+        return try await send(request, product, operation) { response throws(AWSError) in
+            do throws(JSONError) {
+                return response.body.isEmpty ? .object([]) : try JSONValue(response.body)
+            } catch {
+                throw AWSError(.unreadable, product, operation, message: "the answer is no JSON")
+            }
+        }
+    }
+
+    /// Calls an operation of a product that speaks the query protocol, and gives the XML of the answer.
+    func query(
+        _ product: AWSProduct, _ operation: String, _ parameters: [(name: String, value: String)]
+    ) async throws(AWSError) -> XMLText {
+        guard case .query(let version) = product.wireProtocol else {
+            throw AWSError(.misconfigured, product, operation, message: "the product does not speak the query protocol")
+        }
+        let form = Form.encode([("Action", operation), ("Version", version)] + parameters)
+        let request = HTTPRequest(
+            method: .post, url: settings.url(of: product),
+            headers: [("content-type", "application/x-www-form-urlencoded; charset=utf-8")], body: form)
+        return try await send(request, product, operation) { response throws(AWSError) in XMLText(response.body) }
+    }
+}
+
+// MARK: - Attempts
+
+extension AWSClient {
+    private func send<Answer>(
+        _ request: HTTPRequest, _ product: AWSProduct, _ operation: String,
+        _ read: (HTTPResponse) throws(AWSError) -> Answer
+    ) async throws(AWSError) -> Answer {
+        let policy = RetryPolicy(maximumAttempts: settings.maximumAttempts(of: product))
+        var (attempt, paid, isFresh) = (1, 1, false)
+        while true {
+            let signer = try await credentials.credentials(for: product, operation)
+            var error: AWSError
+            do throws(AWSError) {
+                let response = try await exchange(request, product, operation, signer)
+                let answer = try read(response)
+                bucket.give(paid)
+                return answer
+            } catch let failure {
+                error = failure
+            }
+            error.attempts = attempt
+            if RetryPolicy.isExpiry(error), !isFresh, let signer {
+                // Fresh credentials are worth one more attempt, which is charged to nobody.
+                isFresh = true
+                await credentials.replace(signer)
+                attempt += 1
+                continue
+            }
+            let isSkewed = correctSkew(error)
+            guard let trouble = isSkewed ? .transient : RetryPolicy.trouble(error),
+                attempt < policy.maximumAttempts, !Task.isCancelled, bucket.take(trouble.cost)
+            else { throw error }
+            paid = trouble.cost
+            await clock.sleep(RetryPolicy.delay(after: error, attempt: attempt, random: clock.random()))
+            attempt += 1
+        }
+    }
+
+    /// Waits before something is asked for again that the call itself did not fail for.
+    func pause(afterAttempt attempt: Int, of product: AWSProduct, _ code: String) async {
+        let error = AWSError(.refused(code), product, "batch", message: "")
+        await clock.sleep(RetryPolicy.delay(after: error, attempt: attempt, random: clock.random()))
+    }
+
+    private func exchange(
+        _ request: HTTPRequest, _ product: AWSProduct, _ operation: String, _ signer: Credentials?
+    ) async throws(AWSError) -> HTTPResponse {
+        var request = request
+        if let signer {
+            let skew = skewMilliseconds.load(ordering: .relaxed)
+            request.headers.append(("x-amz-date", clock.now().adding(milliseconds: skew).signingText))
+            if let token = signer.sessionToken { request.headers.append(("x-amz-security-token", token)) }
+            request.signature = HTTPRequest.Signature(
+                credentials: signer, region: settings.region, name: product.signingName)
+        }
+        let response: HTTPResponse
+        do throws(TransportFailure) {
+            response = try await pool.send(request)
+        } catch {
+            throw AWSError(.unreachable, product, operation, message: "\(error)")
+        }
+        if response.isSuccess { return response }
+        throw AWSError(product, operation, refusal: response)
+    }
+
+    /// Learns AWS's time from an answer that a wrong clock may have led to; true when that is worth another attempt.
+    private func correctSkew(_ error: AWSError) -> Bool {
+        guard RetryPolicy.isSuspectOfSkew(error), let theirs = error.answeredAt else { return false }
+        let skew = theirs.milliseconds - clock.now().milliseconds
+        // Signatures are good for five minutes; a smaller difference is not what was wrong.
+        guard abs(skew - skewMilliseconds.load(ordering: .relaxed)) > 4 * 60_000 else { return false }
+        skewMilliseconds.store(skew, ordering: .relaxed)
+        return true
+    }
+}
+
+extension AWSError {
+    /// What an answer with a status of failure tells, in JSON or XML.
+    init(_ product: AWSProduct, _ operation: String, refusal response: HTTPResponse) {
+        let json = try? JSONValue(response.body)
+        let xml = XMLText(response.body)
+        // `com.amazonaws.dynamodb.v20120810#Name` or `Name:http://…`: the name alone is the same everywhere.
+        let written =
+            response.headers["x-amzn-errortype"] ?? json?["__type"]?.text ?? json?["code"]?.text ?? xml["Code"]
+            ?? "HTTP\(response.status)"
+        let name = written.split(separator: "#").last?.split(separator: ":").first.map(String.init) ?? written
+        let message = json?["message"]?.text ?? json?["Message"]?.text ?? xml["Message"] ?? ""
+        self.init(.refused(name), product, operation, message: message)
+        status = response.status
+        requestID =
+            response.headers["x-amzn-requestid"] ?? response.headers["x-amz-request-id"] ?? xml["RequestId"]
+        details = json
+        retryAfterMilliseconds = Self.retryAfter(response.headers)
+        answeredAt = response.headers["date"].flatMap(Timestamp.init(httpDate:))
+    }
+
+    /// AWS's own header counts milliseconds, that of HTTP seconds or a date, which AWS does not write.
+    private static func retryAfter(_ headers: [String: String]) -> Int64? {
+        if let own = headers["x-amz-retry-after"], let milliseconds = Int64(own) {
+            return milliseconds >= 0 ? milliseconds : nil
+        }
+        guard let seconds = headers["retry-after"].flatMap({ Int64($0) }), (0...3600).contains(seconds) else {
+            return nil
+        }
+        return seconds * 1000
+    }
+}
+
+extension Timestamp {
+    /// The moment as signatures write it: `20261124T071053Z`.
+    var signingText: String {
+        description.filter { $0 != "-" && $0 != ":" }.prefix(15) + "Z"
+    }
+
+    /// Reads the date of an HTTP header: `Tue, 24 Nov 2026 07:10:53 GMT`; nil for anything else.
+    init?(httpDate text: String) {
+        let parts = text.split(separator: " ")
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard parts.count == 6, parts[5] == "GMT", let month = months.firstIndex(of: String(parts[2])) else {
+            return nil
+        }
+        let number = month < 9 ? "0\(month + 1)" : "\(month + 1)"
+        self.init("\(parts[3])-\(number)-\(parts[1])T\(parts[4])Z")
+    }
+}

@@ -1,0 +1,243 @@
+package import Appointments
+package import EventStore
+package import Projections
+
+/// Checkpoints and parked events: items of one table, under the name of their projection.
+extension DynamoDBViews: ProjectionStore {
+    private static let checkpoint = "checkpoint"
+    /// DynamoDB's limits of a transaction and of a batch of reads.
+    private static let transactionLimit = 100
+    private static let batchLimit = 100
+
+    package func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
+        let item = try await memory.item { Self.key(projection, Self.checkpoint, &$0) }
+        do throws(Item.Damage) {
+            return Int(try item?.number("reached") ?? 0)
+        } catch {
+            throw .damaged(memory.name, error)
+        }
+    }
+
+    package func rows(
+        of appointments: [AppointmentID]
+    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] {
+        var found: [AppointmentID: AppointmentRow] = [:]
+        var rest = Set(appointments).sorted()[...]
+        while !rest.isEmpty {
+            var keys: [JSONValue] = rest.prefix(Self.batchLimit).map { id in
+                .object([("appointmentId", .object([("S", .string(id.description))]))])
+            }
+            rest = rest.dropFirst(Self.batchLimit)
+            while !keys.isEmpty {
+                let answer = try await batch(keys)
+                for item in answer["Responses"]?[rows.name]?.elements ?? [] {
+                    let row = try row(Item(value: item))
+                    found[row.appointment] = row
+                }
+                // What was not read for lack of capacity is asked for again.
+                keys = answer["UnprocessedKeys"]?[rows.name]?["Keys"]?.elements ?? []
+            }
+        }
+        return found
+    }
+
+    private func batch(_ keys: [JSONValue]) async throws(EventStoreError) -> JSONValue {
+        do throws(AWSError) {
+            return try await client.call(.dynamoDB, "BatchGetItem") { writer in
+                writer.member("RequestItems") { writer in
+                    writer.object { writer in
+                        writer.member(rows.name) { writer in
+                            writer.object { writer in
+                                writer.member("Keys") { $0.value(.array(keys)) }
+                                writer.member("ConsistentRead") { $0.boolean(true) }
+                            }
+                        }
+                    }
+                }
+            }
+        } catch {
+            throw error.asStoreError
+        }
+    }
+
+    package func commit(
+        _ commit: ProjectionCommit, of projection: ProjectionName, expecting checkpoint: Int
+    ) async throws(EventStoreError) -> Bool {
+        var changes = Self.changes(commit.rows, commit.parked, projection)
+        guard changes.count < Self.transactionLimit else {
+            throw EventStoreError(
+                .invalid,
+                message: "\(changes.count) changes do not fit into a transaction: take in at most 50 events at once")
+        }
+        while true {
+            let writes = [Change.checkpoint(commit.checkpoint, expecting: checkpoint, projection)] + changes
+            do throws(AWSError) {
+                _ = try await client.call(.dynamoDB, "TransactWriteItems") { writer in
+                    writer.member("TransactItems") { writer in
+                        writer.array { writer in for change in writes { self.write(change, &writer) } }
+                    }
+                }
+                return true
+            } catch {
+                let failed = error.cancellationReasons.map { $0["Code"]?.text == "ConditionalCheckFailed" }
+                guard error.isRefused("TransactionCanceledException"), failed.count == writes.count,
+                    failed.contains(true)
+                else { throw error.asStoreError }
+                // The writer may be this very call, whose answer was lost; a repetition takes in the same events.
+                if failed[0] { return false }
+                // A row of a later version stays, and so does the first reason of a parked event.
+                changes = zip(changes, failed.dropFirst()).filter { !$1 }.map(\.0)
+            }
+        }
+    }
+
+    package func put(
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName
+    ) async throws(EventStoreError) {
+        // Rows first: an appointment that is parked before its earlier events are in its row would stay behind them.
+        for change in Self.changes(rows, parked, projection) {
+            switch change {
+            case .row(let row):
+                _ = try await self.rows.put(
+                    { Self.write(row, &$0) }, if: Self.rowCondition, values: { Self.rowValues(row, &$0) })
+            case .parked(let event, let projection):
+                _ = try await memory.put({ Self.write(event, projection, &$0) }, if: Self.isNew)
+            case .checkpoint: break
+            }
+        }
+    }
+
+    package func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
+        var first: [AppointmentID: ParkedEvent] = [:]
+        for event in try await parked(by: projection, prefix: "parked#") where first[event.appointment] == nil {
+            first[event.appointment] = event
+        }
+        return first.values.sorted { $0.appointment < $1.appointment }
+    }
+
+    package func unpark(
+        _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
+    ) async throws(EventStoreError) {
+        for event in try await parked(by: projection, prefix: "parked#\(appointment)#") where event.version <= version {
+            do throws(AWSError) {
+                _ = try await memory.call("DeleteItem") { writer in
+                    writer.member("Key") { $0.object { Self.key(projection, Self.name(event), &$0) } }
+                }
+            } catch {
+                throw error.asStoreError
+            }
+        }
+    }
+
+    /// The parked events under a prefix, by appointment and version.
+    private func parked(
+        by projection: ProjectionName, prefix: String
+    ) async throws(EventStoreError) -> [ParkedEvent] {
+        var events: [ParkedEvent] = []
+        try await memory.pages("Query") { writer in
+            writer.member("ConsistentRead") { $0.boolean(true) }
+            writer.member("KeyConditionExpression", "projectionId = :projection AND begins_with(itemId, :prefix)")
+            writer.member("ExpressionAttributeValues") { writer in
+                writer.object {
+                    $0.attribute(":projection", text: projection.description)
+                    $0.attribute(":prefix", text: prefix)
+                }
+            }
+        } until: { (items, _) throws(EventStoreError) in
+            do throws(Item.Damage) {
+                for item in items { events.append(try Self.parked(item)) }
+            } catch {
+                throw .damaged(memory.name, error)
+            }
+            return false
+        }
+        return events
+    }
+}
+
+// MARK: - Items
+
+extension DynamoDBViews {
+    /// One write of a commit.
+    private enum Change {
+        case checkpoint(Int, expecting: Int, ProjectionName)
+        case row(AppointmentRow)
+        case parked(ParkedEvent, ProjectionName)
+    }
+
+    /// The writes of a commit. A transaction may name an item once only: the first reason of a parked event stands.
+    private static func changes(
+        _ rows: [AppointmentRow], _ parked: [ParkedEvent], _ projection: ProjectionName
+    ) -> [Change] {
+        var seen: Set<String> = []
+        return rows.map(Change.row)
+            + parked.filter { seen.insert(name($0)).inserted }.map { .parked($0, projection) }
+    }
+
+    private static let isNew = "attribute_not_exists(projectionId)"
+    private static let rowCondition = "attribute_not_exists(appointmentId) OR version <= :version"
+
+    private static func rowValues(_ row: AppointmentRow, _ writer: inout JSONWriter) {
+        writer.attribute(":version", number: row.version)
+    }
+
+    private static func key(_ projection: ProjectionName, _ item: String, _ writer: inout JSONWriter) {
+        writer.attribute("projectionId", text: projection.description)
+        writer.attribute("itemId", text: item)
+    }
+
+    /// Versions are written with leading zeros, so that items are in their order.
+    private static func name(_ event: ParkedEvent) -> String {
+        let digits = String(event.version)
+        return "parked#\(event.appointment)#\(String(repeating: "0", count: max(0, 12 - digits.count)))\(digits)"
+    }
+
+    private static func write(_ event: ParkedEvent, _ projection: ProjectionName, _ writer: inout JSONWriter) {
+        key(projection, name(event), &writer)
+        writer.attribute("appointmentId", text: event.appointment.description)
+        writer.attribute("version", number: event.version)
+        writer.attribute("reason", text: event.reason)
+        writer.attribute("at", text: event.at.description)
+    }
+
+    private static func parked(_ item: Item) throws(Item.Damage) -> ParkedEvent {
+        ParkedEvent(
+            appointment: try item.value("appointmentId") { AppointmentID($0) },
+            version: Int(try item.number("version")), reason: try item.text("reason"),
+            at: try item.value("at") { Timestamp($0) })
+    }
+
+    private func write(_ change: Change, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("Put") { writer in
+                writer.object { writer in
+                    switch change {
+                    case .checkpoint(let position, let expected, let projection):
+                        writer.member("TableName", memory.name)
+                        writer.member("Item") { writer in
+                            writer.object {
+                                Self.key(projection, Self.checkpoint, &$0)
+                                $0.attribute("reached", number: position)
+                            }
+                        }
+                        let isFirst = expected == 0
+                        writer.member(
+                            "ConditionExpression", (isFirst ? "\(Self.isNew) OR " : "") + "reached = :expected")
+                        writer.member("ExpressionAttributeValues") { writer in
+                            writer.object { $0.attribute(":expected", number: expected) }
+                        }
+                    case .row(let row):
+                        writer.member("TableName", rows.name)
+                        writer.member("Item") { $0.object { Self.write(row, &$0) } }
+                        writer.member("ConditionExpression", Self.rowCondition)
+                        writer.member("ExpressionAttributeValues") { $0.object { Self.rowValues(row, &$0) } }
+                    case .parked(let event, let projection):
+                        writer.member("TableName", memory.name)
+                        writer.member("Item") { $0.object { Self.write(event, projection, &$0) } }
+                        writer.member("ConditionExpression", Self.isNew)
+                    }
+                }
+            }
+        }
+    }
+}

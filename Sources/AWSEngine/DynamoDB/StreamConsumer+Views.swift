@@ -1,0 +1,20 @@
+import Appointments
+package import EventStore
+package import Handlers
+package import Projections
+
+extension StreamConsumer {
+    /// The consumer that routes events and brings the view up to them, and raises the alarm over changed ones.
+    package static func routerAndViews(
+        _ handler: StreamHandler, views: any ProjectionStore, alarm: TamperAlarm,
+        now: @escaping @Sendable () -> Timestamp
+    ) -> StreamConsumer {
+        StreamConsumer("appointment") { events, tamperings throws(EventStoreError) in
+            try await alarm.raise(tamperings, at: now())
+            if !events.isEmpty { try await handler.handle(events, now: now()) }
+        } lagging: { versions throws(EventStoreError) in
+            let rows = try await views.rows(of: Array(versions.keys))
+            return Set(versions.filter { rows[$0.key]?.version ?? 0 < $0.value }.keys)
+        }
+    }
+}

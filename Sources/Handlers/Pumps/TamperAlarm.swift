@@ -1,0 +1,47 @@
+package import Appointments
+package import EventStore
+package import Logging
+package import Projections
+
+/// A sign that somebody changed or removed a stored event.
+package struct Tampering: Equatable, Sendable {
+    package let appointment: AppointmentID
+    package let version: Int
+    /// What was seen, as a lowercase sentence.
+    package let reason: String
+
+    package init(_ appointment: AppointmentID, version: Int, reason: String) {
+        (self.appointment, self.version, self.reason) = (appointment, version, reason)
+    }
+}
+
+/// Raises the alarm when stored events were changed: in the log, and kept until an operator has dealt with it.
+package struct TamperAlarm: Sendable {
+    /// The name under which the signs are kept, beside the parked events of projections.
+    package static let projection = ProjectionName("tampering", number: 1)
+
+    private let signs: any ProjectionStore
+    private let logger: Logger
+
+    package init(signs: any ProjectionStore, logger: Logger) { (self.signs, self.logger) = (signs, logger) }
+
+    /// Raises the alarm; the signs are durable once this returns.
+    ///
+    /// - Throws: `unavailable`: raise it again.
+    package func raise(_ tamperings: [Tampering], at now: Timestamp) async throws(EventStoreError) {
+        guard !tamperings.isEmpty else { return }
+        for tampering in tamperings {
+            logger.critical(
+                "a stored event was tampered with: run `ledger verify`",
+                metadata: [
+                    "appointment": "\(tampering.appointment)", "version": "\(tampering.version)",
+                    "reason": "\(tampering.reason)",
+                ])
+        }
+        let parked = tamperings.map { tampering in
+            ParkedEvent(
+                appointment: tampering.appointment, version: tampering.version, reason: tampering.reason, at: now)
+        }
+        try await signs.put([], parking: parked, by: Self.projection)
+    }
+}

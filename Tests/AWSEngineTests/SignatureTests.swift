@@ -1,0 +1,66 @@
+import EventStore
+import Foundation
+import TestAWS
+import Testing
+
+@testable import AWSEngine
+
+@Suite("Signatures")
+struct SignatureTests {
+    /// Every shape of request with botocore's signature, by `Signatures/make-signatures.py`.
+    private static let shapes: [JSONValue] = {
+        guard
+            let url = Bundle.module.url(
+                forResource: "signatures", withExtension: "json", subdirectory: "Signatures"),
+            let bytes = try? Data(contentsOf: url), case .array(let shapes)? = try? JSONValue(Array(bytes))
+        else { return [] }
+        return shapes
+    }()
+
+    private static let clock = AWSClock(
+        now: { Timestamp(milliseconds: 1_795_504_253_123) }, sleep: { _ in }, random: { 0 })
+
+    @Test("Every shape of request is signed as botocore signs it, over one connection after the other's keys")
+    func signatures() async throws {
+        #expect(Self.shapes.count == 96)
+        let server = WireProxy(to: nil) { _ in .answer(200, headers: [:], body: "{}") }
+        let pool = ConnectionPool(ConnectionPool.Settings(route: "127.0.0.1:\(server.port)"), size: 1)
+        for shape in Self.shapes {
+            server.forget()
+            try await send(shape, pool)
+            let request = try #require(server.requests.first)
+            let name = "\(shape["operation"]?.text ?? "") to \(shape["endpoint"]?.text ?? "")"
+            #expect(request.text == shape["body"]?.text, "the body of \(name)")
+            #expect(request.headers["authorization"] == shape["authorization"]?.text, "the signature of \(name)")
+            #expect(request.headers["x-amz-security-token"] == shape["sessionToken"]?.text)
+        }
+    }
+
+    private func send(_ shape: JSONValue, _ pool: ConnectionPool) async throws {
+        func text(_ key: String) throws -> String { try #require(shape[key]?.text) }
+        let product = try #require(AWSProduct(rawValue: try text("product")))
+        let settings = try AWSSettings(environment: [
+            "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": try text("endpoint"), "AWS_CONFIG_FILE": "/nonexistent",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        ])
+        let credentials = Credentials(
+            accessKey: try text("accessKey"), secretKey: try text("secretKey"),
+            sessionToken: shape["sessionToken"]?.text)
+        let client = AWSClient(settings: settings, pool: pool, clock: Self.clock, credentials: .fixed(credentials))
+        switch shape["parameters"] {
+        case .object(let members):
+            _ = try await client.call(product, try text("operation")) { writer in
+                for member in members { writer.member(member.key) { $0.value(member.value) } }
+            }
+        case .array(let pairs):
+            let parameters = pairs.compactMap { pair -> (name: String, value: String)? in
+                guard case .array(let parts) = pair, let name = parts[0].text, let value = parts[1].text else {
+                    return nil
+                }
+                return (name, value)
+            }
+            _ = try await client.query(product, try text("operation"), parameters)
+        default: Issue.record("a shape without parameters")
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import EventStore
+import Handlers
+import Synchronization
+import TestAWS
+
+@testable import AWSEngine
+
+/// A queue of SQS whose time is turned by hand: when the visibility of a message has run out by the hand clock, SQS is
+/// asked to end it.
+final class TurnedQueue: MessageQueue {
+    private let queue: SQSQueue
+    private let calls: SQSCalls
+    private let clock: HandClock
+    private let hidden = Mutex<[String: Timestamp]>([:])
+
+    init(_ client: AWSClient, _ name: QueueName, tables: DynamoDBTables, clock: HandClock) {
+        queue = SQSQueue(client, name, names: SQSNames(), tables: tables, now: clock.now)
+        calls = SQSCalls(client, SQSNames().queue(name))
+        self.clock = clock
+    }
+
+    func send(_ messages: [OutgoingMessage]) async throws(EventStoreError) { try await queue.send(messages) }
+
+    func receive(
+        limit: Int, waitMilliseconds: Int64, visibilityMilliseconds: Int64
+    ) async throws(EventStoreError) -> [ReceivedMessage] {
+        try await showAgain()
+        let messages = try await queue.receive(
+            limit: limit, waitMilliseconds: waitMilliseconds, visibilityMilliseconds: visibilityMilliseconds)
+        let until = clock.now().adding(milliseconds: visibilityMilliseconds)
+        hidden.withLock { hidden in
+            for message in messages { hidden[message.receipt] = until }
+        }
+        return messages
+    }
+
+    func delete(_ receipts: [String]) async throws(EventStoreError) { try await queue.delete(receipts) }
+
+    func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
+        try await queue.retry(receipt, afterMilliseconds: afterMilliseconds, reason: reason)
+        let until = clock.now().adding(milliseconds: afterMilliseconds)
+        hidden.withLock { hidden in
+            if let now = hidden[receipt], now > clock.now() { hidden[receipt] = until }
+        }
+    }
+
+    func depth() async throws(EventStoreError) -> QueueDepth {
+        try await showAgain()
+        return try await queue.depth()
+    }
+
+    private func showAgain() async throws(EventStoreError) {
+        let now = clock.now()
+        let over = hidden.withLock { hidden in
+            let over = hidden.filter { $0.value <= now }.keys
+            for receipt in over { hidden[receipt] = nil }
+            return over
+        }
+        for receipt in over { try await calls.changeVisibility(receipt, toMilliseconds: 0) }
+    }
+}
