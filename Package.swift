@@ -105,7 +105,8 @@ let package = Package(
             name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
             path: "Tests/TestPostgres", swiftSettings: strict),
         .testTarget(
-            name: "PostgresTests", dependencies: ["EventStore", "Appointments", "PostgresEngine", "TestPostgres"],
+            name: "PostgresTests",
+            dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(
             name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",

@@ -51,7 +51,9 @@ BEGIN
 END $$;
 
 -- Conveniences, not protection: an auditor may set them otherwise, and still has no right to write. With the default
--- cost of a random page, made for turning disks, the planner sorts a million rows rather than follow an index.
+-- cost of a random page, made for turning disks, the planner sorts a million rows rather than follow an index. Bitmaps
+-- have no order: behind a security barrier, where the planner sees no LIMIT, they win and have thousands of rows made
+-- ready for a page of 100.
 DO $$
 DECLARE
     wanted record;
@@ -60,6 +62,7 @@ BEGIN
         VALUES ('ledger_auditor', 'default_transaction_read_only = on'),
             ('ledger_auditor', 'statement_timeout = ''60s'''),
             ('ledger_auditor', 'random_page_cost = 1.1'), ('ledger_auditor', 'jit = off'),
+            ('ledger_auditor', 'enable_bitmapscan = off'),
             ('ledger_mirror', 'random_page_cost = 1.1'), ('ledger_mirror', 'jit = off')
     LOOP
         EXECUTE format('ALTER ROLE %I IN DATABASE %I SET ', wanted.column1, current_database()) || wanted.column2;

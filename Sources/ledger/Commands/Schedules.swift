@@ -19,7 +19,8 @@ struct SchedulesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds slots from a CSV file, or replaces those that nobody holds; all lines or none.",
             discussion: """
-                The first line is \(ScheduleFile.header). Times are RFC 3339.
+                The first line is \(ScheduleFile.header). Times are RFC 3339. Where the countries have \
+                PostgreSQL databases of their own, each takes all of its lines or none.
 
                 EXAMPLE
                   ledger schedules import slots.csv
