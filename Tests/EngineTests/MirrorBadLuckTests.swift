@@ -84,6 +84,7 @@ private final class Load: Sendable {
 
 @Suite(
     "Whatever happens to PostgreSQL, the ledger goes on and the mirror catches up by itself", .dropsDatabases,
+    .timeLimit(.minutes(5)),
     .enabled(if: TestCluster.isThere, TestCluster.reason))
 struct MirrorBadLuckTests {
     private func mirror(_ cluster: OwnCluster, socket: String? = nil) async throws -> PostgresMirror {
@@ -141,12 +142,12 @@ struct MirrorBadLuckTests {
         let proxy = try CuttingProxy(before: cluster.directory)
         let mirror = try await mirror(cluster, socket: proxy.directory)
         try await load.run(into: mirror) {
-            for _ in 0..<15 {
+            for round in 1...8 {
                 proxy.cut(behind: "COMMIT\0")
-                try await Task.sleep(for: .milliseconds(200))
+                while proxy.cuts < round { try await Task.sleep(for: .milliseconds(20)) }
             }
         }
-        #expect(proxy.cuts > 5)
+        #expect(proxy.cuts == 8)
         try await load.expectWhole(mirror)
     }
 

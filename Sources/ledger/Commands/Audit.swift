@@ -5,19 +5,34 @@ import Handlers
 import Replay
 import SQLiteEngine
 
-/// `ledger audit`: the events of all appointments.
+/// `ledger audit`: the events of all appointments, or a list as it was. It has no options of its own: the parser would
+/// take them from those of `view`, which have the same names.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Shows the events of all appointments that match, in the order of the log.",
+        abstract: "Shows the events of all appointments that match, or a list as it was.",
         discussion: """
+            Without a word behind it, it is `ledger audit events`; see `ledger audit events --help` for the filters.
+
             EXAMPLES
               ledger audit --country PE --type failed --from 2026-11-24T00:00:00Z
               ledger audit --insured 00123 --format csv
               ledger audit --follow
               ledger audit view status --status pending --as-of 2026-11-24T12:00:00Z
             """,
-        subcommands: [ViewCommand.self])
+        subcommands: [EventsCommand.self, ViewCommand.self], defaultSubcommand: EventsCommand.self)
+}
+
+/// `ledger audit events`: the events of all appointments.
+struct EventsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events",
+        abstract: "Shows the events of all appointments that match, in the order of the log.",
+        discussion: """
+            EXAMPLES
+              ledger audit events --country PE --type failed --from 2026-11-24T00:00:00Z
+              ledger audit --actor key:front-desk --limit 50
+            """)
 
     @OptionGroup var wanted: EventOptions
     @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var to: Timestamp?
