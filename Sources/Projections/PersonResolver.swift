@@ -23,7 +23,9 @@ package struct PersonResolver: Sendable {
     ///
     /// - Throws: `unavailable`, or `corrupt`, naming the event, when a field does not open.
     package func insured(ofAll events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
-        let subjects = try await directory.subjects(Set(events.compactMap(\.insuredSubject)))
+        let wanted = Set(events.compactMap(\.insuredSubject))
+        if wanted.isEmpty { return [:] }
+        let subjects = try await directory.subjects(wanted)
         var people: [StreamID: InsuredID] = [:]
         for event in events {
             guard let id = event.insuredSubject, let subject = subjects[id] else { continue }
