@@ -58,9 +58,10 @@ let package = Package(
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "AWSEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -109,11 +110,13 @@ let package = Package(
             dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "HTTPClient", "AWSEngine"], path: "Tests/TestAWS",
             swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "AWSEngine", "TestAWS", logging,
+            ],
             resources: [.copy("Signatures")], swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(

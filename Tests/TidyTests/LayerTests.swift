@@ -23,8 +23,9 @@ import Testing
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
         "AWSEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
-            others: ["CCurl", "Dispatch", "Glibc", "Logging"]),
+            ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
+            others: ["Glibc", "Logging"]),
+        "HTTPClient": Layer(ours: [], others: ["CCurl", "Dispatch"]),
         "Migrations": Layer(ours: []),
         "PostgresEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations"],
@@ -59,7 +60,7 @@ import Testing
     }
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
-        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "AWSEngine"]
+        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "AWSEngine"]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in
                 file.offence(imported.line, "\(file.target) works without \(imported.module)")
