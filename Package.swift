@@ -92,7 +92,7 @@ let package = Package(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
+                "AWSEngine", "HTTPClient", "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
