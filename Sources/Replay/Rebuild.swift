@@ -47,7 +47,20 @@ package struct Rebuild: Sendable {
         let head = try await feed.head()
         let set = try await sets.begin(name, of: projection.name, head: head, now: now)
         if set.position == nil {
+            guard head >= set.began else {
+                throw EventStoreError(
+                    .invalid,
+                    message: """
+                        the rebuild was begun at position \(set.began), and what it is to go on from has come to \
+                        \(head): begin it anew, or wait
+                        """)
+            }
             let filled = try await fill(set)
+            guard filled.events >= set.began else {
+                throw EventStoreError(
+                    .corrupt,
+                    message: "\(filled.events) events were found for \(set.began) positions: run `ledger verify`")
+            }
             progress(RebuildProgress(.indexing, events: filled.events, of: max(head, filled.events)))
             try await sets.seal(filled)
         }
