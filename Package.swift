@@ -14,6 +14,8 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+// The C interface under GRDB, for the rows that are read and written by the million.
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio: [Target.Dependency] = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }
@@ -25,7 +27,8 @@ let package = Package(
     name: "appointment-ledger",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "ledger", targets: ["ledger"])
+        .executable(name: "ledger", targets: ["ledger"]),
+        .executable(name: "bootstrap", targets: ["bootstrap"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -55,12 +58,13 @@ let package = Package(
             resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
         .target(
             name: "SQLiteEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb, sqlite],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "AWSEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -74,12 +78,23 @@ let package = Package(
             name: "API",
             dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle] + nio,
             swiftSettings: strict),
+        .target(
+            name: "LambdaRuntime", dependencies: ["EventStore", "Handlers", "HTTPClient", logging],
+            swiftSettings: strict),
         // Programs.
+        .target(name: "Machine", dependencies: ["EventStore"], swiftSettings: strict),
+        .executableTarget(
+            name: "bootstrap",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "PostgresEngine", "HTTPClient",
+                "LambdaRuntime", "Machine", logging,
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "API", argumentParser, logging, serviceLifecycle, unixSignals,
+                "AWSEngine", "HTTPClient", "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -109,12 +124,22 @@ let package = Package(
             dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "HTTPClient", "AWSEngine"], path: "Tests/TestAWS",
             swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "AWSEngine", "TestAWS", logging,
+            ],
             resources: [.copy("Signatures")], swiftSettings: strict),
+        .target(name: "TestPrograms", path: "Tests/TestPrograms", swiftSettings: strict),
+        .testTarget(
+            name: "LambdaTests",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "LambdaRuntime", "AWSEngine",
+                "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", logging,
+            ],
+            swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",
@@ -125,7 +150,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LedgerTests",
-            dependencies: ["EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            dependencies: [
+                "EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "TestPrograms", "ledger",
+            ],
             swiftSettings: strict),
         .target(
             name: "Simulation",

@@ -2,6 +2,7 @@ import EventStore
 import Foundation
 import Handlers
 import Logging
+import Machine
 import PostgresEngine
 import Projections
 
@@ -23,9 +24,12 @@ struct Mirror: Sendable {
 
     /// The mirror that the variables with `_LEDGER` name; nil when they name none.
     ///
+    /// - Parameter secrets: reads a password that is named and not given.
     /// - Throws: `invalid`, with the variable and what to do.
-    static func of(_ environment: [String: String]) throws(EventStoreError) -> Mirror? {
-        try PostgresSettings(.ledger, environment: environment).map(Mirror.init)
+    static func of(
+        _ environment: [String: String], secrets: PostgresSettings.SecretReader? = nil
+    ) throws(EventStoreError) -> Mirror? {
+        try PostgresSettings(.ledger, environment: environment, secrets: secrets).map { Mirror($0) }
     }
 
     init(_ settings: PostgresSettings) {

@@ -1,7 +1,9 @@
+import AWSEngine
 import EventStore
 import Handlers
 import PostgresEngine
 import SQLiteEngine
+import TestAWS
 import TestPostgres
 import Testing
 
@@ -14,9 +16,12 @@ struct AuditTrailContract {
         case postgres
         /// PostgreSQL's, with SQLite's behind it.
         case both
+        case aws
 
         /// Those that this machine can run.
-        static var available: [Trail] { TestCluster.isThere ? allCases : [.memory, .sqlite] }
+        static var available: [Trail] {
+            [.memory, .sqlite] + (TestCluster.isThere ? [.postgres, .both] : []) + (Emulator.isThere ? [.aws] : [])
+        }
 
         var testDescription: String { rawValue }
 
@@ -25,8 +30,17 @@ struct AuditTrailContract {
             case .memory: MemoryAuditTrail()
             case .sqlite: SQLiteAuditTrail(try SQLiteFile(path: try ScratchFile().path))
             case .postgres: PostgresAuditTrail(try await TestCluster.database(.ledger).login("ledger_mirror"))
+            case .aws:
+                DynamoDBAuditTrail(try await Self.tables(), tables: DynamoDBTables()) { .random(in: .min ... .max) }
             case .both: AuditTrails(try await Self.postgres.make(), otherwise: try await Self.sqlite.make())
             }
+        }
+
+        /// A client of an account with the tables.
+        private static func tables() async throws -> AWSClient {
+            let client = try Emulator.client()
+            try await Emulator.makeTables(client)
+            return client
         }
     }
 

@@ -13,9 +13,9 @@ final class TurnedQueue: MessageQueue {
     private let clock: HandClock
     private let hidden = Mutex<[String: Timestamp]>([:])
 
-    init(_ client: AWSClient, _ name: QueueName, tables: DynamoDBTables, clock: HandClock) {
-        queue = SQSQueue(client, name, names: SQSNames(), tables: tables, now: clock.now)
-        calls = SQSCalls(client, SQSNames().queue(name))
+    init(_ client: AWSClient, _ name: QueueName, clock: HandClock) {
+        queue = SQSQueue(client, name, names: AWSNames(), now: clock.now)
+        calls = SQSCalls(client, .named(name.rawValue))
         self.clock = clock
     }
 
@@ -35,6 +35,14 @@ final class TurnedQueue: MessageQueue {
     }
 
     func delete(_ receipts: [String]) async throws(EventStoreError) { try await queue.delete(receipts) }
+
+    func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        try await queue.hide(receipts, forMilliseconds: forMilliseconds)
+        let until = clock.now().adding(milliseconds: forMilliseconds)
+        hidden.withLock { hidden in
+            for receipt in receipts where hidden[receipt].map({ $0 > clock.now() }) == true { hidden[receipt] = until }
+        }
+    }
 
     func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
         try await queue.retry(receipt, afterMilliseconds: afterMilliseconds, reason: reason)

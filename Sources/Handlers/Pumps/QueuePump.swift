@@ -7,10 +7,14 @@ package struct QueuePump: Sendable {
     private let name: QueueName
     private let queue: any MessageQueue
     private let performer: Performer
+    private let alarm: Alarm
     private let logger: Logger
 
-    package init(_ name: QueueName, queue: any MessageQueue, performer: Performer, logger: Logger) {
-        (self.name, self.queue, self.performer) = (name, queue, performer)
+    /// - Parameter alarm: wakes the pump to keep messages hidden that are worked on for long.
+    package init(
+        _ name: QueueName, queue: any MessageQueue, performer: Performer, alarm: Alarm = .real, logger: Logger
+    ) {
+        (self.name, self.queue, self.performer, self.alarm) = (name, queue, performer, alarm)
         var logger = logger
         logger[metadataKey: "queue"] = "\(name.rawValue)"
         self.logger = logger
@@ -51,6 +55,30 @@ package struct QueuePump: Sendable {
         }
         if let outage = outages.first, outages.count == messages.count { throw outage }
         return failures
+    }
+
+    /// Handles a batch that somebody else has received and acknowledges. What failed is given back with its reason, to
+    /// come again sooner than its visibility would have it.
+    ///
+    /// - Returns: the ids of the messages that are to come again.
+    package func settleOnce(_ messages: [ReceivedMessage]) async -> [String] {
+        var failed: [String] = []
+        for (message, outcome) in zip(messages, await outcomes(of: messages)) {
+            let reason: String
+            switch outcome {
+            case .handled: continue
+            case .failed(let why): reason = why
+            case .unavailable(let error): reason = error.message
+            }
+            failed.append(message.id)
+            do throws(EventStoreError) {
+                try await giveBack(message, because: reason)
+            } catch {
+                // It comes again when its visibility runs out.
+                logger.warning("a message could not be given back", metadata: ["error": "\(error)"])
+            }
+        }
+        return failed
     }
 
     private enum Outcome: Sendable {
@@ -133,7 +161,7 @@ extension QueuePump {
             var outage: EventStoreError?
             let batch = waiting
             waiting = []
-            for (message, outcome) in zip(batch, await outcomes(of: batch)) {
+            for (message, outcome) in zip(batch, await outcomesWhileHidden(batch)) {
                 switch outcome {
                 case .handled: answers.append(Answer(message: message, reason: nil))
                 case .failed(let reason): answers.append(Answer(message: message, reason: reason))
@@ -155,22 +183,49 @@ extension QueuePump {
         }
     }
 
+    /// Handles a batch and keeps it hidden for as long as that takes, so that nobody else begins with it meanwhile.
+    private func outcomesWhileHidden(_ messages: [ReceivedMessage]) async -> [Outcome] {
+        let receipts = messages.map(\.receipt)
+        let bell = Doorbell(alarm: alarm)
+        return await withTaskGroup(of: [Outcome]?.self) { group in
+            group.addTask { await outcomes(of: messages) }
+            group.addTask {
+                while true {
+                    await bell.wait(since: 0, atMostMilliseconds: QueueSettings.visibilityMilliseconds / 2)
+                    if Task.isCancelled { return nil }
+                    do throws(EventStoreError) {
+                        try await queue.hide(receipts, forMilliseconds: QueueSettings.visibilityMilliseconds)
+                    } catch {
+                        // They come again when their visibility runs out; who handles them then finds it done.
+                        logger.warning("a batch could not be kept hidden", metadata: ["error": "\(error)"])
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            while let outcomes = await group.next() { if let outcomes { return outcomes } }
+            return []
+        }
+    }
+
     /// Tells the queue of the answers; those that it was told are taken away.
     private func acknowledge(_ answers: inout [Answer]) async throws(EventStoreError) {
         let handled = answers.filter { $0.reason == nil }.map(\.message.receipt)
         if !handled.isEmpty { try await queue.delete(handled) }
         answers.removeAll { $0.reason == nil }
         while let answer = answers.last, let reason = answer.reason {
-            // One second, then four: most of what fails at first is only early.
-            let delay = Int64(1000) << (2 * Int64(min(answer.message.receiveCount, 3) - 1))
-            try await queue.retry(answer.message.receipt, afterMilliseconds: delay, reason: reason)
-            logger.warning(
-                "a message was not handled",
-                metadata: [
-                    "messageId": "\(answer.message.id)", "receive": "\(answer.message.receiveCount)",
-                    "reason": "\(reason)",
-                ])
+            try await giveBack(answer.message, because: reason)
             answers.removeLast()
         }
+    }
+
+    private func giveBack(_ message: ReceivedMessage, because reason: String) async throws(EventStoreError) {
+        // One second, then four: most of what fails at first is only early.
+        let delay = Int64(1000) << (2 * Int64(min(max(message.receiveCount, 1), 3) - 1))
+        try await queue.retry(message.receipt, afterMilliseconds: delay, reason: reason)
+        logger.warning(
+            "a message was not handled",
+            metadata: [
+                "messageId": "\(message.id)", "receive": "\(message.receiveCount)", "reason": "\(reason)",
+            ])
     }
 }

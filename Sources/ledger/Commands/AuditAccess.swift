@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Handlers
+import Machine
 
 /// `ledger audit access`: who looked at the events.
 struct AccessCommand: AsyncParsableCommand {
