@@ -74,6 +74,7 @@ package struct AWSLedger: Sendable {
         return try KeyRing(master: Hash(of: secret).bytes)
     }
 
+    /// Finds out who an event is about.
     package func people(_ keyRing: KeyRing) -> PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
 
     /// Carries out what handlers ask for.
