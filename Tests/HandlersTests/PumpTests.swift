@@ -105,7 +105,8 @@ private struct DelayedCountry: CountryDatabase {
         }
         _ = try await world.router.step(limit: 10)
         let peru = try #require(world.countries[.peru])
-        let (outages, struck) = (Mutex(3), try world.schedule(2))
+        let outages = Mutex(3)
+        let struck = try world.schedule(2)
         let country = DelayedCountry(database: peru) { claim throws(EventStoreError) in
             let isOut = outages.withLock { left in
                 guard claim.schedule == struck, left > 0 else { return false }

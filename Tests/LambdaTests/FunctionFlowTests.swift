@@ -6,6 +6,7 @@ import PostgresEngine
 import Projections
 import TestAWS
 import TestPostgres
+import TestPrograms
 import Testing
 
 @testable import AWSEngine
@@ -166,7 +167,7 @@ struct FunctionFlowTests {
         let events = try await deployment.store.count()
         for (id, schedule) in zip(ids, 100...) {
             let content = #"""
-                {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":\#(schedule),"countryISO":"PE",\
+                {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":\#(schedule),"countryISO":"PE",\#
                 "timestamp":"2026-11-24T07:10:53.123Z","correlationId":"c"}
                 """#
             let late = JSONValue.object([

@@ -2,6 +2,7 @@ import EventStore
 import Foundation
 import LambdaRuntime
 import TestAWS
+import TestPrograms
 import Testing
 
 /// The real program under a runtime API, with an AWS that answers as the test wants.

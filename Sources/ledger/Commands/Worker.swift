@@ -1,4 +1,5 @@
 import AWSEngine
+import Appointments
 import ArgumentParser
 import EventStore
 import HTTPClient
