@@ -1,7 +1,7 @@
 package import Appointments
 package import EventStore
-package import Handlers
 package import HTTPClient
+package import Handlers
 package import Logging
 package import Projections
 

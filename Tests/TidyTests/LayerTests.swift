@@ -72,7 +72,8 @@ import Testing
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
         let pure: Set<String> = [
-            "EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "AWSEngine", "LambdaRuntime", "Machine",
+            "EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "AWSEngine",
+            "LambdaRuntime", "Machine",
             "bootstrap",
         ]
         return files.filter { pure.contains($0.target) }.flatMap { file in
