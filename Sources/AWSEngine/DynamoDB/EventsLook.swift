@@ -1,0 +1,117 @@
+import EventStore
+
+/// Which events the table had at one moment: their places, times and kinds, without what is in them. 40 bytes an event.
+///
+/// Positions are counted by time: an event stands behind all that happened before it, and behind the earlier ones of its
+/// stream whatever their clocks said. Events of one millisecond are ordered by stream.
+struct EventsLook: Sendable {
+    /// What a scan tells of one event.
+    struct Mark: Sendable {
+        let stream: StreamID
+        let version: Int
+        let at: Int64
+        let type: String
+        let country: String
+    }
+
+    private struct Kind: Hashable {
+        let type: String
+        let country: String
+    }
+
+    /// All streams by their ids.
+    let streams: [StreamID]
+    /// Where each stream's events begin, and where those of the last one end.
+    private let starts: [Int]
+    private let versions: [Int32]
+    private let times: [Int64]
+    private let kinds: [UInt16]
+    private let kindNames: [Kind]
+    /// The events by position, and each one's position less one.
+    private let order: [UInt32]
+    private let ranks: [UInt32]
+
+    init(_ marks: [Mark]) {
+        let sorted = marks.sorted { ($0.stream, $0.version) < ($1.stream, $1.version) }
+        var (streams, starts): ([StreamID], [Int]) = ([], [])
+        var (kinds, names, known): ([UInt16], [Kind], [Kind: UInt16]) = ([], [], [:])
+        var places: [Int64] = []
+        for (index, mark) in sorted.enumerated() {
+            let isFirst = streams.last != mark.stream
+            if isFirst {
+                streams.append(mark.stream)
+                starts.append(index)
+            }
+            places.append(isFirst ? mark.at : max(mark.at, places[index - 1]))
+            let kind = Kind(type: mark.type, country: mark.country)
+            if known[kind] == nil {
+                known[kind] = UInt16(names.count)
+                names.append(kind)
+            }
+            kinds.append(known[kind] ?? 0)
+        }
+        let order = sorted.indices.map { UInt32($0) }.sorted { left, right in
+            (places[Int(left)], left) < (places[Int(right)], right)
+        }
+        var ranks = order
+        for (rank, index) in order.enumerated() { ranks[Int(index)] = UInt32(rank) }
+        (self.streams, self.starts) = (streams, starts + [sorted.count])
+        (versions, times, self.kinds) = (sorted.map { Int32($0.version) }, sorted.map(\.at), kinds)
+        (kindNames, self.order, self.ranks) = (names, order, ranks)
+    }
+
+    /// How many events there are.
+    var count: Int { order.count }
+
+    /// How many events a stream has, by its place among the streams.
+    func count(at index: Int) -> Int { starts[index + 1] - starts[index] }
+
+    /// The place of the first stream that is not before another: where that one stands, or would stand.
+    func index(of stream: StreamID) -> Int {
+        var (low, high) = (0, streams.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if streams[middle] < stream { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The position of an event; nil for one that was not there.
+    func position(of stream: StreamID, version: Int) -> Int? {
+        let index = index(of: stream)
+        guard index < streams.count, streams[index] == stream else { return nil }
+        for event in starts[index]..<starts[index + 1] where versions[event] == version {
+            return Int(ranks[event]) + 1
+        }
+        return nil
+    }
+
+    /// The event that stands at a position.
+    func place(at position: Int) -> (stream: StreamID, version: Int) {
+        let event = Int(order[position - 1])
+        // The last stream that begins at this event or before it.
+        var (low, high) = (0, streams.count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= event { low = middle } else { high = middle }
+        }
+        return (streams[low], Int(versions[event]))
+    }
+
+    /// Whether the event at a position may be wanted, as far as a look tells.
+    func mayMatch(_ filter: EventFilter, at position: Int) -> Bool {
+        let event = Int(order[position - 1])
+        let (kind, at) = (kindNames[Int(kinds[event])], times[event])
+        return (filter.type ?? kind.type) == kind.type && (filter.country ?? kind.country) == kind.country
+            && (filter.from.map { $0.milliseconds <= at } ?? true) && (filter.to.map { at <= $0.milliseconds } ?? true)
+            && (filter.streams.map { $0.contains(place(at: position).stream) } ?? true)
+    }
+
+    /// How many events there are of each type and country.
+    func counts() -> [EventCount] {
+        var tally = Array(repeating: 0, count: kindNames.count)
+        for kind in kinds { tally[Int(kind)] += 1 }
+        return zip(kindNames, tally).map { EventCount(type: $0.type, country: $0.country, count: $1) }
+            .sorted { ($0.type, $0.country) < ($1.type, $1.country) }
+    }
+}
