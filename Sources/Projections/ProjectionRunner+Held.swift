@@ -7,6 +7,7 @@ extension ParkedEvent {
     /// The reason under which they are parked.
     package static let held = "came while the projection was held"
 
+    /// An event that came while a projection was held.
     package static func held(_ event: RecordedEvent, at now: Timestamp) -> ParkedEvent {
         ParkedEvent(appointment: event.stream.appointment, version: event.version, reason: held, at: now)
     }

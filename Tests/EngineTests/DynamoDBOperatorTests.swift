@@ -162,7 +162,8 @@ struct DynamoDBOperatorTests {
                 try await then.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.entry.at <= time })
             let there = PastViews(views: ledger.engine.views, store: log, at: .position(position))
             #expect(
-                try await there.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.position ?? 0 <= position })
+                try await there.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.position ?? 0 <= position }
+            )
         }
     }
 
@@ -187,7 +188,9 @@ struct DynamoDBOperatorTests {
             let source = ReplaySource(feed: log, log: log, filter: EventFilter(streams: streams), pageEvents: 3)
             try await source.each(after: 2, through: try await log.head()) { events throws(EventStoreError) in
                 events.map { EventPlace(stream: $0.stream, version: $0.version) }
-            } take: { sent += $0.content }
+            } take: {
+                sent += $0.content
+            }
             let wanted = all.dropFirst(2).filter { streams?.contains($0.stream) ?? true }
             #expect(sent == wanted.map { EventPlace(stream: $0.stream, version: $0.version) })
         }

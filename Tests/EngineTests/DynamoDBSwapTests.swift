@@ -107,7 +107,7 @@ struct DynamoDBSwapTests {
     @Test("Whoever reads while rows are written and replaced never sees an appointment go back")
     func readers() async throws {
         let ledger = try await Ledger()
-        let history = try await RandomHistory.write(to: ledger.engine, streams: 8, seed: 31)
+        let history = try await RandomHistory.write(to: ledger.engine, streams: 5, seed: 31)
         for row in history.rows { try await ledger.follow(row.appointment.stream) }
         let isOver = Mutex(false)
         let views = ledger.engine.projections
@@ -125,9 +125,9 @@ struct DynamoDBSwapTests {
             }
             return count
         }()
-        for round in 0..<3 {
+        for round in 0..<2 {
             try await ledger.rebuild(round % 2 == 0 ? Self.other : .appointments).build(ViewSet.next, now: now)
-            let more = try await RandomHistory.write(to: ledger.engine, streams: 8, seed: UInt64(40 + round))
+            let more = try await RandomHistory.write(to: ledger.engine, streams: 5, seed: UInt64(40 + round))
             async let traffic: Void = {
                 for row in more.rows { try await ledger.follow(row.appointment.stream) }
             }()
@@ -142,9 +142,9 @@ struct DynamoDBSwapTests {
     @Test("A swap that is killed anywhere is given again and ends the same; the old rows are kept as they were")
     func killed() async throws {
         var isDone = false
-        for allowed in stride(from: 0, to: 200, by: 7) where !isDone {
+        for allowed in stride(from: 0, to: 200, by: 5) where !isDone {
             let ledger = try await Ledger()
-            let history = try await RandomHistory.write(to: ledger.engine, streams: 6, seed: 33)
+            let history = try await RandomHistory.write(to: ledger.engine, streams: 3, seed: 33)
             for row in history.rows { try await ledger.follow(row.appointment.stream) }
             try await ledger.rebuild(Self.other).build(ViewSet.next, now: now)
             ledger.react { request in request.number > allowed && request.operation == "PutItem" ? .cut : .forward }

@@ -22,7 +22,9 @@ struct ProjectionControlContract {
         #expect(try await control.resume(one) == false)
     }
 
-    @Test("Whoever has left a checkpoint, a parked event or a pause is named, until forgotten", arguments: Engine.ofStores)
+    @Test(
+        "Whoever has left a checkpoint, a parked event or a pause is named, until forgotten", arguments: Engine.ofStores
+    )
     func names(engine: Engine) async throws {
         let ledger = try await engine.make()
         let three = ProjectionName("three", number: 2)

@@ -126,7 +126,8 @@ import Testing
         let name = ProjectionRunner.projection
         let runner = ProjectionRunner(
             feed: world.store, store: world.store, views: world.views,
-            people: PersonResolver(directory: world.directory, keys: try KeyRing(master: Array(repeating: 1, count: 32))))
+            people: PersonResolver(
+                directory: world.directory, keys: try KeyRing(master: Array(repeating: 1, count: 32))))
         let handler = StreamHandler(
             router: world.router, runner: runner, views: world.views, control: world.views)
         try world.list(1)

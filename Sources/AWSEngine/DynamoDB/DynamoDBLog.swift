@@ -121,17 +121,18 @@ extension DynamoDBLog: EventFeed {
 }
 
 extension DynamoDBLog: AuditLog {
-    /// By type, country, stream and time it fetches what is given out; by actor and correlation it has to fetch all that
-    /// the rest of the filter leaves.
+    /// By type, country, stream and time it fetches what is given out; by actor and correlation it has to fetch all
+    /// that the rest of the filter leaves.
     package func events(
         matching filter: EventFilter, after position: Int, limit: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
         guard limit > 0, filter.streams?.isEmpty != true else { return [] }
         var look = try await look(isBeginning: position <= 0)
         var (found, last, isRenewed) = ([RecordedEvent](), max(position, 0), position <= 0)
+        let isExact = filter.actor == nil && filter.correlation == nil
         while found.count < limit {
             var wanted: [Int] = []
-            let size = filter.actor == nil && filter.correlation == nil ? min(limit - found.count, Self.chunk) : Self.chunk
+            let size = isExact ? min(limit - found.count, Self.chunk) : Self.chunk
             while wanted.count < size, last < look.count {
                 last += 1
                 if look.mayMatch(filter, at: last) { wanted.append(last) }

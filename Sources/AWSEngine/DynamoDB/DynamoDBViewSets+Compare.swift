@@ -60,7 +60,8 @@ extension DynamoDBViewSets {
     private func standingStill(
         _ appointments: [(id: AppointmentID, version: Int)]
     ) async throws(EventStoreError) -> [AppointmentID] {
-        let stand = try await beside(appointments) { (place: (id: AppointmentID, version: Int)) throws(EventStoreError) in
+        let stand = try await beside(appointments) {
+            (place: (id: AppointmentID, version: Int)) throws(EventStoreError) in
             try await self.store.head(of: place.id.stream).version <= place.version
         }
         return zip(appointments, stand).filter(\.1).map(\.0.id)

@@ -2,8 +2,8 @@ import EventStore
 
 /// Which events the table had at one moment: their places, times and kinds, without what is in them. 40 bytes an event.
 ///
-/// Positions are counted by time: an event stands behind all that happened before it, and behind the earlier ones of its
-/// stream whatever their clocks said. Events of one millisecond are ordered by stream.
+/// Positions are counted by time: an event stands behind all that happened before it, and behind the earlier ones of
+/// its stream whatever their clocks said. Events of one millisecond are ordered by stream.
 struct EventsLook: Sendable {
     /// What a scan tells of one event.
     struct Mark: Sendable {
