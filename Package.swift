@@ -25,7 +25,8 @@ let package = Package(
     name: "appointment-ledger",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "ledger", targets: ["ledger"])
+        .executable(name: "ledger", targets: ["ledger"]),
+        .executable(name: "bootstrap", targets: ["bootstrap"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -58,9 +59,10 @@ let package = Package(
             dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "AWSEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "CCurl", logging],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -74,12 +76,23 @@ let package = Package(
             name: "API",
             dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle] + nio,
             swiftSettings: strict),
+        .target(
+            name: "LambdaRuntime", dependencies: ["EventStore", "Handlers", "HTTPClient", logging],
+            swiftSettings: strict),
         // Programs.
+        .target(name: "Machine", dependencies: ["EventStore"], swiftSettings: strict),
+        .executableTarget(
+            name: "bootstrap",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "PostgresEngine", "HTTPClient",
+                "LambdaRuntime", "Machine", logging,
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "API", argumentParser, logging, serviceLifecycle, unixSignals,
+                "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -109,12 +122,22 @@ let package = Package(
             dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "Handlers", "AWSEngine"], path: "Tests/TestAWS",
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "HTTPClient", "AWSEngine"], path: "Tests/TestAWS",
             swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "TestAWS", logging],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "AWSEngine", "TestAWS", logging,
+            ],
             resources: [.copy("Signatures")], swiftSettings: strict),
+        .target(name: "TestPrograms", path: "Tests/TestPrograms", swiftSettings: strict),
+        .testTarget(
+            name: "LambdaTests",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "LambdaRuntime", "AWSEngine",
+                "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", logging,
+            ],
+            swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",
@@ -125,7 +148,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LedgerTests",
-            dependencies: ["EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "ledger"],
+            dependencies: [
+                "EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "TestPrograms", "ledger",
+            ],
             swiftSettings: strict),
         .target(
             name: "Simulation",

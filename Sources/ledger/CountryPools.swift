@@ -3,6 +3,7 @@ import EventStore
 import Foundation
 import Handlers
 import Logging
+import Machine
 import PostgresEngine
 
 /// The countries whose clinical database is in PostgreSQL, because the environment names it. The others keep their

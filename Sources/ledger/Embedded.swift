@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Handlers
 import Logging
+import Machine
 import Projections
 import Replay
 import SQLiteEngine

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Handlers
 import Logging
+import Machine
 
 /// The logs of this program: JSON lines on standard error.
 enum Logs {

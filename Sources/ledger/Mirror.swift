@@ -2,6 +2,7 @@ import EventStore
 import Foundation
 import Handlers
 import Logging
+import Machine
 import PostgresEngine
 import Projections
 

@@ -43,8 +43,7 @@ struct FlowTests {
                     directory: directory, keys: keys, random: { (0..<$0).map { _ in .random(in: 0...255) } }),
                 countries: [.peru: peru], topics: SNSTopics(client),
                 bus: EventBridgeBus(client, name: Emulator.bus), now: now)
-            // The change stream is the feed here; that of the memory engine is empty.
-            let feed = MemoryEventStore()
+            let feed = NoFeed()
             let handler = StreamHandler(
                 router: RouterPump(feed: feed, checkpoints: views, performer: performer, logger: logger),
                 runner: ProjectionRunner(
@@ -56,7 +55,7 @@ struct FlowTests {
                     handler, views: views, alarm: TamperAlarm(signs: views, logger: logger), now: now), now: now)
             queues = Dictionary(
                 uniqueKeysWithValues: QueueName.allCases.map { name in
-                    (name, SQSQueue(client, name, names: SQSNames(), tables: tables, now: now))
+                    (name, SQSQueue(client, name, names: AWSNames(), now: now))
                 })
         }
 

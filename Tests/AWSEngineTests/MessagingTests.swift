@@ -21,7 +21,7 @@ struct MessagingTests {
     }
 
     private func queue(_ client: AWSClient) -> SQSQueue {
-        SQSQueue(client, .peru, names: SQSNames(), tables: .init(), now: AWSClock.realTime)
+        SQSQueue(client, .peru, names: AWSNames(), now: AWSClock.realTime)
     }
 
     private func texts(_ queue: SQSQueue) async throws -> [String] {
@@ -106,7 +106,7 @@ struct MessagingTests {
             detail: Array(#"{"status":"FAILED"}"#.utf8), time: Timestamp(milliseconds: 1_772_470_800_000))
         try await EventBridgeBus(client, name: Emulator.bus).put(event)
         #expect(proxy.count("PutEvents") == 3)
-        let errors = SQSQueue(client, .error, names: SQSNames(), tables: .init(), now: AWSClock.realTime)
+        let errors = SQSQueue(client, .error, names: AWSNames(), now: AWSClock.realTime)
         #expect(try await errors.depth().waiting == 1)
     }
 

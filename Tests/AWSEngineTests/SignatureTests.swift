@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import HTTPClient
 import TestAWS
 import Testing
 

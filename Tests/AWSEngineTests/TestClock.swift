@@ -1,4 +1,5 @@
 import EventStore
+import HTTPClient
 import Synchronization
 
 @testable import AWSEngine

@@ -145,7 +145,7 @@ extension TestEngine {
         let views = DynamoDBViews(client, tables: tables)
         let queues = Dictionary(
             uniqueKeysWithValues: QueueName.allCases.map { name in
-                (name, TurnedQueue(client, name, tables: tables, clock: clock))
+                (name, TurnedQueue(client, name, clock: clock))
             })
         var engine = try memory(clock: clock)
         engine.store = store
@@ -160,7 +160,7 @@ extension TestEngine {
             guard let queue = queues[name] else { preconditionFailure("every queue was made") }
             return queue
         }
-        engine.deadLetters = SQSDeadLetters(client, names: SQSNames(), tables: tables, now: clock.now)
+        engine.deadLetters = SQSDeadLetters(client, names: AWSNames(), now: clock.now)
         engine.topics = SNSTopics(client)
         engine.bus = EventBridgeBus(client, name: Emulator.bus)
         engine.sweepLog = DynamoDBSweepLog(client, tables: tables)

@@ -13,9 +13,9 @@ final class TurnedQueue: MessageQueue {
     private let clock: HandClock
     private let hidden = Mutex<[String: Timestamp]>([:])
 
-    init(_ client: AWSClient, _ name: QueueName, tables: DynamoDBTables, clock: HandClock) {
-        queue = SQSQueue(client, name, names: SQSNames(), tables: tables, now: clock.now)
-        calls = SQSCalls(client, SQSNames().queue(name))
+    init(_ client: AWSClient, _ name: QueueName, clock: HandClock) {
+        queue = SQSQueue(client, name, names: AWSNames(), now: clock.now)
+        calls = SQSCalls(client, .named(name.rawValue))
         self.clock = clock
     }
 

@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import TestPrograms
 import Testing
 
 /// What operators do before the first server runs, and when something went wrong.

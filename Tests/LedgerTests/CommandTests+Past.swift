@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import TestPrograms
 import Testing
 
 /// The past, and events that are sent out again.

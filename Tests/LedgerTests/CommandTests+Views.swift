@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import TestPrograms
 import Testing
 
 /// What is derived: damaged by SQL, named, and mended.

@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import TestPrograms
 import Testing
 
 /// The verbs of the command line, over the built program.

@@ -2,6 +2,7 @@ import EventStore
 import Foundation
 import RawHTTP
 import Synchronization
+import TestPrograms
 import Testing
 
 /// What a client knows of its requests, kept outside of the server.

@@ -3,6 +3,7 @@ import Foundation
 import PostgresEngine
 import RawHTTP
 import TestPostgres
+import TestPrograms
 import Testing
 
 /// The program with its mirror.

@@ -4,6 +4,7 @@ import Foundation
 import PostgresEngine
 import RawHTTP
 import TestPostgres
+import TestPrograms
 import Testing
 
 /// The program with the countries' databases in PostgreSQL.

@@ -1,6 +1,7 @@
 import EventStore
 import Foundation
 import RawHTTP
+import TestPrograms
 import Testing
 
 @Suite(.serialized) struct ServeTests {

@@ -1,6 +1,7 @@
 package import AWSEngine
 package import EventStore
 import Glibc
+import HTTPClient
 import Synchronization
 
 /// The emulator of AWS that `scripts/aws.sh` has started, named by `LEDGER_TEST_AWS`.

@@ -9,11 +9,10 @@ extension Emulator {
 
     /// Makes queues, topics and the bus of a ledger in the client's account, wired as the deployment wires them.
     package static func makeMessaging(_ client: AWSClient) async throws {
-        let names = SQSNames()
         for name in QueueName.allCases {
-            let dead = try await makeQueue(client, names.deadLetters(name), redrive: nil)
+            let dead = try await makeQueue(client, name.deadLetterName, redrive: nil)
             _ = try await makeQueue(
-                client, names.queue(name),
+                client, name.rawValue,
                 redrive: #"{"deadLetterTargetArn":"\#(dead)","maxReceiveCount":\#(QueueSettings.maximumReceives)}"#)
         }
         for topic in TopicName.allCases {

@@ -23,8 +23,9 @@ import Testing
         "SQLiteEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
         "AWSEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
-            others: ["CCurl", "Dispatch", "Glibc", "Logging"]),
+            ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
+            others: ["Glibc", "Logging"]),
+        "HTTPClient": Layer(ours: [], others: ["CCurl", "Dispatch"]),
         "Migrations": Layer(ours: []),
         "PostgresEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations"],
@@ -33,10 +34,20 @@ import Testing
             ours: ["EventStore", "Handlers"],
             others: system.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "NIO*", "Logging", "ServiceLifecycle"])
         ),
+        "LambdaRuntime": Layer(
+            ours: ["EventStore", "Handlers", "HTTPClient"], others: ["Glibc", "Logging"]),
+        "Machine": Layer(ours: ["EventStore"], others: ["Glibc"]),
+        // Neither SQLite nor a server of HTTP: the package that Lambda starts is small.
+        "bootstrap": Layer(
+            ours: [
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "AWSEngine", "PostgresEngine",
+                "LambdaRuntime", "Machine",
+            ],
+            others: ["Dispatch", "Glibc", "Logging"]),
         "ledger": Layer(
             ours: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "API",
+                "AWSEngine", "HTTPClient", "Machine", "API",
             ],
             others: system.union([
                 "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",
@@ -59,7 +70,10 @@ import Testing
     }
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
-        let pure: Set<String> = ["EventStore", "Appointments", "Projections", "Replay", "Handlers", "AWSEngine"]
+        let pure: Set<String> = [
+            "EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "AWSEngine", "LambdaRuntime", "Machine",
+            "bootstrap",
+        ]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in
                 file.offence(imported.line, "\(file.target) works without \(imported.module)")

@@ -1,4 +1,5 @@
 package import EventStore
+package import HTTPClient
 import Synchronization
 
 /// The clock, the sleep and the dice of the client.
@@ -137,7 +138,7 @@ extension AWSClient {
             request.headers.append(("x-amz-date", clock.now().adding(milliseconds: skew).signingText))
             if let token = signer.sessionToken { request.headers.append(("x-amz-security-token", token)) }
             request.signature = HTTPRequest.Signature(
-                credentials: signer, region: settings.region, name: product.signingName)
+                accessKey: signer.accessKey, secretKey: signer.secretKey, region: settings.region, name: product.signingName)
         }
         let response: HTTPResponse
         do throws(TransportFailure) {

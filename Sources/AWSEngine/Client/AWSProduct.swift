@@ -6,6 +6,7 @@ package enum AWSProduct: String, CaseIterable, Sendable {
     case sqs
     case eventBridge = "eventbridge"
     case kms
+    case ssm
     case sts
 
     /// The name in the credential scope of a signature.
@@ -16,6 +17,7 @@ package enum AWSProduct: String, CaseIterable, Sendable {
         case .sqs: "sqs"
         case .eventBridge: "events"
         case .kms: "kms"
+        case .ssm: "ssm"
         case .sts: "sts"
         }
     }
@@ -42,6 +44,7 @@ package enum AWSProduct: String, CaseIterable, Sendable {
         case .sqs: "SQS"
         case .eventBridge: "EVENTBRIDGE"
         case .kms: "KMS"
+        case .ssm: "SSM"
         case .sts: "STS"
         }
     }
@@ -61,6 +64,7 @@ package enum AWSProduct: String, CaseIterable, Sendable {
         case .sqs: .json(version: "1.0", prefix: "AmazonSQS")
         case .eventBridge: .json(version: "1.1", prefix: "AWSEvents")
         case .kms: .json(version: "1.1", prefix: "TrentService")
+        case .ssm: .json(version: "1.1", prefix: "AmazonSSM")
         case .sns: .query(version: "2010-03-31")
         case .sts: .query(version: "2011-06-15")
         }

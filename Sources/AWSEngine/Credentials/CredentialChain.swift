@@ -1,4 +1,5 @@
 import EventStore
+import HTTPClient
 
 /// The places where the AWS SDKs look for credentials, in their order: the environment, a web identity, the profile
 /// files, the container's endpoint, the instance's. The first that is set up has to deliver.

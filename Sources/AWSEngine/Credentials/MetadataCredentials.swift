@@ -1,4 +1,5 @@
 import EventStore
+import HTTPClient
 
 /// Credentials from the endpoint of a container (ECS, EKS) or of an instance (EC2, version 2 only).
 struct MetadataCredentials: Sendable {

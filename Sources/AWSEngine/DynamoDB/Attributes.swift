@@ -72,10 +72,3 @@ struct Item: Sendable {
         value[name] == nil ? nil : try read(name)
     }
 }
-
-extension JSONValue {
-    /// The elements of an array; none for any other value.
-    var elements: [JSONValue] {
-        if case .array(let elements) = self { elements } else { [] }
-    }
-}

@@ -1,16 +1,18 @@
 import EventStore
 
-/// The tables by their names in an account: several stages share one by a prefix.
+/// The tables by their names in an account.
 package struct DynamoDBTables: Sendable {
     package let events: String
     package let appointments: String
     package let subjects: String
     package let projections: String
 
-    /// - Parameter prefix: stands before each name, such as `dev-`; nothing for the plain names.
-    package init(prefix: String = "") {
-        (events, appointments) = (prefix + "events", prefix + "appointments")
-        (subjects, projections) = (prefix + "subjects", prefix + "projections")
+    /// The tables that the variables name; those without one have their plain names.
+    package init(environment: [String: String] = [:]) {
+        events = environment.filled("EVENTS_TABLE_NAME") ?? "events"
+        appointments = environment.filled("APPOINTMENTS_TABLE_NAME") ?? "appointments"
+        subjects = environment.filled("SUBJECTS_TABLE_NAME") ?? "subjects"
+        projections = environment.filled("PROJECTIONS_TABLE_NAME") ?? "projections"
     }
 }
 

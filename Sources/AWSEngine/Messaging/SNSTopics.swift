@@ -5,17 +5,17 @@ import Synchronization
 /// The topics of SNS.
 package final class SNSTopics: Topics {
     private let client: AWSClient
-    private let prefix: String
+    private let arns: [TopicName: String]
     /// What stands before a topic's name in its ARN.
     private let place = Mutex<String?>(nil)
 
-    /// - Parameter prefix: stands before each name, such as `dev-`; nothing for the plain names.
-    package init(_ client: AWSClient, prefix: String = "") { (self.client, self.prefix) = (client, prefix) }
+    /// - Parameter names: a topic without an ARN there is one of its plain name in the caller's account.
+    package init(_ client: AWSClient, names: AWSNames = AWSNames()) { (self.client, arns) = (client, names.topics) }
 
     package func publish(_ message: OutgoingMessage, to topic: TopicName) async throws(EventStoreError) {
         do throws(AWSError) {
             var parameters = [
-                ("TopicArn", "\(try await account())\(prefix)\(topic.rawValue)"),
+                ("TopicArn", try await arn(of: topic)),
                 ("Message", String(decoding: message.body, as: UTF8.self)),
             ]
             for (number, attribute) in message.attributes.sorted(by: { $0.key < $1.key }).enumerated() {
@@ -29,6 +29,11 @@ package final class SNSTopics: Topics {
         } catch {
             throw error.asStoreError
         }
+    }
+
+    private func arn(of topic: TopicName) async throws(AWSError) -> String {
+        if let arn = arns[topic] { return arn }
+        return try await account() + topic.rawValue
     }
 
     /// Asks once whose credentials these are: topics are named with their account.

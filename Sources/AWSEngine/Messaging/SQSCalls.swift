@@ -11,10 +11,18 @@ final class SQSCalls: Sendable {
     private static let attempts = 4
 
     let client: AWSClient
-    private let name: String
+    private let place: Place
     private let url = Mutex<String?>(nil)
 
-    init(_ client: AWSClient, _ name: String) { (self.client, self.name) = (client, name) }
+    /// Where a queue is.
+    enum Place: Sendable {
+        /// By its name or URL.
+        case named(String)
+        /// Where another queue sends what was received too often.
+        case deadLetters(of: SQSCalls)
+    }
+
+    init(_ client: AWSClient, _ place: Place) { (self.client, self.place) = (client, place) }
 
     /// A message as SQS gives it.
     struct Message: Sendable {
@@ -42,12 +50,36 @@ final class SQSCalls: Sendable {
 
     private func queueURL() async throws(AWSError) -> String {
         if let known = url.withLock({ $0 }) { return known }
+        let found: String
+        switch place {
+        case .named(let url) where url.hasPrefix("https://") || url.hasPrefix("http://"): found = url
+        case .named(let name): found = try await queueURL(of: name)
+        case .deadLetters(let source): found = try await queueURL(of: try await source.deadLetterName())
+        }
+        url.withLock { $0 = found }
+        return found
+    }
+
+    private func queueURL(of name: String) async throws(AWSError) -> String {
         let answer = try await client.call(.sqs, "GetQueueUrl") { $0.member("QueueName", name) }
         guard let found = answer["QueueUrl"]?.text else {
             throw AWSError(.unreadable, .sqs, "GetQueueUrl", message: "the answer has no address")
         }
-        url.withLock { $0 = found }
         return found
+    }
+
+    /// The name of the queue that takes what was received here too often.
+    private func deadLetterName() async throws(AWSError) -> String {
+        let url = try await queueURL()
+        let answer = try await client.call(.sqs, "GetQueueAttributes") { writer in
+            writer.member("QueueUrl", url)
+            writer.member("AttributeNames") { $0.array { $0.string("RedrivePolicy") } }
+        }
+        let policy = answer["Attributes"]?["RedrivePolicy"]?.text.flatMap { try? JSONValue(Array($0.utf8)) }
+        guard let name = policy?["deadLetterTargetArn"]?.text?.split(separator: ":").last else {
+            throw AWSError(.misconfigured, .sqs, "GetQueueAttributes", message: "the queue has no dead-letter queue")
+        }
+        return String(name)
     }
 
     // MARK: Messages

@@ -11,12 +11,13 @@ package struct SQSDeadLetters: DeadLetters {
     private static let lookMilliseconds: Int64 = 30_000
 
     package init(
-        _ client: AWSClient, names: SQSNames, tables: DynamoDBTables, now: @escaping @Sendable () -> Timestamp
+        _ client: AWSClient, names: AWSNames, now: @escaping @Sendable () -> Timestamp
     ) {
         queues = QueueName.allCases.map { name in
-            (
-                name, SQSCalls(client, names.queue(name)), SQSCalls(client, names.deadLetters(name)),
-                FailureReasons(client, tables, name, now: now)
+            let queue = SQSCalls(client, .named(names.queues[name] ?? name.rawValue))
+            return (
+                name, queue, SQSCalls(client, .deadLetters(of: queue)),
+                FailureReasons(client, names.tables, name, now: now)
             )
         }
     }

@@ -2,17 +2,6 @@ package import EventStore
 package import Handlers
 import Synchronization
 
-/// The queues by their names in an account.
-package struct SQSNames: Sendable {
-    private let prefix: String
-
-    /// - Parameter prefix: stands before each name, such as `dev-`; nothing for the plain names.
-    package init(prefix: String = "") { self.prefix = prefix }
-
-    func queue(_ name: QueueName) -> String { prefix + name.rawValue }
-    func deadLetters(_ name: QueueName) -> String { prefix + name.deadLetterName }
-}
-
 /// One queue of SQS. Order and uniqueness are not assumed; SQS counts receives and moves dead letters by itself.
 ///
 /// A receipt is good here until its visibility runs out or it was used. SQS itself would still take an old one, and
@@ -30,14 +19,11 @@ package final class SQSQueue: MessageQueue {
     /// What was received here and is neither deleted nor given back, by its receipt.
     private let inHand = Mutex<[String: Holding]>([:])
 
-    /// - Parameter tables: where the reasons of failures are kept, since a message of SQS can't be changed.
-    package init(
-        _ client: AWSClient, _ name: QueueName, names: SQSNames, tables: DynamoDBTables,
-        now: @escaping @Sendable () -> Timestamp
-    ) {
-        queue = SQSCalls(client, names.queue(name))
-        dead = SQSCalls(client, names.deadLetters(name))
-        reasons = FailureReasons(client, tables, name, now: now)
+    /// The reasons of failures are kept in a table, since a message of SQS can't be changed.
+    package init(_ client: AWSClient, _ name: QueueName, names: AWSNames, now: @escaping @Sendable () -> Timestamp) {
+        queue = SQSCalls(client, .named(names.queues[name] ?? name.rawValue))
+        dead = SQSCalls(client, .deadLetters(of: queue))
+        reasons = FailureReasons(client, names.tables, name, now: now)
         self.now = now
     }
 
@@ -48,7 +34,19 @@ package final class SQSQueue: MessageQueue {
     ) async throws(EventStoreError) -> [ReceivedMessage] {
         guard limit > 0 else { return [] }
         let messages = try await queue.receive(
-            limit: limit, waitMilliseconds: waitMilliseconds, visibilityMilliseconds: visibilityMilliseconds)
+            limit: limit, waitMilliseconds: waitMilliseconds, visibilityMilliseconds: visibilityMilliseconds
+        ).map { message in
+            ReceivedMessage(
+                id: message.id, body: message.body, receiveCount: message.receiveCount, receipt: message.receipt)
+        }
+        hold(messages, visibilityMilliseconds: visibilityMilliseconds)
+        return messages
+    }
+
+    /// Takes messages in hand that were received a moment ago: here, or by Lambda for this process.
+    package func hold(
+        _ messages: [ReceivedMessage], visibilityMilliseconds: Int64 = QueueSettings.visibilityMilliseconds
+    ) {
         let now = now()
         inHand.withLock { inHand in
             inHand = inHand.filter { $0.value.until > now }
@@ -56,10 +54,6 @@ package final class SQSQueue: MessageQueue {
                 inHand[message.receipt] = Holding(
                     id: message.id, until: now.adding(milliseconds: visibilityMilliseconds))
             }
-        }
-        return messages.map { message in
-            ReceivedMessage(
-                id: message.id, body: message.body, receiveCount: message.receiveCount, receipt: message.receipt)
         }
     }
 

@@ -66,6 +66,11 @@ extension JSONValue {
         return text
     }
 
+    /// The elements of an array; none for any other value.
+    package var elements: [JSONValue] {
+        if case .array(let elements) = self { elements } else { [] }
+    }
+
     /// The value of a whole number; nil for any other value.
     package var whole: Int64? {
         guard case .integer(let value) = self else { return nil }

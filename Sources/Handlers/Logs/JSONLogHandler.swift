@@ -12,6 +12,7 @@ package struct JSONLogHandler: LogHandler {
 
     package var metadata: Logger.Metadata = [:]
     package var logLevel: Logger.Level
+    package var metadataProvider: Logger.MetadataProvider?
     private let service: String
     private let now: @Sendable () -> Timestamp
     private let write: @Sendable ([UInt8]) -> Void
@@ -30,7 +31,8 @@ package struct JSONLogHandler: LogHandler {
     }
 
     package func log(event: LogEvent) {
-        var fields = metadata
+        var fields = metadataProvider?.get() ?? [:]
+        fields.merge(metadata) { $1 }
         if let own = event.metadata { fields.merge(own) { $1 } }
         if let error = event.error { fields["error"] = "\(error)" }
         let request = fields.removeValue(forKey: "requestId")

@@ -1,7 +1,7 @@
 /// Calls back after a time: what everything that waits is woken by. A simulator has one whose time is virtual.
 package struct Alarm: Sendable {
     /// Sets an alarm, and gives what turns it off.
-    let set: @Sendable (_ milliseconds: Int64, _ ring: @escaping @Sendable () -> Void) -> @Sendable () -> Void
+    package let set: @Sendable (_ milliseconds: Int64, _ ring: @escaping @Sendable () -> Void) -> @Sendable () -> Void
 
     package init(
         set:

@@ -53,6 +53,30 @@ package struct QueuePump: Sendable {
         return failures
     }
 
+    /// Handles a batch that somebody else has received and acknowledges. What failed is given back with its reason, to
+    /// come again sooner than its visibility would have it.
+    ///
+    /// - Returns: the ids of the messages that are to come again.
+    package func settleOnce(_ messages: [ReceivedMessage]) async -> [String] {
+        var failed: [String] = []
+        for (message, outcome) in zip(messages, await outcomes(of: messages)) {
+            let reason: String
+            switch outcome {
+            case .handled: continue
+            case .failed(let why): reason = why
+            case .unavailable(let error): reason = error.message
+            }
+            failed.append(message.id)
+            do throws(EventStoreError) {
+                try await giveBack(message, because: reason)
+            } catch {
+                // It comes again when its visibility runs out.
+                logger.warning("a message could not be given back", metadata: ["error": "\(error)"])
+            }
+        }
+        return failed
+    }
+
     private enum Outcome: Sendable {
         case handled
         case failed(String)
@@ -161,16 +185,19 @@ extension QueuePump {
         if !handled.isEmpty { try await queue.delete(handled) }
         answers.removeAll { $0.reason == nil }
         while let answer = answers.last, let reason = answer.reason {
-            // One second, then four: most of what fails at first is only early.
-            let delay = Int64(1000) << (2 * Int64(min(answer.message.receiveCount, 3) - 1))
-            try await queue.retry(answer.message.receipt, afterMilliseconds: delay, reason: reason)
-            logger.warning(
-                "a message was not handled",
-                metadata: [
-                    "messageId": "\(answer.message.id)", "receive": "\(answer.message.receiveCount)",
-                    "reason": "\(reason)",
-                ])
+            try await giveBack(answer.message, because: reason)
             answers.removeLast()
         }
+    }
+
+    private func giveBack(_ message: ReceivedMessage, because reason: String) async throws(EventStoreError) {
+        // One second, then four: most of what fails at first is only early.
+        let delay = Int64(1000) << (2 * Int64(min(max(message.receiveCount, 1), 3) - 1))
+        try await queue.retry(message.receipt, afterMilliseconds: delay, reason: reason)
+        logger.warning(
+            "a message was not handled",
+            metadata: [
+                "messageId": "\(message.id)", "receive": "\(message.receiveCount)", "reason": "\(reason)",
+            ])
     }
 }

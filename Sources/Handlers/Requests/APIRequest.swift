@@ -38,7 +38,7 @@ package struct APIRequest: Sendable {
     }
 
     /// Whether the caller is on this machine.
-    var isLoopback: Bool {
+    package var isLoopback: Bool {
         remoteAddress == "::1" || remoteAddress.hasPrefix("127.") || remoteAddress.hasPrefix("::ffff:127.")
     }
 }

@@ -22,16 +22,18 @@ package struct RequestTable: Sendable {
     private let authenticator: Authenticator
     private let keyLimiter: RateLimiter?
     private let addressLimiter: RateLimiter?
+    private let origins: AllowedOrigins
 
     /// - Parameter callers: counts who waits for a request to be recorded, so that pumps beside the API give way.
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
     /// - Parameter audit: answers auditors; `histories` as well, for one appointment.
     /// - Parameter trail: is told who looked at the events, before they are shown.
+    /// - Parameter origins: whose pages may read the answers.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews, audit: any AuditLog,
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator, status: LedgerStatus,
-        secrets: KeyRing, limits: RateLimits = RateLimits(),
+        secrets: KeyRing, limits: RateLimits = RateLimits(), origins: AllowedOrigins = .any,
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
@@ -41,6 +43,7 @@ package struct RequestTable: Sendable {
         idempotencySecret = secrets.idempotencySecret
         keyLimiter = limits.perKey.map { RateLimiter($0) }
         addressLimiter = limits.perAddress.map { RateLimiter($0) }
+        self.origins = origins
         meters = RequestMeters()
     }
 
@@ -64,7 +67,7 @@ package struct RequestTable: Sendable {
         if response.header("X-Correlation-Id") == nil, let correlation = try? request.correlation() {
             response.headers.append(("X-Correlation-Id", correlation))
         }
-        finish(&response, request.requestID)
+        finish(&response, request.requestID, origin: try? request.header("Origin"))
         let seconds = began.duration(to: .now).seconds
         meters.count(route, status: response.status, seconds: seconds)
         logger.debug(
@@ -79,7 +82,7 @@ package struct RequestTable: Sendable {
     /// The answer to what a transport could not read as a request, or does not take in.
     package func refuse(_ problem: Problem, requestID: String) -> APIResponse {
         var response = problem.response(requestID: requestID, now: now())
-        finish(&response, requestID)
+        finish(&response, requestID, origin: nil)
         meters.count(nil, status: response.status, seconds: 0)
         return response
     }
@@ -176,13 +179,13 @@ extension Duration {
 // MARK: - Headers of every answer
 
 extension RequestTable {
-    private func finish(_ response: inout APIResponse, _ requestID: String) {
+    private func finish(_ response: inout APIResponse, _ requestID: String, origin: String?) {
         response.headers.append(("X-Request-Id", requestID))
+        response.headers.append(contentsOf: origins.headers(to: origin))
         response.headers.append(contentsOf: Self.commonHeaders)
     }
 
     private static let commonHeaders: [(String, String)] = [
-        ("Access-Control-Allow-Origin", "*"),
         ("Access-Control-Allow-Methods", "GET,HEAD,POST,OPTIONS"),
         (
             "Access-Control-Allow-Headers",

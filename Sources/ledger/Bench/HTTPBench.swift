@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Foundation
+import Machine
 import PostgresEngine
 
 /// Measures the API: a server of this same binary on a new ledger, and the load beside it on the same machine.

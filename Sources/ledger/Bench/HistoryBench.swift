@@ -2,6 +2,7 @@ import Appointments
 import EventStore
 import Foundation
 import Handlers
+import Machine
 import Projections
 import Replay
 import SQLiteEngine

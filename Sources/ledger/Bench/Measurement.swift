@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Foundation
+import Machine
 import Synchronization
 
 /// One measured case, printed as one JSON line.

@@ -1,6 +1,7 @@
 import EventStore
 import Handlers
 import Logging
+import Machine
 import PostgresEngine
 import Projections
 import Replay

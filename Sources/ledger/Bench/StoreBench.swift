@@ -2,6 +2,7 @@ import Appointments
 import EventStore
 import Foundation
 import Handlers
+import Machine
 import SQLiteEngine
 
 /// Measures the store by itself: appends, lifecycles with the view, and loading and folding a stream.

@@ -4,6 +4,7 @@ import EventStore
 import Glibc
 import Handlers
 import Logging
+import Machine
 import Projections
 import SQLiteEngine
 

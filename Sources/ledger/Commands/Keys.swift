@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Handlers
+import Machine
 import SQLiteEngine
 
 /// `ledger keys`: who may use the API.

@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Foundation
+import Machine
 import PostgresEngine
 
 /// `ledger migrate`: the schemas of the PostgreSQL databases.

@@ -2,6 +2,7 @@ import ArgumentParser
 import EventStore
 import Handlers
 import Logging
+import Machine
 import PostgresEngine
 import Projections
 import SQLiteEngine

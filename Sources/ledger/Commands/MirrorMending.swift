@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Foundation
+import Machine
 import PostgresEngine
 import Projections
 import Replay

@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Machine
 import Projections
 import Replay
 import SQLiteEngine

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Handlers
+import Machine
 import Projections
 import Replay
 import SQLiteEngine

@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
+import Machine
 import Projections
 import Replay
 

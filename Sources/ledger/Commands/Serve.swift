@@ -3,6 +3,7 @@ import ArgumentParser
 import EventStore
 import Handlers
 import Logging
+import Machine
 import Projections
 import SQLiteEngine
 import ServiceLifecycle

@@ -1,5 +1,6 @@
 import Handlers
 import Logging
+import Machine
 import Projections
 import SQLiteEngine
 import ServiceLifecycle

@@ -22,6 +22,7 @@ TARGETS = {
     "sqs": ("AmazonSQS", "1.0", "sqs", "sqs"),
     "eventbridge": ("AWSEvents", "1.1", "events", "events"),
     "kms": ("TrentService", "1.1", "kms", "kms"),
+    "ssm": ("AmazonSSM", "1.1", "ssm", "ssm"),
 }
 FORMS = {"sns": "2010-03-31", "sts": "2011-06-15"}
 BINARY = base64.b64encode(bytes(range(256))).decode()
@@ -59,6 +60,7 @@ JSON_CALLS = [
     ("sqs", "GetQueueAttributes", {"QueueUrl": QUEUE, "AttributeNames": ["ApproximateNumberOfMessages"]}),
     ("eventbridge", "PutEvents", {"Entries": [{"Source": "medical.appointment.pe", "Detail": "{\"status\":\"X\"}"}]}),
     ("kms", "Encrypt", {"KeyId": "alias/appointments", "Plaintext": BINARY, "EncryptionContext": {"subject": "a"}}),
+    ("ssm", "GetParameter", {"Name": "/medical-appointment/dev/rds/password", "WithDecryption": True}),
     ("kms", "Decrypt", {"CiphertextBlob": BINARY, "EncryptionContext": {"subject": "a"}}),
 ]
 FORM_CALLS = [

@@ -35,7 +35,7 @@ package final class ConnectionPool: Sendable {
     package init(_ settings: Settings = Settings(), size: Int = 32) { (self.settings, self.size) = (settings, size) }
 
     /// Sends a request and gives the answer, whatever its status.
-    func send(_ request: HTTPRequest) async throws(TransportFailure) -> HTTPResponse {
+    package func send(_ request: HTTPRequest) async throws(TransportFailure) -> HTTPResponse {
         let lane = await take()
         let interruption = Interruption()
         let result: Result<HTTPResponse, TransportFailure> = await withTaskCancellationHandler {
@@ -59,7 +59,7 @@ package final class ConnectionPool: Sendable {
                 if let lane = state.idle.popLast() { return lane }
                 if state.count < size {
                     state.count += 1
-                    return Lane(connection: Connection(settings), queue: DispatchQueue(label: "aws"))
+                    return Lane(connection: Connection(settings), queue: DispatchQueue(label: "http"))
                 }
                 state.waiting.append(continuation)
                 return nil

@@ -8,8 +8,8 @@ final class Connection: @unchecked Sendable {
     private let handle: UnsafeMutableRawPointer
     private let settings: ConnectionPool.Settings
 
-    /// The most bytes of an answer: twice what DynamoDB, the most talkative, sends in a page.
-    private static let maximumBytes = 4 << 20
+    /// The most bytes of an answer: an invocation of Lambda has up to 6 MB, and a page of DynamoDB 1.
+    private static let maximumBytes = 8 << 20
     private static let isReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     init(_ settings: ConnectionPool.Settings) {
@@ -101,8 +101,8 @@ final class Connection: @unchecked Sendable {
     private func sign(_ signature: HTTPRequest.Signature?) -> Bool {
         guard let signature else { return false }
         return set(CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.name)")
-            || set(CURLOPT_USERNAME, signature.credentials.accessKey)
-            || set(CURLOPT_PASSWORD, signature.credentials.secretKey)
+            || set(CURLOPT_USERNAME, signature.accessKey)
+            || set(CURLOPT_PASSWORD, signature.secretKey)
     }
 
     private func receive(into reception: Reception) -> Bool {
@@ -160,7 +160,7 @@ final class Interruption: Sendable {
 
 extension StringProtocol {
     /// The text without spaces, tabs and line ends around it.
-    var trimmed: String {
+    package var trimmed: String {
         let space: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
         let bytes = Array(utf8)
         guard let first = bytes.firstIndex(where: { !space.contains($0) }),

@@ -1,0 +1,121 @@
+package import Appointments
+package import EventStore
+package import Handlers
+package import HTTPClient
+package import Logging
+package import Projections
+
+/// The ledger's parts on AWS, as the environment names them: what the programs wire.
+package struct AWSLedger: Sendable {
+    package let client: AWSClient
+    package let names: AWSNames
+    package let store: DynamoDBEventStore
+    package let views: DynamoDBViews
+    package let sweepLog: DynamoDBSweepLog
+    package let apiKeys: DynamoDBAPIKeys
+    package let topics: SNSTopics
+    package let bus: EventBridgeBus
+    package let queues: [QueueName: SQSQueue]
+    package let deadLetters: SQSDeadLetters
+    /// Reads what a parameter of the Parameter Store holds.
+    package let parameters: ParameterStore
+    private let directory: DynamoDBSubjectDirectory
+    private let now: @Sendable () -> Timestamp
+
+    /// - Parameter environment: the variables of the process.
+    /// - Throws: `invalid` when a setting is missing or wrong, with what to do.
+    package init(
+        environment: [String: String], pool: ConnectionPool, clock: AWSClock
+    ) throws(EventStoreError) {
+        do throws(AWSError) {
+            client = try AWSClient(environment: environment, pool: pool, clock: clock)
+        } catch {
+            throw EventStoreError(.invalid, message: error.message)
+        }
+        names = AWSNames(environment: environment)
+        let (client, names, now) = (client, names, clock.now)
+        self.now = now
+        store = DynamoDBEventStore(client, tables: names.tables)
+        views = DynamoDBViews(client, tables: names.tables)
+        sweepLog = DynamoDBSweepLog(client, tables: names.tables)
+        apiKeys = DynamoDBAPIKeys(client, tables: names.tables)
+        topics = SNSTopics(client, names: names)
+        bus = EventBridgeBus(client, name: names.bus)
+        queues = Dictionary(
+            uniqueKeysWithValues: QueueName.allCases.map { name in
+                (name, SQSQueue(client, name, names: names, now: now))
+            })
+        deadLetters = SQSDeadLetters(client, names: names, now: now)
+        directory = DynamoDBSubjectDirectory(client, tables: names.tables)
+        parameters = ParameterStore(client)
+    }
+
+    /// Opens the ledger's master key with KMS; the first process makes it.
+    ///
+    /// - Throws: `invalid` when no key is named; `unavailable`; `corrupt`.
+    package func keyRing() async throws(EventStoreError) -> KeyRing {
+        guard let key = names.key else {
+            throw EventStoreError(
+                .invalid, message: "no key is named that wraps the persons' keys: set KMS_KEY_ID to one of KMS")
+        }
+        return try await KMSKeyRing.open(client, tables: names.tables, key: key)
+    }
+
+    /// The secret behind idempotency keys and cursors: what the parameter holds that `API_KEY_SECRET_NAME` names, else
+    /// one of the master key's.
+    ///
+    /// - Throws: `unavailable`, or `invalid` when the parameter is too short to be a secret.
+    package func secrets(_ keyRing: KeyRing) async throws(EventStoreError) -> KeyRing {
+        guard let name = names.secretParameter else { return keyRing }
+        let secret = Array(try await parameters.value(of: name).utf8)
+        guard secret.count >= 16 else {
+            throw EventStoreError(.invalid, message: "the parameter \(name) is no secret: it has less than 16 bytes")
+        }
+        return try KeyRing(master: Hash(of: secret).bytes)
+    }
+
+    package func people(_ keyRing: KeyRing) -> PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
+
+    /// Carries out what handlers ask for.
+    ///
+    /// - Parameter random: gives bytes of a cryptographic random generator.
+    package func performer(
+        _ keyRing: KeyRing, countries: [Country: any CountryDatabase],
+        random: @escaping @Sendable (_ count: Int) -> [UInt8]
+    ) -> Performer {
+        Performer(
+            store: store, subjects: SubjectKeys(directory: directory, keys: keyRing, random: random),
+            countries: countries, topics: topics, bus: bus, now: now)
+    }
+
+    /// Answers requests to the API.
+    ///
+    /// - Parameters:
+    ///   - secrets: those behind idempotency keys and cursors.
+    ///   - audit: answers auditors.
+    ///   - trail: is told who looked.
+    package func requestTable(
+        _ performer: Performer, secrets: KeyRing, audit: any AuditLog, trail: any AuditTrail, origins: AllowedOrigins,
+        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
+    ) -> RequestTable {
+        RequestTable(
+            performer: performer, views: views, audit: audit, histories: store, trail: trail,
+            authenticator: Authenticator(keys: apiKeys), status: status(audit), secrets: secrets, origins: origins,
+            random: random, logger: logger)
+    }
+
+    /// How the ledger is doing. How far the consumers of the change stream are, CloudWatch knows (`IteratorAge`).
+    package func status(_ audit: any AuditLog) -> LedgerStatus {
+        LedgerStatus(
+            feed: NoFeed(), views: views, checkpoints: views, projections: [], audit: audit, queues: queues,
+            sweeps: sweepLog, now: now)
+    }
+
+    /// Routes the events of the change stream, and brings the view up to them.
+    package func streamHandler(_ performer: Performer, _ keyRing: KeyRing, logger: Logger) -> StreamHandler {
+        StreamHandler(
+            router: RouterPump(feed: NoFeed(), checkpoints: views, performer: performer, logger: logger),
+            runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keyRing)),
+            views: views)
+    }
+}

@@ -1,0 +1,240 @@
+import AWSEngine
+import Appointments
+import EventStore
+import HTTPClient
+import Handlers
+import LambdaRuntime
+import Logging
+import Machine
+import PostgresEngine
+import Projections
+
+/// One of the ledger's functions, wired for AWS.
+struct LedgerFunction: Sendable {
+    /// The functions by the names that `_HANDLER` has.
+    enum Name: String, CaseIterable {
+        /// The API, the completion and error queues, the change stream (router and view), and the sweeper.
+        case appointment
+        case peru = "appointment-pe"
+        case chile = "appointment-cl"
+        /// The change stream into PostgreSQL.
+        case mirror = "appointment-mirror"
+    }
+
+    private let name: Name
+    private let ledger: AWSLedger
+    private let database: PostgresPool?
+    private let origins: AllowedOrigins
+    private let metrics: EmbeddedMetric
+    private let logger: Logger
+    /// What needs the master key, and so a call to KMS: it is opened with the first invocation.
+    private let opened: Once<Opened>
+
+    /// What the functions work with once the master key is there.
+    struct Opened: Sendable {
+        let performer: Performer
+        let stream: StreamHandler
+        let table: RequestTable
+        let people: PersonResolver
+    }
+
+    /// Wires the function that the environment names. Nothing is called yet.
+    ///
+    /// - Throws: `invalid` when a variable is missing or wrong, with what to do.
+    init(_ environment: [String: String], pool: ConnectionPool, logger: Logger) throws(EventStoreError) {
+        let handler = environment["_HANDLER"] ?? ""
+        guard let name = Name(rawValue: handler) else {
+            let names = Name.allCases.map(\.rawValue).joined(separator: ", ")
+            throw EventStoreError(.invalid, message: "_HANDLER is '\(handler)' and no function: set it to one of \(names)")
+        }
+        (self.name, self.logger) = (name, logger)
+        let clock = AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number)
+        let ledger = try AWSLedger(environment: environment, pool: pool, clock: clock)
+        self.ledger = ledger
+        origins = AllowedOrigins(environment["CORS_ORIGINS"])
+        metrics = EmbeddedMetric(stage: environment["STAGE"] ?? "none", now: Machine.now)
+        database = try Self.settings(name, environment, ledger.parameters).map { settings in
+            // An environment handles one batch at a time; its messages share these sessions.
+            PostgresPool(settings, size: 2, random: Machine.number)
+        }
+        let (database, origins) = (database, origins)
+        opened = Once { () throws(EventStoreError) in
+            try await Self.open(ledger, name, database, origins, logger)
+        }
+    }
+
+    private static func settings(
+        _ name: Name, _ environment: [String: String], _ parameters: ParameterStore
+    ) throws(EventStoreError) -> PostgresSettings? {
+        let wanted: PostgresDatabase
+        switch name {
+        case .appointment: return nil
+        case .peru: wanted = .country(.peru)
+        case .chile: wanted = .country(.chile)
+        case .mirror: wanted = .ledger
+        }
+        let settings = try PostgresSettings(wanted, environment: environment) { name throws(EventStoreError) in
+            try await parameters.value(of: name)
+        }
+        guard let settings else {
+            throw EventStoreError(
+                .invalid, message: "\(name.rawValue) has no database: set RDS_HOST and its companions, or RDS_URL")
+        }
+        return settings
+    }
+
+    private static func open(
+        _ ledger: AWSLedger, _ name: Name, _ database: PostgresPool?, _ origins: AllowedOrigins, _ logger: Logger
+    ) async throws(EventStoreError) -> Opened {
+        let keyRing = try await ledger.keyRing()
+        var countries: [Country: any CountryDatabase] = [:]
+        if let database, let country = name.country { countries[country] = PostgresCountryDatabase(database, country) }
+        let performer = ledger.performer(keyRing, countries: countries, random: Machine.random)
+        var (audit, trail): (any AuditLog, any AuditTrail) = (
+            MemoryEventStore(), DynamoDBAuditTrail(ledger.client, tables: ledger.names.tables, random: Machine.number)
+        )
+        if let database, name == .mirror {
+            (audit, trail) = (PostgresMirror(database), PostgresAuditTrail(database))
+        }
+        return Opened(
+            performer: performer, stream: ledger.streamHandler(performer, keyRing, logger: logger),
+            table: ledger.requestTable(
+                performer, secrets: try await ledger.secrets(keyRing), audit: audit, trail: trail, origins: origins,
+                random: Machine.random, logger: logger),
+            people: ledger.people(keyRing))
+    }
+}
+
+extension LedgerFunction.Name {
+    /// The country whose slots the function books.
+    var country: Country? {
+        switch self {
+        case .peru: .peru
+        case .chile: .chile
+        case .appointment, .mirror: nil
+        }
+    }
+}
+
+// MARK: - Answering
+
+extension LedgerFunction {
+    /// Answers an event.
+    ///
+    /// - Throws: what keeps all of it from being handled; Lambda sends it again.
+    func answer(_ event: LambdaEvent) async throws(EventStoreError) -> [UInt8] {
+        switch (event, name) {
+        case (.nothing, _):
+            // A deployment's question: the parts that need others are opened, so that a wrong setting shows here.
+            _ = try await opened.value()
+            return BatchAnswer.bytes(failed: [])
+        case (.request(let request), .appointment), (.request(let request), .mirror):
+            return try await opened.value().table.respond(to: request).gatewayBytes
+        case (.messages(let messages), .appointment), (.messages(let messages), .peru),
+            (.messages(let messages), .chile):
+            return BatchAnswer.bytes(failed: try await handle(messages))
+        case (.records(let records), .appointment):
+            return BatchAnswer.bytes(failed: try await follow(records))
+        case (.records(let records), .mirror):
+            return BatchAnswer.bytes(failed: try await mirror(records))
+        case (.schedule, .appointment):
+            try await sweep()
+            return Array("{}".utf8)
+        case (.request, _), (.messages, _), (.records, _), (.schedule, _):
+            throw EventStoreError(
+                .invalid, message: "\(name.rawValue) does not take such events: look at its triggers")
+        }
+    }
+
+    /// Handles messages of one or more queues.
+    ///
+    /// - Returns: the ids of those that are to come again.
+    private func handle(_ messages: [LambdaEvent.QueuedMessage]) async throws(EventStoreError) -> [String] {
+        let performer = try await opened.value().performer
+        var failed: [String] = []
+        for (queueName, batch) in Dictionary(grouping: messages, by: \.queue).sorted(by: { $0.key < $1.key }) {
+            guard let name = ledger.names.queue(called: queueName), let queue = ledger.queues[name] else {
+                logger.error("a message comes from a queue that is not the ledger's", metadata: ["queue": "\(queueName)"])
+                failed += batch.map(\.message.id)
+                continue
+            }
+            let pump = QueuePump(name, queue: queue, performer: performer, logger: logger)
+            queue.hold(batch.map(\.message))
+            failed += await pump.settleOnce(batch.map(\.message))
+        }
+        return failed
+    }
+
+    /// Routes records of the change stream and brings the view up to them, some at a time.
+    ///
+    /// - Returns: the sequence number from which on they are to come again; none when all were taken in.
+    private func follow(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
+        let handler = try await opened.value().stream
+        let alarm = TamperAlarm(signs: ledger.views, logger: logger)
+        return await Self.inParts(records, logger) { events, tamperings throws(EventStoreError) in
+            if !tamperings.isEmpty {
+                try await alarm.raise(tamperings, at: Machine.now())
+                metrics.put(.tampered, Int64(tamperings.count))
+            }
+            if !events.isEmpty { try await handler.handle(events, now: Machine.now()) }
+        }
+    }
+
+    private func mirror(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
+        guard let database else { return records.prefix(1).map(\.sequenceNumber) }
+        let runner = MirrorRunner(
+            feed: NoFeed(), store: ledger.store, mirror: PostgresMirror(database), people: try await opened.value().people)
+        return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
+            // The function that routes raises the alarm over what was changed.
+            try await runner.take(in: events, now: Machine.now())
+            guard let last = events.last else { return }
+            metrics.put(.mirrorLag, max(Machine.now().milliseconds - last.entry.at.milliseconds, 0))
+        }
+    }
+
+    /// Takes records in, part by part, in their order.
+    ///
+    /// - Returns: the sequence number of the first of the part that was not taken in, or of a record that is none.
+    private static func inParts(
+        _ records: [LambdaEvent.ChangeRecord], part: Int = 25, _ logger: Logger,
+        _ take: ([RecordedEvent], [Tampering]) async throws(EventStoreError) -> Void
+    ) async -> [String] {
+        var rest = records[...]
+        while let first = rest.first {
+            var (events, tamperings, read): ([RecordedEvent], [Tampering], Int) = ([], [], 0)
+            do throws(EventStoreError) {
+                for record in rest.prefix(max(part, 1)) {
+                    do throws(EventStoreError) {
+                        switch try StreamRecord(record.content).change {
+                        case .appended(let event): events.append(event)
+                        case .tampered(let tampering): tamperings.append(tampering)
+                        }
+                    } catch {
+                        // What stands before it is taken in; then it is the first, and fails alone.
+                        if read == 0 { throw error }
+                        break
+                    }
+                    read += 1
+                }
+                try await take(events, tamperings)
+            } catch {
+                logger.warning("records of the change stream are to come again", metadata: ["error": "\(error)"])
+                return [first.sequenceNumber]
+            }
+            rest = rest.dropFirst(read)
+        }
+        return []
+    }
+
+    /// Sends round again what stands still.
+    private func sweep() async throws(EventStoreError) {
+        let sweeper = Sweeper(
+            views: ledger.views, log: ledger.sweepLog, performer: try await opened.value().performer,
+            patienceMilliseconds: Sweeper.patienceMilliseconds, logger: logger)
+        let count = try await sweeper.sweep()
+        let stuck = try await ledger.sweepLog.stuck(
+            rounds: Sweeper.rounds, quietSince: Machine.now().adding(milliseconds: -Sweeper.patienceMilliseconds))
+        metrics.put(.stuck, Int64(stuck.count))
+        if count > 0 { logger.notice("appointments were sent round again", metadata: ["count": "\(count)"]) }
+    }
+}
