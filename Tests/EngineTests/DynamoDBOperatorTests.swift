@@ -96,7 +96,7 @@ struct DynamoDBOperatorTests {
                 rows[2].appointment.stream: .rowUnreadable, stray.appointment.stream: .rowWithoutEvents,
             ])
         let repair = Repair(
-            feed: UnorderedFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
             sets: ledger.engine.sets, people: ledger.engine.people)
         let plan = try await repair.plan(for: found)
         #expect((plan.behind, plan.count(.refold), plan.count(.remove)) == (0, 3, 1))

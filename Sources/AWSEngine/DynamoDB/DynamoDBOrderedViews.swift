@@ -6,7 +6,8 @@ import Synchronization
 /// The view as operators go through it: its rows in the order of their ids as well.
 ///
 /// The table gives rows out in the order of a hash, so their ids are looked at where a run begins, which reads the
-/// whole table, and rows are fetched by their ids. One run, one instance: a row that begins after the look is not in it.
+/// whole table, and rows are fetched by their ids. One run, one instance: a row that begins after the look is not
+/// in it.
 package final class DynamoDBOrderedViews: RowScan {
     private let views: DynamoDBViews
     private let look = Mutex<RowIDs?>(nil)

@@ -1,10 +1,11 @@
 package import Appointments
 package import EventStore
 
-/// Events that reach a consumer while an operator holds it. Where it has no checkpoint to go on from, as behind a change
-/// stream, they are parked, and taken in once it is resumed.
+// Events that reach a consumer while an operator holds it. Where it has no checkpoint to go on from, as behind a change
+// stream, they are parked, and taken in once it is resumed.
+
 extension ParkedEvent {
-    /// The reason under which they are parked.
+    /// The reason under which an event is parked that came while its consumer was held.
     package static let held = "came while the projection was held"
 
     /// An event that came while a projection was held.
