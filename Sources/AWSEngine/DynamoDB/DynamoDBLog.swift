@@ -29,7 +29,8 @@ package final class DynamoDBLog: Sendable {
     /// Looks at the keys of all events.
     func lookAnew() async throws(EventStoreError) -> EventsLook {
         let at = now()
-        let look = EventsLook(try await store.marks())
+        let kinds = EventKinds()
+        let look = EventsLook(try await store.marks(kinds), kinds: kinds)
         kept.withLock { $0 = (look, at) }
         return look
     }
@@ -153,7 +154,7 @@ extension DynamoDBLog: AuditLog {
 
 extension DynamoDBEventStore {
     /// What a look tells of every event there is.
-    func marks() async throws(EventStoreError) -> [EventsLook.Mark] {
+    func marks(_ kinds: EventKinds) async throws(EventStoreError) -> [EventsLook.Mark] {
         try await table.scan { writer in
             writer.member("ProjectionExpression", "#s, #v, #a, #t, #c")
             writer.member("ExpressionAttributeNames") { writer in
@@ -169,10 +170,15 @@ extension DynamoDBEventStore {
             try items.map { item throws(EventStoreError) in
                 do throws(Item.Damage) {
                     // Only the key has to be there: what is damaged beside it is found when the event is read.
-                    return EventsLook.Mark(
-                        stream: try item.value("streamId") { StreamID($0) }, version: Int(try item.number("version")),
-                        at: (try? item.value("at") { Timestamp($0) })?.milliseconds ?? 0,
+                    let kind = EventKinds.Kind(
                         type: (try? item.text("type")) ?? "", country: (try? item.text("countryISO")) ?? "")
+                    guard let version = Int32(exactly: try item.number("version")) else {
+                        throw Item.Damage(attribute: "version")
+                    }
+                    return EventsLook.Mark(
+                        stream: try item.value("streamId") { StreamID($0) },
+                        at: (try? item.value("at") { Timestamp($0) })?.milliseconds ?? 0, version: version,
+                        kind: kinds.number(of: kind))
                 } catch {
                     throw .damaged("of the events", error)
                 }

@@ -47,7 +47,7 @@ package final class DynamoDBViewSets: ViewSets {
         try ViewSet.check(name)
         let there = try await records.record(name)
         if let there, there.set.projection == projection { return there.set }
-        if let there { try await records.clear(there.generation) }
+        if let there { try await records.clearRows(of: there) }
         let set = ViewSet(name: name, projection: projection, began: head, at: now)
         let record = SetRecord(
             set: set, generation: try await records.newGeneration(), revision: (there?.revision ?? 0) + 1)

@@ -1,6 +1,7 @@
 import EventStore
+import Synchronization
 
-/// Which events the table had at one moment: their places, times and kinds, without what is in them. 40 bytes an event.
+/// Which events the table had at one moment: their places, times and kinds, without what is in them. 30 bytes an event.
 ///
 /// Positions are counted by time: an event stands behind all that happened before it, and behind the earlier ones of
 /// its stream whatever their clocks said. Events of one millisecond are ordered by stream.
@@ -8,15 +9,9 @@ struct EventsLook: Sendable {
     /// What a scan tells of one event.
     struct Mark: Sendable {
         let stream: StreamID
-        let version: Int
         let at: Int64
-        let type: String
-        let country: String
-    }
-
-    private struct Kind: Hashable {
-        let type: String
-        let country: String
+        let version: Int32
+        let kind: UInt32
     }
 
     /// All streams by their ids.
@@ -25,16 +20,15 @@ struct EventsLook: Sendable {
     private let starts: [Int]
     private let versions: [Int32]
     private let times: [Int64]
-    private let kinds: [UInt16]
-    private let kindNames: [Kind]
+    private let kinds: [UInt32]
+    private let kindNames: [EventKinds.Kind]
     /// The events by position, and each one's position less one.
     private let order: [UInt32]
     private let ranks: [UInt32]
 
-    init(_ marks: [Mark]) {
+    init(_ marks: [Mark], kinds names: EventKinds) {
         let sorted = marks.sorted { ($0.stream, $0.version) < ($1.stream, $1.version) }
         var (streams, starts): ([StreamID], [Int]) = ([], [])
-        var (kinds, names, known): ([UInt16], [Kind], [Kind: UInt16]) = ([], [], [:])
         var places: [Int64] = []
         for (index, mark) in sorted.enumerated() {
             let isFirst = streams.last != mark.stream
@@ -43,12 +37,6 @@ struct EventsLook: Sendable {
                 starts.append(index)
             }
             places.append(isFirst ? mark.at : max(mark.at, places[index - 1]))
-            let kind = Kind(type: mark.type, country: mark.country)
-            if known[kind] == nil {
-                known[kind] = UInt16(names.count)
-                names.append(kind)
-            }
-            kinds.append(known[kind] ?? 0)
         }
         let order = sorted.indices.map { UInt32($0) }.sorted { left, right in
             (places[Int(left)], left) < (places[Int(right)], right)
@@ -56,8 +44,8 @@ struct EventsLook: Sendable {
         var ranks = order
         for (rank, index) in order.enumerated() { ranks[Int(index)] = UInt32(rank) }
         (self.streams, self.starts) = (streams, starts + [sorted.count])
-        (versions, times, self.kinds) = (sorted.map { Int32($0.version) }, sorted.map(\.at), kinds)
-        (kindNames, self.order, self.ranks) = (names, order, ranks)
+        (versions, times, kinds) = (sorted.map(\.version), sorted.map(\.at), sorted.map(\.kind))
+        (kindNames, self.order, self.ranks) = (names.all, order, ranks)
     }
 
     /// How many events there are.
@@ -114,4 +102,26 @@ struct EventsLook: Sendable {
         return zip(kindNames, tally).map { EventCount(type: $0.type, country: $0.country, count: $1) }
             .sorted { ($0.type, $0.country) < ($1.type, $1.country) }
     }
+}
+
+/// The kinds of events that a look meets, by number: an event keeps four bytes of it.
+final class EventKinds: Sendable {
+    /// What counts are made by.
+    struct Kind: Hashable, Sendable {
+        let type: String
+        let country: String
+    }
+
+    private let numbers = Mutex<[Kind: UInt32]>([:])
+
+    func number(of kind: Kind) -> UInt32 {
+        numbers.withLock { numbers in
+            if let number = numbers[kind] { return number }
+            numbers[kind] = UInt32(numbers.count)
+            return UInt32(numbers.count - 1)
+        }
+    }
+
+    /// All kinds, each at the place of its number.
+    var all: [Kind] { numbers.withLock { $0.sorted { $0.value < $1.value }.map(\.key) } }
 }

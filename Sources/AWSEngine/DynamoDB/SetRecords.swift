@@ -73,11 +73,17 @@ struct SetRecords: Sendable {
 
     /// Takes a set away, its rows first: a set without some of its rows folds them anew.
     func remove(_ record: SetRecord) async throws(EventStoreError) {
-        try await clear(record.generation)
-        if let keeping = record.keeping { try await clear(keeping) }
+        try await clearRows(of: record)
         _ = try await table.delete(
             { Self.key(record.set.name, &$0) }, if: "generation = :generation",
             values: { $0.attribute(":generation", number: record.generation) })
+    }
+
+    /// Takes the rows of a set away, and those that a swap of it has saved for nobody.
+    func clearRows(of record: SetRecord) async throws(EventStoreError) {
+        try await clear(record.generation)
+        guard let keeping = record.keeping else { return }
+        if try await !all().contains(where: { $0.generation == keeping }) { try await clear(keeping) }
     }
 
     /// A number that no rows have.

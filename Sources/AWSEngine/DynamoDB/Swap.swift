@@ -136,11 +136,7 @@ struct Swap: Sendable {
             if let there, there.generation != keeping { try await sets.records.clear(there.generation) }
         }
         try await views.note(position, of: projection.name, at: now)
-        if name == kept { return }
-        // What is kept by now is no more this record's to take away.
-        var source = record
-        source.keeping = kept == nil ? record.keeping : nil
-        try await sets.records.remove(source)
+        if name != kept { try await sets.records.remove(record) }
     }
 }
 
