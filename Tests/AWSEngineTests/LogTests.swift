@@ -57,12 +57,14 @@ struct LogTests {
         let routed = try await log.events(
             matching: EventFilter(type: "routed", streams: [Samples.stream(3)]), after: 0, limit: 10)
         #expect(routed.map(\.version) == [2, 3])
-        #expect(try units(proxy) == 2)
+        let used = try units(proxy)
+        #expect(used == 2)
+        #expect(proxy.requests.map(\.operation) == ["BatchGetItem"])
     }
 
     @Test("A range that was begun by another run goes on behind any stream, whether or not it is there")
     func resumed() async throws {
-        let (log, _) = try await log()
+        let (log, proxy) = try await log()
         let range = try #require(try await log.range(after: Samples.stream(4), events: 4))
         #expect(range.through == Samples.stream(6))
         #expect(try await log.events(in: range).map(\.stream) == [5, 5, 5, 6, 6, 6].map(Samples.stream))
@@ -76,5 +78,7 @@ struct LogTests {
                 == [
                     Samples.stream(12), Samples.stream(12), Samples.stream(12),
                 ].map(\.id.low))
+        // It goes with its last holder.
+        #expect(proxy.count("Scan") > 0)
     }
 }
