@@ -14,6 +14,8 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+// The C interface under GRDB, for the rows that are read and written by the million.
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio: [Target.Dependency] = ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }
@@ -56,7 +58,7 @@ let package = Package(
             resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
         .target(
             name: "SQLiteEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb, sqlite],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
@@ -92,7 +94,7 @@ let package = Package(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
+                "AWSEngine", "HTTPClient", "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.

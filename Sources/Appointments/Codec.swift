@@ -44,8 +44,11 @@ package enum Codec {
             guard let type = EventType(rawValue: entry.type) else {
                 throw JSONError("unknown event type", at: 0)
             }
+            if upcasters.isEmpty, entry.schema == schema(of: type) {
+                return try entry.withData { data throws(JSONError) in try decode(data, as: type) }
+            }
             let data = try Upcaster.lift(entry.data, type: type, schema: entry.schema, with: upcasters)
-            return try decode(data, as: type)
+            return try data.withUnsafeBufferPointer { data throws(JSONError) in try decode(data, as: type) }
         } catch {
             throw EventStoreError(
                 .corrupt,
@@ -55,11 +58,14 @@ package enum Codec {
         }
     }
 
-    private static func decode(_ data: [UInt8], as type: EventType) throws(JSONError) -> AppointmentEvent {
+    private static func decode(
+        _ data: UnsafeBufferPointer<UInt8>, as type: EventType
+    ) throws(JSONError) -> AppointmentEvent {
+        if let event = inOrder(data, as: type) { return event }
         var fields = Fields()
-        try JSONReader.read(data) { reader throws(JSONError) in
-            try reader.object { key, reader throws(JSONError) in try fields.read(key, from: &reader) }
-        }
+        var reader = JSONReader(data)
+        try reader.object { key, reader throws(JSONError) in try fields.read(key, from: &reader) }
+        try reader.end()
         switch type {
         case .requested:
             return .requested(Requested(schedule: try require(fields.schedule), country: try require(fields.country)))

@@ -4,25 +4,57 @@
 /// Its bytes are stored, hashed and shown; they are never encoded again. `docs/events.md` describes every key.
 package struct Entry: Sendable {
     /// The entry as it is stored.
-    package private(set) var bytes: [UInt8]
-    package private(set) var type = ""
-    package private(set) var schema = 0
-    package private(set) var stream = StreamID(Identifier(high: 0, low: 0))
-    package private(set) var version = 0
-    /// The leaf of the version before; nil for version 1.
-    package private(set) var previous: Hash?
-    package private(set) var id = Identifier(high: 0, low: 0)
-    package private(set) var at = Timestamp(milliseconds: 0)
-    package private(set) var country = ""
-    package private(set) var actor = ""
-    package private(set) var correlation = ""
-    package private(set) var causation: Identifier?
-    /// The JSON object of the event's own fields.
-    package private(set) var data: [UInt8] = []
-    package private(set) var personal: [PersonalReference] = []
+    package let bytes: [UInt8]
+    private let outline: EntryOutline
 
     /// The most bytes that an entry may have.
     package static let maximumBytes = 60 * 1024
+
+    /// Reads a stored entry.
+    ///
+    /// Keys that this program does not know are passed over, so that an older program reads what a newer one wrote.
+    /// - Throws: `JSONError` when the bytes are no JSON object, a known key is missing or appears twice, or it has a
+    ///   value of another kind.
+    package init(_ bytes: [UInt8]) throws(JSONError) {
+        outline = try bytes.withUnsafeBufferPointer { buffer throws(JSONError) in try EntryOutline(buffer) }
+        self.bytes = bytes
+    }
+
+    /// An entry whose bytes were read already.
+    init(_ bytes: [UInt8], read outline: EntryOutline) { (self.bytes, self.outline) = (bytes, outline) }
+}
+
+// MARK: - What it says
+
+extension Entry {
+    package var type: String { text(outline.type) }
+    package var schema: Int { outline.schema }
+    package var stream: StreamID { outline.stream }
+    package var version: Int { outline.version }
+    /// The leaf of the version before; nil for version 1.
+    package var previous: Hash? { outline.previous }
+    package var id: Identifier { outline.id }
+    package var at: Timestamp { outline.at }
+    package var country: String { text(outline.country) }
+    package var actor: String { text(outline.actor) }
+    package var correlation: String { text(outline.correlation) }
+    package var causation: Identifier? { outline.causation }
+    /// The JSON object of the event's own fields.
+    package var data: [UInt8] { withData { Array($0) } }
+    package var personal: [PersonalReference] { outline.personal }
+    /// Whether it has any personal field.
+    package var namesPersons: Bool { !outline.personal.isEmpty }
+
+    /// Gives the JSON object of the event's own fields to `body` without copying it.
+    package func withData<Value, Failure: Error>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        try bytes.withUnsafeBufferPointer { bytes throws(Failure) in try body(outline.data.bytes(in: bytes)) }
+    }
+
+    private func text(_ place: JSONPlace) -> String {
+        bytes.withUnsafeBufferPointer { place.text(in: $0) }
+    }
 }
 
 /// What an entry says of a personal field: whose it is and what its sealed bytes hash to, and nothing of its content.
@@ -41,17 +73,19 @@ package struct PersonalReference: Hashable, Sendable {
 extension Entry {
     /// Encodes an event that takes its place in a stream.
     ///
-    /// - Throws: `tooLarge` when the entry would have more than `maximumBytes`.
+    /// - Throws: `tooLarge` when the entry would have more than `maximumBytes`, `invalid` when it would not read back.
     package init(_ event: NewEvent, stream: StreamID, version: Int, previous: Hash?) throws(EventStoreError) {
-        (type, schema, self.stream, self.version) = (event.type, event.schema, stream, version)
-        (self.previous, id, at, country) = (previous, event.id, event.at, event.country)
-        (actor, correlation, causation, data) = (event.actor, event.correlation, event.causation, event.data)
-        personal = event.personal.map(\.reference)
-        bytes = Self.encode(event, stream: stream, version: version, previous: previous)
+        let bytes = Self.encode(event, stream: stream, version: version, previous: previous)
         guard bytes.count <= Self.maximumBytes else {
             throw EventStoreError(
                 .tooLarge,
                 message: "an entry of \(bytes.count) bytes exceeds the limit of \(Self.maximumBytes): send less data")
+        }
+        do throws(JSONError) {
+            try self.init(bytes)
+        } catch {
+            throw EventStoreError(
+                .invalid, message: "an event can't be stored: its entry does not read back", cause: error)
         }
     }
 
@@ -89,128 +123,5 @@ extension PersonalReference {
                 $0.member("sha256", sha256)
             }
         }
-    }
-}
-
-// MARK: - Reading
-
-extension Entry {
-    /// Reads a stored entry.
-    ///
-    /// Keys that this program does not know are passed over, so that an older program reads what a newer one wrote.
-    /// - Throws: `JSONError` when the bytes are no JSON object, a known key is missing or appears twice, or it has a
-    ///   value of another kind.
-    package init(_ bytes: [UInt8]) throws(JSONError) {
-        self.bytes = bytes
-        if let entry = Self.inOrder(bytes, self) {
-            self = entry
-            return
-        }
-        var entry = self
-        var seen: UInt16 = 0
-        try JSONReader.read(bytes) { reader throws(JSONError) in
-            try reader.object { name, reader throws(JSONError) in
-                guard let key = Key(name) else { return try reader.skip() }
-                if seen & key.bit != 0 { throw reader.error("an entry has a key twice") }
-                seen |= key.bit
-                try entry.read(key, from: &reader)
-            }
-        }
-        guard seen.nonzeroBitCount == Key.names.count else { throw JSONError("an entry lacks one of its keys", at: 0) }
-        guard !entry.type.isEmpty, entry.schema >= 1, entry.version >= 1 else {
-            throw JSONError("an entry lacks its type, schema or version", at: 0)
-        }
-        self = entry
-    }
-
-    /// The entry as this program writes it: its keys in their order and without spaces. A history is read by the
-    /// million, and looking for each of thirteen keys costs more than all else.
-    ///
-    /// - Returns: nil for bytes of any other shape, which the reader of all shapes takes or refuses.
-    private static func inOrder(_ bytes: [UInt8], _ empty: Entry) -> Entry? {
-        var entry = empty
-        do throws(JSONError) {
-            let isInOrder = try JSONReader.read(bytes) { reader throws(JSONError) in
-                for (index, key) in Key.literals.enumerated() {
-                    guard reader.take(literal: key), let key = Key(rawValue: index) else { return false }
-                    try entry.read(key, from: &reader)
-                }
-                return reader.take(literal: "}")
-            }
-            let isWhole = !entry.type.isEmpty && entry.schema >= 1 && entry.version >= 1
-            return isInOrder && isWhole ? entry : nil
-        } catch {
-            return nil
-        }
-    }
-
-    /// The keys in the order in which they are written. All are in every entry.
-    private enum Key: Int {
-        case type, schema, stream, version, previous, id, at, country, actor, correlation, causation, data, personal
-
-        static let names = [
-            "type", "schema", "stream", "version", "previous", "id", "at", "country", "actor", "correlation",
-            "causation", "data", "personal",
-        ]
-
-        /// The bytes before each value.
-        static let literals: [StaticString] = [
-            "{\"type\":", ",\"schema\":", ",\"stream\":", ",\"version\":", ",\"previous\":", ",\"id\":", ",\"at\":",
-            ",\"country\":", ",\"actor\":", ",\"correlation\":", ",\"causation\":", ",\"data\":", ",\"personal\":",
-        ]
-
-        init?(_ name: String) {
-            guard let place = Self.names.firstIndex(of: name) else { return nil }
-            self.init(rawValue: place)
-        }
-
-        var bit: UInt16 { 1 << UInt16(rawValue) }
-    }
-
-    private mutating func read(_ key: Key, from reader: inout JSONReader) throws(JSONError) {
-        switch key {
-        case .type: type = try reader.string()
-        case .schema: schema = Int(try reader.integer())
-        case .stream: stream = try reader.value("a stream name", StreamID.init(utf8:))
-        case .version: version = Int(try reader.integer())
-        case .previous: previous = try reader.null() ? nil : try reader.value("a digest", Hash.init(base64UTF8:))
-        case .id: id = try reader.value("a UUID", Identifier.init(utf8:))
-        case .at: at = try reader.value("a moment in RFC 3339", Timestamp.init(utf8:))
-        case .country: country = try reader.string()
-        case .actor: actor = try reader.string()
-        case .correlation: correlation = try reader.string()
-        case .causation: causation = try reader.null() ? nil : try reader.value("a UUID", Identifier.init(utf8:))
-        case .data:
-            guard reader.peek() == UInt8(ascii: "{") else { throw reader.error("data is no object") }
-            data = try reader.raw()
-        case .personal:
-            var references: [PersonalReference] = []
-            try reader.object { field, reader throws(JSONError) in
-                let reference = try PersonalReference(field: field, from: &reader)
-                guard !references.contains(where: { $0.field == field }) else {
-                    throw reader.error("an entry has a personal field twice")
-                }
-                references.append(reference)
-            }
-            personal = references
-        }
-    }
-}
-
-extension PersonalReference {
-    fileprivate init(field: String, from reader: inout JSONReader) throws(JSONError) {
-        var parts: (subject: Identifier?, key: Int?, sha256: Hash?)
-        try reader.object { key, reader throws(JSONError) in
-            switch key {
-            case "subject": parts.subject = try reader.value("a UUID", Identifier.init(utf8:))
-            case "key": parts.key = Int(try reader.integer())
-            case "sha256": parts.sha256 = try reader.value("a digest", Hash.init(base64UTF8:))
-            default: try reader.skip()
-            }
-        }
-        guard let subject = parts.subject, let key = parts.key, let sha256 = parts.sha256 else {
-            throw reader.error("a personal field lacks its subject, key or digest")
-        }
-        self.init(field: field, subject: subject, key: key, sha256: sha256)
     }
 }

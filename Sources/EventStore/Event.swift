@@ -99,22 +99,43 @@ package struct RecordedEvent: Sendable {
     package init(
         position: Int?, stream: StreamID, version: Int, entry bytes: [UInt8], leaf: Hash, sealed: [String: [UInt8]]
     ) throws(EventStoreError) {
-        guard Hash.leaf(of: bytes) == leaf else {
+        let outline = try bytes.withUnsafeBufferPointer { buffer throws(EventStoreError) in
+            try EntryOutline(buffer, of: stream, version: version, leaf: leaf)
+        }
+        self.init(
+            position: position, entry: Entry(bytes, read: outline), leaf: leaf, sealed: sealed, isChecked: true)
+    }
+
+    /// The same where the engine has checked the bytes in its own memory, and made the outline of them.
+    package init(
+        position: Int?, entry bytes: [UInt8], checked outline: EntryOutline, leaf: Hash, sealed: [String: [UInt8]]
+    ) {
+        self.init(
+            position: position, entry: Entry(bytes, read: outline), leaf: leaf, sealed: sealed, isChecked: true)
+    }
+}
+
+extension EntryOutline {
+    /// Reads the entry that an engine stored and checks it against its hash and its place.
+    ///
+    /// - Throws: `corrupt` when the bytes do not hash to the leaf, are no entry, or belong to another place.
+    package init(
+        _ bytes: UnsafeBufferPointer<UInt8>, of stream: StreamID, version: Int, leaf: Hash
+    ) throws(EventStoreError) {
+        guard Hash.leaf(of: UnsafeRawBufferPointer(bytes)) == leaf else {
             throw EventStoreError(
                 .corrupt, message: "version \(version) of \(stream) does not hash to its leaf: run `ledger verify`")
         }
-        let entry: Entry
         do throws(JSONError) {
-            entry = try Entry(bytes)
+            try self.init(bytes)
         } catch {
             throw EventStoreError(
                 .corrupt, message: "version \(version) of \(stream) is no entry: run `ledger verify`", cause: error)
         }
-        guard entry.stream == stream, entry.version == version else {
+        guard self.stream == stream, self.version == version else {
             throw EventStoreError(
                 .corrupt,
                 message: "the entry stored as version \(version) of \(stream) belongs elsewhere: run `ledger verify`")
         }
-        self.init(position: position, entry: entry, leaf: leaf, sealed: sealed, isChecked: true)
     }
 }

@@ -45,6 +45,17 @@ package protocol EventFeed: Sendable {
     /// - Throws: `unavailable` or `corrupt`.
     func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent]
 
+    /// Reads of the same events what a chain is checked by. A store that can do so without making the events does.
+    ///
+    /// - Throws: `unavailable` or `corrupt`.
+    func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink]
+
     /// The position of the last event; 0 when there is none.
     func head() async throws(EventStoreError) -> Int
+}
+
+extension EventFeed {
+    package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
+        try await events(after: position, limit: limit).map(EventLink.init(_:))
+    }
 }

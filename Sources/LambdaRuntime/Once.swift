@@ -1,6 +1,7 @@
 package import EventStore
 
-/// A value that is made with its first use. Who comes meanwhile waits for it; a failure is tried again by the next.
+/// A value that is made with its first use. Who comes meanwhile waits for it; a failure is tried again by the next, and
+/// so is what was given up because the task of one who waits was cancelled.
 package actor Once<Value: Sendable> {
     private let make: @Sendable () async throws(EventStoreError) -> Value
     private var made: Value?
@@ -15,7 +16,8 @@ package actor Once<Value: Sendable> {
         if let made { return made }
         let making = making ?? Task { [make] in await Self.outcome(make) }
         self.making = making
-        let outcome = await making.value
+        // Who is not waited for any longer waits no longer.
+        let outcome = await withTaskCancellationHandler { await making.value } onCancel: { making.cancel() }
         self.making = nil
         let value = try outcome.get()
         made = value

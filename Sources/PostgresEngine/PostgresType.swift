@@ -40,7 +40,12 @@ package struct PostgresType: Hashable, Sendable {
     var element: PostgresType? { Self.elements[oid].map(PostgresType.init(oid:)) }
 
     /// Whether its binary form is the text itself.
-    var isText: Bool { [18, 19, 25, 705, 1042, 1043].contains(oid) || oid >= Self.firstOfSchema }
+    var isText: Bool {
+        switch oid {
+        case 18, 19, 25, 705, 1042, 1043: true
+        default: oid >= Self.firstOfSchema
+        }
+    }
 }
 
 extension PostgresType: CustomStringConvertible {

@@ -59,6 +59,9 @@ package protocol AppointmentViews: Sendable {
     /// The row of an appointment; nil where there is none.
     func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow?
 
+    /// The rows of some appointments, in one go; those without one are missing.
+    func rows(of appointments: [AppointmentID]) async throws(EventStoreError) -> [AppointmentID: AppointmentRow]
+
     /// Rows newest first: those behind `place`, less the first `offset`, at most `limit`.
     func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int

@@ -23,13 +23,18 @@ package struct PersonResolver: Sendable {
     ///
     /// - Throws: `unavailable`, or `corrupt`, naming the event, when a field does not open.
     package func insured(ofAll events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
-        let wanted = Set(events.compactMap(\.insuredSubject))
-        if wanted.isEmpty { return [:] }
-        let subjects = try await directory.subjects(wanted)
+        // By index: most events name nobody, and are not even copied here.
+        var named: [(index: Int, subject: Identifier)] = []
+        for index in events.indices {
+            if let subject = events[index].insuredSubject { named.append((index, subject)) }
+        }
+        if named.isEmpty { return [:] }
+        let subjects = try await directory.subjects(Set(named.map(\.subject)))
         var people: [StreamID: InsuredID] = [:]
-        for event in events {
-            guard let id = event.insuredSubject, let subject = subjects[id] else { continue }
-            people[event.stream] = try opener.insured(of: event, subject)
+        people.reserveCapacity(named.count)
+        for (index, id) in named {
+            guard let subject = subjects[id] else { continue }
+            people[events[index].stream] = try opener.insured(of: events[index], subject)
         }
         return people
     }
@@ -75,5 +80,7 @@ package final class PersonOpener: Sendable {
 
 extension RecordedEvent {
     /// Whom the event is about: the random id of the person in the subject directory; nil where it names nobody.
-    package var insuredSubject: Identifier? { entry.personal.first { $0.field == "insured" }?.subject }
+    package var insuredSubject: Identifier? {
+        entry.namesPersons ? entry.personal.first { $0.field == "insured" }?.subject : nil
+    }
 }

@@ -61,31 +61,9 @@ package struct AuditQuery: Sendable {
         let limit = min(max(limit, 1), Self.maximumLimit)
         let events = try await log.events(matching: filter, after: after, limit: limit + 1)
         let shown = events.prefix(limit)
-        let people = try await Self.people(of: Set(shown.map(\.stream.appointment)), in: views)
-        let items = shown.map { AuditItem(HistoryItem($0), insured: people[$0.stream.appointment]) }
+        let rows = try await views.rows(of: Set(shown.map(\.stream.appointment)).sorted())
+        let items = shown.map { AuditItem(HistoryItem($0), insured: rows[$0.stream.appointment]?.insured) }
         return AuditPage(items: items, next: events.count > limit ? items.last?.event.position : nil)
-    }
-
-    /// Who asked for some appointments. They are looked up beside each other: an engine answers those that wait
-    /// together in one go.
-    private static func people(
-        of appointments: Set<AppointmentID>, in views: any AppointmentViews
-    ) async throws(EventStoreError) -> [AppointmentID: InsuredID] {
-        let found = await withTaskGroup(of: Result<AppointmentRow?, EventStoreError>.self) { group in
-            for appointment in appointments {
-                group.addTask {
-                    do throws(EventStoreError) { return .success(try await views.row(appointment)) } catch {
-                        return .failure(error)
-                    }
-                }
-            }
-            return await group.reduce(into: []) { $0.append($1) }
-        }
-        var people: [AppointmentID: InsuredID] = [:]
-        for row in found {
-            if let row = try row.get() { people[row.appointment] = row.insured }
-        }
-        return people
     }
 
     private static func streams(

@@ -2,7 +2,8 @@ package import EventStore
 package import Projections
 
 /// All that a mirror can be asked.
-package typealias AnyMirror = any MirrorStore & EventFeed & StreamReader & AuditLog & AppointmentViews & RowScan
+package typealias AnyMirror =
+    any MirrorStore & EventFeed & StreamReader & StreamScan & AuditLog & AppointmentViews & RowScan
 
 /// Compares a mirror with its store: every entry by its place, its hash and its position, and every row of the mirror
 /// with the fold of its entries. Hashes are recomputed from the bytes on both sides.
@@ -114,7 +115,7 @@ package struct MirrorCheck: Sendable {
     /// Has the mirror verified by itself: hashes from its bytes, its chain, its columns, its rows.
     private func verifyItself(_ state: inout State) async throws(EventStoreError) {
         let own = try await Verify(
-            feed: mirror, store: mirror, views: mirror, people: people, batch: batch, progress: progress
+            feed: mirror, scan: mirror, store: mirror, views: mirror, people: people, batch: batch, progress: progress
         ).run()
         state.report.rows = own.rows
         for finding in own.findings { state.report.add(finding.inMirror) }

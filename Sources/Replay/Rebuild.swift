@@ -19,11 +19,11 @@ package struct Rebuild: Sendable {
     /// How much is in hand at once.
     package struct Sizes: Sendable {
         /// Events of a range of streams.
-        package var rangeEvents = 4000
+        package var rangeEvents = 2000
         /// Ranges that are read and folded beside each other, and kept until it is their turn to be written.
-        package var ranges = 4
+        package var ranges = 12
         /// Rows of one write.
-        package var rows = 8000
+        package var rows = 4000
         /// Events of one step when the set is brought up.
         package var stepEvents = 1000
 
@@ -47,7 +47,20 @@ package struct Rebuild: Sendable {
         let head = try await feed.head()
         let set = try await sets.begin(name, of: projection.name, head: head, now: now)
         if set.position == nil {
+            guard head >= set.began else {
+                throw EventStoreError(
+                    .invalid,
+                    message: """
+                        the rebuild was begun at position \(set.began), and what it is to go on from has come to \
+                        \(head): begin it anew, or wait
+                        """)
+            }
             let filled = try await fill(set)
+            guard filled.events >= set.began else {
+                throw EventStoreError(
+                    .corrupt,
+                    message: "\(filled.events) events were found for \(set.began) positions: run `ledger verify`")
+            }
             progress(RebuildProgress(.indexing, events: filled.events, of: max(head, filled.events)))
             try await sets.seal(filled)
         }
@@ -119,12 +132,15 @@ package struct Rebuild: Sendable {
         var rows: [AppointmentRow] = []
         rows.reserveCapacity(events.count / 4)
         var row: AppointmentRow?
-        for event in events {
-            if let whole = row, whole.appointment.stream != event.stream {
-                rows.append(whole)
+        // By index, so that no event is copied: that costs more than its fold.
+        for index in events.indices {
+            let stream = events[index].stream
+            if row.map({ $0.appointment.stream != stream }) ?? false {
+                if let whole = row { rows.append(whole) }
                 row = nil
             }
-            row = try projection.next(event, onto: row, insured: insured[event.stream])
+            row = try projection.next(
+                events[index], onto: row, insured: events[index].version == 1 ? insured[stream] : nil)
         }
         if let row { rows.append(row) }
         return Part(through: range.through, events: events.count, rows: rows)

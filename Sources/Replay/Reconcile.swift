@@ -14,8 +14,12 @@ package struct Reconcile: Sendable {
     package struct Copy: Sendable {
         package let name: String
         package let rows: any RowScan
+        /// How far it is known to have come; nil for one that is written along with the events.
+        package let reached: Int?
 
-        package init(_ name: String, _ rows: any RowScan) { (self.name, self.rows) = (name, rows) }
+        package init(_ name: String, _ rows: any RowScan, reached: Int? = nil) {
+            (self.name, self.rows, self.reached) = (name, rows, reached)
+        }
     }
 
     package init(scan: any StreamScan, copies: [Copy], people: PersonResolver, rangeEvents: Int = 4000) {
@@ -36,6 +40,8 @@ package struct Reconcile: Sendable {
     package struct Report: Sendable {
         package var appointments = 0
         package var differences = 0
+        /// How often a copy had not come as far as the events, and held what it was to hold up to there.
+        package var behind = 0
         /// The digest of all of the store's digests, in the order of ids.
         package var digest = Hash(of: [])
     }
@@ -69,6 +75,10 @@ package struct Reconcile: Sendable {
             for (copy, rows) in zip(copies, part.copies) {
                 for difference in Self.differences(part.store, rows, copy.name) {
                     if try await isNewer(difference) { continue }
+                    if try await isBehind(difference, copy.reached) {
+                        report.behind += 1
+                        continue
+                    }
                     report.differences += 1
                     try body(difference)
                 }
@@ -92,23 +102,24 @@ package struct Reconcile: Sendable {
     }
 
     private func fold(_ range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
-        let events = try await scan.events(in: range)
-        let insured = try await people.insured(ofAll: events)
-        var rows: [AppointmentRow] = []
-        for event in events {
-            let isNext = rows.last?.appointment.stream == event.stream
-            let row = try Projection.appointments.next(
-                event, onto: isNext ? rows.last : nil, insured: insured[event.stream])
-            guard let row else { continue }
-            if isNext { rows[rows.count - 1] = row } else { rows.append(row) }
-        }
-        return rows
+        try await FoldedRows(scan, people).rows(in: range)
     }
 
     /// Whether a copy only holds an event that was appended after the store was read.
     private func isNewer(_ difference: Difference) async throws(EventStoreError) -> Bool {
         guard let held = difference.held, held.version > difference.store?.version ?? 0 else { return false }
         return try await fold(.only(held.appointment.stream)).first?.digest == held.digest
+    }
+
+    /// Whether a copy only lacks what came behind the position that it had reached.
+    private func isBehind(_ difference: Difference, _ reached: Int?) async throws(EventStoreError) -> Bool {
+        guard let reached, difference.held?.version ?? 0 < difference.store?.version ?? 0 else { return false }
+        let events = try await scan.events(in: .only(difference.appointment.stream))
+        let least = events.prefix { ($0.position ?? 0) <= reached }.count
+        let held = difference.held?.version ?? 0
+        guard (least..<events.count).contains(held) else { return false }
+        return try await FoldedRows(scan, people).fold(Array(events.prefix(held))).first?.digest
+            == difference.held?.digest
     }
 
     private static func differences(
@@ -122,6 +133,32 @@ package struct Reconcile: Sendable {
             if our?.digest == their?.digest { return nil }
             return Difference(appointment: id, copy: copy, store: our, held: their)
         }
+    }
+}
+
+/// The rows that the events of a scan make, as something that can be compared.
+package struct FoldedRows: RowScan {
+    private let scan: any StreamScan
+    private let people: PersonResolver
+
+    package init(_ scan: any StreamScan, _ people: PersonResolver) { (self.scan, self.people) = (scan, people) }
+
+    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
+        try await fold(try await scan.events(in: range))
+    }
+
+    /// The rows of some events, each stream's together and in order.
+    func fold(_ events: [RecordedEvent]) async throws(EventStoreError) -> [AppointmentRow] {
+        let insured = try await people.insured(ofAll: events)
+        var rows: [AppointmentRow] = []
+        for event in events {
+            let isNext = rows.last?.appointment.stream == event.stream
+            let row = try Projection.appointments.next(
+                event, onto: isNext ? rows.last : nil, insured: insured[event.stream])
+            guard let row else { continue }
+            if isNext { rows[rows.count - 1] = row } else { rows.append(row) }
+        }
+        return rows
     }
 }
 

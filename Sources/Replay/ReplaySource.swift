@@ -87,15 +87,33 @@ package struct ReplaySource: Sendable {
     }
 }
 
-extension JSONWriter {
-    /// Writes an event that is sent out again: its entry as it is stored, with its place, and the mark of the run.
-    package mutating func replayed(_ event: RecordedEvent, by run: Identifier) {
-        object {
-            $0.member("replay", run.description)
-            $0.member("position", event.position)
-            $0.member("leaf", event.leaf)
-            $0.key("entry")
-            $0.raw(event.entry.bytes)
+/// Writes events that are sent out again: each entry as it is stored, with its place and the mark of the run.
+package struct ReplayWriter: Sendable {
+    private let mark: [UInt8]
+    private static let leaf = Array(",\"leaf\":\"".utf8)
+    private static let entry = Array("\",\"entry\":".utf8)
+
+    package init(run: Identifier) { mark = Array("{\"replay\":\"\(run)\",\"position\":".utf8) }
+
+    /// Adds one JSON object.
+    package func append(_ event: RecordedEvent, to bytes: inout [UInt8]) {
+        bytes += mark
+        bytes.append(contentsOf: (event.position.map { "\($0)" } ?? "null").utf8)
+        bytes += Self.leaf
+        event.leaf.appendBase64(to: &bytes)
+        bytes += Self.entry
+        bytes += event.entry.bytes
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    /// One line an event.
+    package func lines(_ events: [RecordedEvent]) -> [UInt8] {
+        var lines: [UInt8] = []
+        lines.reserveCapacity(events.reduce(0) { $0 + $1.entry.bytes.count + mark.count + 96 })
+        for event in events {
+            append(event, to: &lines)
+            lines.append(UInt8(ascii: "\n"))
         }
+        return lines
     }
 }

@@ -32,23 +32,37 @@ extension Verify {
     }
 
     private func look(at stream: StreamID, _ state: inout State) async throws(EventStoreError) {
-        for event in try await store.read(stream) {
+        let events = try await store.read(stream)
+        for event in events {
             state.report.events += 1
-            try await link(event, [:], &state)
+            link(EventLink(event), &state)
         }
-        guard parts.contains(.views) else { return }
+        guard parts.contains(.views), let last = events.last else { return }
+        func add(_ kind: Finding.Kind, version: Int?, _ message: String) {
+            state.report.add(Finding(kind, stream: stream, version: version, message: message))
+        }
+        var folded: AppointmentRow?
+        for event in events {
+            do throws(EventStoreError) {
+                folded = try await fold(event, onto: folded)
+            } catch {
+                if error.code == .unavailable { throw error }
+                return add(
+                    event.version == 1 ? .sealedDiffers : .entryUnreadable, version: event.version, error.message)
+            }
+        }
         do throws(EventStoreError) {
             guard let row = try await views.row(stream.appointment) else {
-                return state.report.add(
-                    Finding(
-                        .rowMissing, stream: stream, version: state.streams[stream]?.head.version,
-                        message: "the appointment has events and no row in the view"))
+                return add(
+                    .rowMissing, version: last.version, "the appointment has events and no row in the view")
             }
             state.report.rows += 1
-            try await compare(row, &state)
+            if let found = try await damage(of: row, folded: folded) {
+                add(found.kind, version: row.version, found.message)
+            }
         } catch {
             if error.code == .unavailable { throw error }
-            state.report.add(Finding(.rowUnreadable, stream: stream, message: error.message))
+            add(.rowUnreadable, version: nil, error.message)
         }
     }
 }

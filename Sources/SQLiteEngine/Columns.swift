@@ -33,16 +33,6 @@ extension Row {
         return value
     }
 
-    /// Whether a text column holds a text, byte for byte.
-    func holds(_ text: String, _ column: Int) throws -> Bool {
-        var text = text
-        return try withUnsafeData(atIndex: column) { data in
-            text.withUTF8 { bytes in
-                (data ?? Data()).withUnsafeBytes { $0.elementsEqual(UnsafeRawBufferPointer(bytes)) }
-            }
-        }
-    }
-
     func moment(_ column: Int) -> Timestamp { Timestamp(milliseconds: self[column]) }
 
     func momentIfPresent(_ column: Int) -> Timestamp? { (self[column] as Int64?).map(Timestamp.init(milliseconds:)) }

@@ -20,11 +20,19 @@ package final class SQLiteAuditTrail: AuditTrail {
         }
     }
 
-    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
+    package func accesses(
+        matching filter: AccessFilter, limit: Int
+    ) async throws(EventStoreError) -> [AuditAccess] {
         try await file.read { database in
-            try database.rows(
-                "SELECT at, caller, filters, rows FROM audit_access ORDER BY id DESC LIMIT ?", [max(limit, 0)]
-            ) { AuditAccess(at: $0.moment(0), caller: $0[1], filters: Array(($0[2] as String).utf8), rows: $0[3]) }
+            var query = Query("SELECT at, caller, filters, rows FROM audit_access")
+            query.require("caller = ?", filter.caller)
+            query.require("at >= ?", filter.from?.milliseconds)
+            query.require("at <= ?", filter.to?.milliseconds)
+            query.sql += " ORDER BY id DESC LIMIT ?"
+            query.arguments += [max(limit, 0)]
+            return try database.rows(query.sql, query.arguments) {
+                AuditAccess(at: $0.moment(0), caller: $0[1], filters: Array(($0[2] as String).utf8), rows: $0[3])
+            }
         }
     }
 }

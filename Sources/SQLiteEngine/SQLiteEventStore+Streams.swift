@@ -5,8 +5,8 @@ package import Projections
 
 extension SQLiteEventStore: StreamScan {
     package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
-        try await file.scan { database in
-            // Both are answered from the index over streams alone.
+        // Both are answered from the index over streams alone, so that no scan of events has to end first.
+        try await file.read { database in
             let edge = "SELECT stream FROM events WHERE stream > ? ORDER BY stream, version LIMIT 1 OFFSET ?"
             let last = "SELECT max(stream) FROM events WHERE stream > ?"
             let after = stream?.id.blob ?? Data()
@@ -19,9 +19,9 @@ extension SQLiteEventStore: StreamScan {
 
     package func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
         try await file.scan { database in
-            try database.rows(
+            try Self.events(
                 "SELECT \(Self.columns) FROM events WHERE stream > ? AND stream <= ? ORDER BY stream, version",
-                [range.after?.id.blob ?? Data(), range.through.id.blob], Self.event)
+                [range.after?.id.blob ?? Data(), range.through.id.blob], in: database)
         }
     }
 }

@@ -31,6 +31,10 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
         try await file.scan { try Self.events(after: position, limit: limit, in: $0) }
     }
 
+    package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
+        try await file.scan { try Self.links(after: position, limit: limit, in: $0) }
+    }
+
     package func head() async throws(EventStoreError) -> Int {
         try await file.read { try Int.fetchOne($0.cachedStatement(sql: "SELECT position FROM head")) ?? 0 }
     }
@@ -93,44 +97,55 @@ extension SQLiteEventStore {
     private static let feedColumns = columns + ", type, country, at, actor, correlation"
 
     static func read(_ stream: StreamID, from version: Int, in database: Database) throws -> [RecordedEvent] {
-        try database.rows(
+        try events(
             "SELECT \(columns) FROM events WHERE stream = ? AND version >= ? ORDER BY version",
-            [stream.id.blob, version], event)
+            [stream.id.blob, version], in: database)
     }
 
     static func events(after position: Int, limit: Int, in database: Database) throws -> [RecordedEvent] {
-        try database.rows(
-            "SELECT \(feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?",
-            [position, max(limit, 0)], feedEvent)
-    }
-
-    /// The event of a row, checked against its hash and its place.
-    static func event(_ row: Row) throws -> RecordedEvent {
-        try RecordedEvent(
-            position: row[0], stream: StreamID(try row.identifier(1)), version: row[2], entry: try row.bytes(4),
-            leaf: try row.hash(3), sealed: row.hasNull(atIndex: 5) ? [:] : try unseal(row.bytes(5), of: row))
-    }
-
-    /// The event of a row of the feed. A changed column would hide an event from a query and leave every hash whole,
-    /// so the columns are compared with the entry.
-    private static func feedEvent(_ row: Row) throws -> RecordedEvent {
-        let event = try event(row)
-        let entry = event.entry
-        let texts = [(6, entry.type), (7, entry.country), (9, entry.actor), (10, entry.correlation)]
-        let isTrue = try texts.allSatisfy { try row.holds($1, $0) } && row.moment(8) == entry.at
-        guard isTrue else {
-            throw EventStoreError(
-                .corrupt,
-                message:
-                    "a column of version \(event.version) of \(event.stream) differs from its entry: `ledger verify`"
-            )
+        var events: [RecordedEvent] = []
+        try database.each(feedQuery, [position, max(limit, 0)]) { row in
+            let stored = try StoredEntry(row)
+            try stored.checkColumns(row)
+            events.append(try event(row, stored))
         }
-        return event
+        return events
     }
 
-    private static func unseal(_ json: [UInt8], of row: Row) throws -> [String: [UInt8]] {
+    private static func links(after position: Int, limit: Int, in database: Database) throws -> [EventLink] {
+        var links: [EventLink] = []
+        try database.each(feedQuery, [position, max(limit, 0)]) { row in
+            let stored = try StoredEntry(row)
+            try stored.checkColumns(row)
+            links.append(
+                EventLink(
+                    position: row.integer(0), checked: stored.outline, leaf: stored.leaf, sealed: try unseal(row)))
+        }
+        return links
+    }
+
+    private static let feedQuery = "SELECT \(feedColumns) FROM events WHERE position > ? ORDER BY position LIMIT ?"
+
+    /// The events of a query for `columns`.
+    static func events(
+        _ sql: String, _ arguments: StatementArguments, in database: Database
+    ) throws -> [RecordedEvent] {
+        var events: [RecordedEvent] = []
+        try database.each(sql, arguments) { row in events.append(try event(row, StoredEntry(row))) }
+        return events
+    }
+
+    private static func event(_ row: StoredRow, _ stored: StoredEntry) throws -> RecordedEvent {
+        RecordedEvent(
+            position: row.integer(0), entry: Array(stored.bytes), checked: stored.outline, leaf: stored.leaf,
+            sealed: try unseal(row))
+    }
+
+    private static func unseal(_ row: StoredRow) throws -> [String: [UInt8]] {
+        let json = row.bytes(5)
+        if json.isEmpty { return [:] }
         do throws(JSONError) {
-            return try SealedJSON.decode(json)
+            return try SealedJSON.decode(Array(json))
         } catch {
             throw row.damaged(5)
         }
@@ -152,7 +167,7 @@ extension SQLiteEventStore {
             if let streams = filter.streams { query.require("stream", in: streams.sorted().map(\.id.blob)) }
             query.sql += " ORDER BY position LIMIT ?"
             query.arguments += [max(limit, 0)]
-            return try database.rows(query.sql, query.arguments, Self.event)
+            return try Self.events(query.sql, query.arguments, in: database)
         }
     }
 
@@ -161,6 +176,34 @@ extension SQLiteEventStore {
             try database.rows(
                 "SELECT type, country, count(*) FROM events GROUP BY type, country ORDER BY type, country"
             ) { EventCount(type: $0[0], country: $0[1], count: $0[2]) }
+        }
+    }
+}
+
+/// The entry of a row of `columns`, where SQLite holds it: checked against its hash and its place.
+private struct StoredEntry {
+    let bytes: UnsafeBufferPointer<UInt8>
+    let leaf: Hash
+    let outline: EntryOutline
+
+    init(_ row: StoredRow) throws {
+        bytes = row.bytes(4).assumingMemoryBound(to: UInt8.self)
+        leaf = try row.hash(3)
+        outline = try EntryOutline(
+            bytes, of: StreamID(try row.identifier(1)), version: row.integer(2), leaf: leaf)
+    }
+
+    /// A changed column would hide an event from a query and leave every hash whole, so the columns of a row of the
+    /// feed are compared with the entry.
+    func checkColumns(_ row: StoredRow) throws {
+        let isTrue =
+            outline.type.holds(row.bytes(6), in: bytes) && outline.country.holds(row.bytes(7), in: bytes)
+            && row.moment(8) == outline.at && outline.actor.holds(row.bytes(9), in: bytes)
+            && outline.correlation.holds(row.bytes(10), in: bytes)
+        guard isTrue else {
+            let place = "version \(outline.version) of \(outline.stream)"
+            throw EventStoreError(
+                .corrupt, message: "a column of \(place) differs from its entry: `ledger verify`")
         }
     }
 }

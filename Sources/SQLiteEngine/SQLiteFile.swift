@@ -41,7 +41,7 @@ package final class SQLiteFile: Sendable {
             // A scan passes over each page once: a large cache would only hold what nobody asks for again.
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -8192") }
             scanners = try (0..<cores).map { _ in
-                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
+                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.scan)
             }
         } catch {
             throw Self.translate(error)
@@ -109,6 +109,11 @@ package final class SQLiteFile: Sendable {
         // Nothing was written, so an end of the snapshot that fails changes nothing: the next BEGIN reports it.
         if database.isInsideTransaction { try? database.run("COMMIT") }
         for (job, outcome) in zip(jobs, outcomes) { job.finish(outcome) }
+    }
+
+    /// Runs long reads one after the other, each in its own snapshot, and hands each over as soon as it is done.
+    private static func scan(_ jobs: [Job<Database>], in database: Database) {
+        for job in jobs { read([job], in: database) }
     }
 
     /// Writes in a transaction that is shared with whoever else waits; durable once this returns.

@@ -48,6 +48,22 @@ package struct SQLiteQueue: MessageQueue {
         }
     }
 
+    package func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        let receipts = receipts.compactMap(Receipt.init)
+        if receipts.isEmpty { return }
+        let now = messaging.now()
+        try await messaging.file.write { writing in
+            for receipt in receipts {
+                try writing.database.run(
+                    "UPDATE messages SET visible = ? WHERE id = ? AND queue = ? AND receipt = ? AND visible > ?",
+                    [
+                        now.adding(milliseconds: max(forMilliseconds, 1)).milliseconds, receipt.id, name.rawValue,
+                        receipt.receives, now.milliseconds,
+                    ])
+            }
+        }
+    }
+
     package func retry(
         _ receipt: String, afterMilliseconds delay: Int64, reason: String
     ) async throws(EventStoreError) {

@@ -23,7 +23,7 @@ extension SQLiteViewSets {
 extension SQLiteViews: RowScan {
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
         try await file.scan { database in
-            try database.rows(
+            try database.stored(
                 """
                 SELECT \(Self.columns) FROM appointments WHERE appointment > ? AND appointment <= ?
                 ORDER BY appointment

@@ -22,10 +22,11 @@ package final class SQLiteViewSets: ViewSets {
         _ name: String, of projection: ProjectionName, head: Int, now: Timestamp
     ) async throws(EventStoreError) -> ViewSet {
         try ViewSet.check(name)
+        try await clear()
         return try await file.write { writing in
             let database = writing.database
             if let there = try Self.set(name, in: database), there.projection == projection { return there }
-            try Self.drop(name, in: database)
+            try Self.discard(name, in: database)
             let set = ViewSet(name: name, projection: projection, began: head, at: now)
             try database.execute(sql: Schema.appointmentTable(Self.table(name)))
             try Self.put(set, in: database)
@@ -40,7 +41,7 @@ package final class SQLiteViewSets: ViewSets {
             let database = writing.database
             guard try Self.set(set.name, in: database) == set else { throw ViewSet.moved(set.name) }
             let table = Self.table(set.name)
-            for row in rows { try SQLiteViews.insert(row, into: table, in: database) }
+            try SQLiteViews.insert(rows, into: table, in: database)
             var next = set
             (next.through, next.events) = (stream, set.events + events)
             try Self.put(next, in: database)
@@ -76,7 +77,8 @@ package final class SQLiteViewSets: ViewSets {
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome {
         if let kept { try ViewSet.check(kept) }
-        return try await file.write { [opener] writing in
+        try await clear()
+        let outcome: SwapOutcome = try await file.write { [opener] writing in
             let database = writing.database
             let last = try Self.follow(name, with: projection, opener, limit: Self.lastEvents, in: database)
             if last == Self.lastEvents { return .behind }
@@ -97,6 +99,8 @@ package final class SQLiteViewSets: ViewSets {
             writing.viewCame(to: position)
             return .swapped(position: position)
         }
+        try await clear()
+        return outcome
     }
 
     package func mend(
@@ -116,11 +120,14 @@ package final class SQLiteViewSets: ViewSets {
     }
 
     package func drop(_ name: String) async throws(EventStoreError) -> Bool {
-        try await file.write { writing in
+        try await clear()
+        let isThere = try await file.write { writing in
             let isThere = try Self.set(name, in: writing.database) != nil
-            try Self.drop(name, in: writing.database)
+            try Self.discard(name, in: writing.database)
             return isThere
         }
+        try await clear()
+        return isThere
     }
 }
 
@@ -154,12 +161,6 @@ extension SQLiteViewSets {
                 set.name, set.projection.name, set.projection.number, set.began, set.through?.id.blob, set.events,
                 set.position, set.at.milliseconds,
             ])
-    }
-
-    private static func drop(_ name: String, in database: Database) throws {
-        guard ViewSet.isName(name) else { return }
-        try database.execute(sql: "DROP TABLE IF EXISTS \(table(name))")
-        try database.run("DELETE FROM view_sets WHERE name = ?", [name])
     }
 
     /// Takes in the next events; gives how many there were.
@@ -227,8 +228,8 @@ extension SQLiteViewSets {
                 ALTER TABLE appointments_coming RENAME TO appointments;
                 """)
         try database.run("DELETE FROM view_sets WHERE name = ?", [set.name])
-        guard let kept else { return try database.execute(sql: "DROP TABLE appointments_leaving") }
-        try drop(kept, in: database)
+        guard let kept else { return try discard(table: "appointments_leaving", in: database) }
+        try discard(kept, in: database)
         try database.execute(sql: "ALTER TABLE appointments_leaving RENAME TO \(table(kept))")
         try put(
             ViewSet(

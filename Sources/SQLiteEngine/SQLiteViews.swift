@@ -24,7 +24,7 @@ package final class SQLiteViews: AppointmentViews {
             }
             query.sql += " ORDER BY created DESC, appointment DESC LIMIT ? OFFSET ?"
             query.arguments += [max(limit, 0), max(offset, 0)]
-            return try database.rows(query.sql, query.arguments, Self.row)
+            return try database.stored(query.sql, query.arguments, Self.row)
         }
     }
 
@@ -60,7 +60,7 @@ package final class SQLiteViews: AppointmentViews {
             }
             query.sql += " ORDER BY created, appointment LIMIT ?"
             query.arguments += [max(limit, 0)]
-            return try database.rows(query.sql, query.arguments, Self.row)
+            return try database.stored(query.sql, query.arguments, Self.row)
         }
     }
 
@@ -96,45 +96,60 @@ extension SQLiteViews {
     static func row(
         _ appointment: AppointmentID, of table: String = live, in database: Database
     ) throws -> AppointmentRow? {
-        try database.row("SELECT \(columns) FROM \(table) WHERE appointment = ?", [appointment.blob], row)
+        try database.stored("SELECT \(columns) FROM \(table) WHERE appointment = ?", [appointment.blob], row).first
     }
 
-    static func row(_ row: Row) throws -> AppointmentRow {
-        guard let schedule = ScheduleID(row[3]) else { throw row.damaged(3) }
+    static func row(_ row: StoredRow) throws -> AppointmentRow {
+        guard let schedule = ScheduleID(Int64(row.integer(3))) else { throw row.damaged(3) }
+        var insured: InsuredID?
+        if !row.isNull(1) {
+            insured = InsuredID(row.text(1))
+            if insured == nil { throw row.damaged(1) }
+        }
         return AppointmentRow(
-            appointment: AppointmentID(try row.identifier(0)),
-            insured: try (row[1] as String?).map { digits in
-                guard let insured = InsuredID(digits) else { throw row.damaged(1) }
-                return insured
-            },
-            country: try row.value(2), schedule: schedule, createdAt: row.moment(4), status: try row.value(5),
-            updatedAt: row.moment(6), processedAt: row.momentIfPresent(7), slot: slot(of: row, schedule),
-            failure: try failure(of: row), version: row[14], leaf: try row.hash(15))
+            appointment: AppointmentID(try row.identifier(0)), insured: insured, country: try row.value(2),
+            schedule: schedule, createdAt: row.moment(4), status: try row.value(5), updatedAt: row.moment(6),
+            processedAt: row.isNull(7) ? nil : row.moment(7), slot: slot(of: row, schedule),
+            failure: row.isNull(13) ? nil : .init(reason: try row.value(12), message: row.text(13)),
+            version: row.integer(14), leaf: try row.hash(15))
     }
 
-    private static func slot(of row: Row, _ schedule: ScheduleID) -> Slot? {
-        guard let center: Int64 = row[8], let specialty: Int64 = row[9], let medic: Int64 = row[10],
-            let date = row.momentIfPresent(11)
-        else { return nil }
-        return Slot(schedule: schedule, center: center, specialty: specialty, medic: medic, date: date)
+    private static func slot(of row: StoredRow, _ schedule: ScheduleID) -> Slot? {
+        if (8...11).contains(where: row.isNull) { return nil }
+        return Slot(
+            schedule: schedule, center: Int64(row.integer(8)), specialty: Int64(row.integer(9)),
+            medic: Int64(row.integer(10)), date: row.moment(11))
     }
 
-    private static func failure(of row: Row) throws -> AppointmentRow.Failure? {
-        guard let message: String = row[13] else { return nil }
-        return .init(reason: try row.value(12), message: message)
+    /// Writes rows that are new.
+    static func insert(
+        _ rows: some Sequence<AppointmentRow>, into table: String = live, in database: Database
+    ) throws {
+        try database.run(
+            "INSERT INTO \(table) (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", forEach: rows
+        ) { row, binding in
+            binding.set(1, row.appointment.id)
+            binding.set(2, row.insured?.digits)
+            binding.set(3, row.country.code)
+            binding.set(4, row.schedule.number)
+            binding.set(5, row.createdAt.milliseconds)
+            binding.set(6, row.status.rawValue)
+            binding.set(7, row.updatedAt.milliseconds)
+            binding.set(8, row.processedAt?.milliseconds)
+            binding.set(9, row.slot?.center)
+            binding.set(10, row.slot?.specialty)
+            binding.set(11, row.slot?.medic)
+            binding.set(12, row.slot?.date.milliseconds)
+            binding.set(13, row.failure?.reason.rawValue)
+            binding.set(14, row.failure?.message)
+            binding.set(15, Int64(row.version))
+            row.leaf.withBytes { binding.set(16, $0) }
+        }
     }
 
     /// Writes a row that is new.
     static func insert(_ row: AppointmentRow, into table: String = live, in database: Database) throws {
-        try database.run(
-            "INSERT INTO \(table) (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                row.appointment.blob, row.insured?.digits, row.country.code, row.schedule.number,
-                row.createdAt.milliseconds, row.status.rawValue, row.updatedAt.milliseconds,
-                row.processedAt?.milliseconds, row.slot?.center, row.slot?.specialty, row.slot?.medic,
-                row.slot?.date.milliseconds, row.failure?.reason.rawValue, row.failure?.message, row.version,
-                row.leaf.blob,
-            ])
+        try insert(CollectionOfOne(row), into: table, in: database)
     }
 
     /// Writes what changed from one row of an appointment to its next. Columns that never change, and the status where

@@ -129,7 +129,7 @@ extension LedgerFunction {
             _ = try await opened.value()
             return BatchAnswer.bytes(failed: [])
         case (.request(let request), .appointment), (.request(let request), .mirror):
-            return try await opened.value().table.respond(to: request).gatewayBytes
+            return await respond(to: request).gatewayBytes
         case (.messages(let messages), .appointment), (.messages(let messages), .peru),
             (.messages(let messages), .chile):
             return BatchAnswer.bytes(failed: try await handle(messages))
@@ -143,6 +143,17 @@ extension LedgerFunction {
         case (.request, _), (.messages, _), (.records, _), (.schedule, _):
             throw EventStoreError(
                 .invalid, message: "\(name.rawValue) does not take such events: look at its triggers")
+        }
+    }
+
+    /// Answers a request to the API, also when the master key can't be had: that is a store that does not answer.
+    private func respond(to request: APIRequest) async -> APIResponse {
+        do throws(EventStoreError) {
+            return try await opened.value().table.respond(to: request)
+        } catch {
+            logger.error("the ledger can't be opened", metadata: ["error": "\(error)"])
+            return Problem.unavailable("The store does not answer: nothing was recorded, try again")
+                .response(requestID: request.requestID, now: Machine.now())
         }
     }
 

@@ -22,11 +22,14 @@ struct CountryPools: Sendable {
 
     /// Those that the variables of an environment name. Two countries with one database share its sessions.
     ///
+    /// - Parameter secrets: reads a password that is named and not given.
     /// - Throws: `invalid`, with the variable and what to do.
-    static func of(_ environment: [String: String]) throws(EventStoreError) -> CountryPools {
+    static func of(
+        _ environment: [String: String], secrets: PostgresSettings.SecretReader? = nil
+    ) throws(EventStoreError) -> CountryPools {
         var settings: [Country: PostgresSettings] = [:]
         for country in Country.allCases {
-            settings[country] = try PostgresSettings(.country(country), environment: environment)
+            settings[country] = try PostgresSettings(.country(country), environment: environment, secrets: secrets)
         }
         return CountryPools(
             pools: shared(settings) { PostgresPool($0, random: Machine.number) },

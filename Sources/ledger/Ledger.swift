@@ -8,7 +8,7 @@ struct Ledger: AsyncParsableCommand {
         commandName: "ledger",
         abstract: "An event-sourced ledger of medical appointments.",
         subcommands: [
-            Serve.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
+            Serve.self, Worker.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
             StatsCommand.self, SchedulesCommand.self, MigrateCommand.self, MirrorCommand.self, KeysCommand.self,
             DeadLettersCommand.self, VerifyCommand.self, ProjectionsCommand.self, RepairCommand.self,
             ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self,

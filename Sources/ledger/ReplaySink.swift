@@ -48,6 +48,7 @@ enum ReplayTarget: Equatable, CustomStringConvertible {
 final class ReplaySink: Sendable {
     private let target: ReplayTarget
     private let run: Identifier
+    private let writer: ReplayWriter
     private let store: SQLiteEventStore
     private let messaging: SQLiteMessaging
     private let http: HTTPTarget?
@@ -62,6 +63,7 @@ final class ReplaySink: Sendable {
 
     init(_ target: ReplayTarget, run: Identifier, _ ledger: Embedded) throws {
         (self.target, self.run, store, messaging) = (target, run, ledger.store, ledger.messaging)
+        writer = ReplayWriter(run: run)
         if case .url(let address) = target { http = HTTPTarget(address, run: run) } else { http = nil }
     }
 
@@ -70,7 +72,7 @@ final class ReplaySink: Sendable {
 
     @Sendable func prepare(_ events: [RecordedEvent]) async throws(EventStoreError) -> Content {
         switch target {
-        case .standardOutput: return .lines(Self.lines(events, by: run))
+        case .standardOutput: return .lines(writer.lines(events))
         case .messages(let target):
             var messages: [Resent] = []
             for event in events {
@@ -104,23 +106,10 @@ final class ReplaySink: Sendable {
         return try Resent(event, first: first, to: target, by: run)
     }
 
-    private func line(_ event: RecordedEvent) -> [UInt8] { Self.line(event, by: run) }
-
-    private static func line(_ event: RecordedEvent, by run: Identifier) -> [UInt8] {
-        var writer = JSONWriter(reservingCapacity: event.entry.bytes.count + 160)
-        writer.replayed(event, by: run)
-        return writer.bytes
-    }
-
-    /// One line an event.
-    static func lines(_ events: [RecordedEvent], by run: Identifier) -> [UInt8] {
-        var lines: [UInt8] = []
-        lines.reserveCapacity(events.count * 800)
-        for event in events {
-            lines += line(event, by: run)
-            lines.append(10)
-        }
-        return lines
+    private func line(_ event: RecordedEvent) -> [UInt8] {
+        var line: [UInt8] = []
+        writer.append(event, to: &line)
+        return line
     }
 
     func send(_ content: Content) async throws {

@@ -19,6 +19,10 @@ struct Failing: EventStore, AppointmentViews {
     func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? { throw error }
 
     func rows(
+        of appointments: [AppointmentID]
+    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] { throw error }
+
+    func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] { throw error }
 

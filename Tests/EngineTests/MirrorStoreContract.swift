@@ -289,4 +289,84 @@ struct MirrorRunnerTests {
         #expect(seen == [4, 8, 12, 15])
         try await expectEqual(mirror, histories.store)
     }
+
+    @Test(
+        "What is missing before an event is kept aside with it when it contradicts", arguments: MirrorEngine.available)
+    func contradictingGap(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        try await histories.runner(into: mirror).take(in: try await histories.append(2, to: 1), now: now)
+        // This store has another second version, and the record of its fourth comes first.
+        let others = Histories()
+        try await others.append(1, to: 1)
+        let forged = try await others.append(3, to: 1, topic: "elsewhere")
+        try await others.runner(into: mirror).take(in: [forged[2]], now: now)
+        #expect(try await mirror.conflicts(limit: 10).map(\.event.leaf) == forged.dropFirst().map(\.leaf))
+        #expect(try await mirror.state().position == 2)
+    }
+
+    @Test("A backfill in batches of any size holds each row as the events make it", arguments: [1, 2, 7, 100])
+    func batches(limit: Int) async throws {
+        for engine in MirrorEngine.available {
+            let (mirror, histories) = (try await engine.make(), Histories())
+            for round in 0..<3 {
+                for number in 1...6 where number % 3 != round { try await histories.append(1 + number % 2, to: number) }
+            }
+            let runner = try histories.runner(into: mirror)
+            try await runner.backfill(now: now, limit: limit)
+            try await expectEqual(mirror, histories.store)
+            let head = try await histories.store.head()
+            #expect(try await mirror.state() == MirrorState(position: head, checkpoint: head))
+            for row in try await mirror.rows(in: .rest(after: nil)) {
+                let events = histories.store.readNow(row.appointment.stream)
+                #expect(row == (try AppointmentProjection.fold(events, insured: nil)))
+            }
+            // Again: all is there, and nothing changes.
+            try await runner.backfill(now: now, limit: limit)
+            try await expectEqual(mirror, histories.store)
+            #expect(try await mirror.conflicts(limit: 1).isEmpty)
+        }
+    }
+
+    @Test(
+        "Backfills and workers that move the mirror under each other leave it whole", arguments: MirrorEngine.available)
+    func backfillsBeside(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        for number in 1...20 { try await histories.append(4, to: number) }
+        let now = now
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<2 {
+                let runner = try histories.runner(into: mirror)
+                group.addTask { try await runner.backfill(now: now, limit: 3) }
+                group.addTask { while try await runner.step(now: now, limit: 2) > 0 {} }
+            }
+            try await group.waitForAll()
+        }
+        try await expectEqual(mirror, histories.store)
+        #expect(try await mirror.conflicts(limit: 1).isEmpty)
+    }
+
+    @Test("What was read before the feed failed is in the mirror", arguments: MirrorEngine.available)
+    func failingFeed(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        for number in 1...5 { try await histories.append(2, to: number) }
+        let keys = try KeyRing(master: Array(repeating: 1, count: 32))
+        let runner = MirrorRunner(
+            feed: EndingFeed(feed: histories.store, end: 6), store: histories.store, mirror: mirror,
+            people: PersonResolver(directory: MemorySubjectDirectory(), keys: keys))
+        #expect(await failure { try await runner.backfill(now: now, limit: 3) } == .corrupt)
+        #expect(try await mirror.state() == MirrorState(position: 6, checkpoint: 6))
+    }
+}
+
+/// A feed that can't be read behind a position.
+private struct EndingFeed: EventFeed {
+    let feed: MemoryEventStore
+    let end: Int
+
+    func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        guard position < end else { throw EventStoreError(.corrupt, message: "position \(end + 1) is damaged") }
+        return try await feed.events(after: position, limit: limit)
+    }
+
+    func head() async throws(EventStoreError) -> Int { try await feed.head() }
 }

@@ -72,6 +72,29 @@ struct QueueContract {
         #expect(second.receipt != first.receipt)
     }
 
+    @Test("A message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
+    func hiding(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        try await send(["m", "n"], to: queue)
+        let first = try await receive(queue)
+        let kept = try #require(first.first { $0.body == Array("m".utf8) })
+        ledger.clock.advance(milliseconds: visibility - 1)
+        try await queue.hide([kept.receipt], forMilliseconds: visibility)
+        ledger.clock.advance(milliseconds: 1)
+        #expect(texts(try await receive(queue)) == ["n"])
+        ledger.clock.advance(milliseconds: visibility - 2)
+        #expect(try await receive(queue).isEmpty)
+        try await queue.delete([kept.receipt])
+        ledger.clock.advance(milliseconds: 2)
+        let again = try await receive(queue)
+        #expect(texts(again) == ["n"])
+        // These receipts ran out or were used: what was received anew is hidden no longer than it was.
+        try await queue.hide(first.map(\.receipt), forMilliseconds: 10 * visibility)
+        ledger.clock.advance(milliseconds: visibility)
+        #expect(try await queue.depth().dead + queue.depth().waiting == 1)
+    }
+
     @Test("A deleted message never comes again; its neighbours in the batch do", arguments: Engine.ofStores)
     func partialFailure(engine: Engine) async throws {
         let ledger = try await engine.make()

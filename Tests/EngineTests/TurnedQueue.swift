@@ -36,6 +36,14 @@ final class TurnedQueue: MessageQueue {
 
     func delete(_ receipts: [String]) async throws(EventStoreError) { try await queue.delete(receipts) }
 
+    func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        try await queue.hide(receipts, forMilliseconds: forMilliseconds)
+        let until = clock.now().adding(milliseconds: forMilliseconds)
+        hidden.withLock { hidden in
+            for receipt in receipts where hidden[receipt].map({ $0 > clock.now() }) == true { hidden[receipt] = until }
+        }
+    }
+
     func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
         try await queue.retry(receipt, afterMilliseconds: afterMilliseconds, reason: reason)
         let until = clock.now().adding(milliseconds: afterMilliseconds)

@@ -30,23 +30,13 @@ import Testing
     }
 }
 
-/// A country's database that does not answer for one slot until it has been asked a few times.
-private final class HalfAnOutage: CountryDatabase {
-    private let database: any CountryDatabase
-    private let schedule: ScheduleID
-    private let outages = Mutex(3)
-
-    init(_ database: any CountryDatabase, for schedule: ScheduleID) {
-        (self.database, self.schedule) = (database, schedule)
-    }
+/// A country's database before whose claims something happens.
+private struct DelayedCountry: CountryDatabase {
+    let database: any CountryDatabase
+    let beforeClaim: @Sendable (SlotClaim) async throws(EventStoreError) -> Void
 
     func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
-        let isOut = outages.withLock { left in
-            guard claim.schedule == schedule, left > 0 else { return false }
-            left -= 1
-            return true
-        }
-        if isOut { throw EventStoreError(.unavailable, message: "the country does not answer") }
+        try await beforeClaim(claim)
         return try await database.claim(claim)
     }
 
@@ -62,6 +52,47 @@ private final class HalfAnOutage: CountryDatabase {
 }
 
 @Suite struct OutageTests {
+    @Test("a batch that takes long stays hidden, so that nobody else begins with it", .timeLimit(.minutes(1)))
+    func longWork() async throws {
+        let world = try World()
+        try world.list(1)
+        let id = try await world.ask(1)
+        _ = try await world.router.step(limit: 10)
+        let gate = Doorbell(alarm: .real)
+        let country = DelayedCountry(database: try #require(world.countries[.peru])) { _ throws(EventStoreError) in
+            await gate.wait(since: 0, atMostMilliseconds: 60_000)
+        }
+        let queue = world.messaging.queue(.peru)
+        // Rung by hand: the time is the test's.
+        let rings = Mutex<[@Sendable () -> Void]>([])
+        let alarm = Alarm { _, ring in
+            rings.withLock { $0.append(ring) }
+            return {}
+        }
+        let pump = QueuePump(
+            .peru, queue: queue, performer: world.performer(with: country), alarm: alarm, logger: world.logger)
+        let stop = Stop(alarm: .real)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
+            for _ in 0..<5 {
+                while rings.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+                world.clock.advance(milliseconds: QueueSettings.visibilityMilliseconds / 2)
+                let due = rings.withLock { rings in
+                    defer { rings = [] }
+                    return rings
+                }
+                for ring in due { ring() }
+            }
+            while rings.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+            // Two and a half times its visibility have passed.
+            #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
+            gate.ring()
+            while world.types(id).count < 3 { try await Task.sleep(for: .milliseconds(2)) }
+            stop.request()
+        }
+        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+    }
+
     @Test(
         "when part of a batch meets an outage only that is tried again, and it is not charged a receive",
         .timeLimit(.minutes(1)))
@@ -74,10 +105,17 @@ private final class HalfAnOutage: CountryDatabase {
         }
         _ = try await world.router.step(limit: 10)
         let peru = try #require(world.countries[.peru])
-        let performer = Performer(
-            store: world.store, subjects: world.performer.subjects,
-            countries: [.peru: HalfAnOutage(peru, for: try world.schedule(2))], topics: world.messaging,
-            bus: world.messaging, now: world.performer.now)
+        let outages = Mutex(3)
+        let struck = try world.schedule(2)
+        let country = DelayedCountry(database: peru) { claim throws(EventStoreError) in
+            let isOut = outages.withLock { left in
+                guard claim.schedule == struck, left > 0 else { return false }
+                left -= 1
+                return true
+            }
+            if isOut { throw EventStoreError(.unavailable, message: "the country does not answer") }
+        }
+        let performer = world.performer(with: country)
         let queue = world.messaging.queue(.peru)
         let pump = QueuePump(.peru, queue: queue, performer: performer, logger: world.logger)
         let stop = Stop(alarm: .real)

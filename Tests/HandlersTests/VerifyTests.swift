@@ -8,7 +8,7 @@ import Testing
 import enum EventStore.Expectation
 
 /// A store that somebody has tampered with.
-private struct TamperedStore: EventStore, EventFeed {
+private struct TamperedStore: EventStore, EventFeed, StreamScan {
     let log: [RecordedEvent]
 
     func append(
@@ -26,6 +26,15 @@ private struct TamperedStore: EventStore, EventFeed {
     }
 
     func head() async throws(EventStoreError) -> Int { log.last?.position ?? 0 }
+
+    func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
+        let next = log.map(\.stream).filter { StreamRange.rest(after: stream).contains($0) }.min()
+        return next.map { StreamRange(after: stream, through: $0) }
+    }
+
+    func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
+        log.filter { range.contains($0.stream) }.sorted { ($0.stream, $0.version) < ($1.stream, $1.version) }
+    }
 }
 
 @Suite struct VerifyTests {
@@ -44,8 +53,9 @@ private struct TamperedStore: EventStore, EventFeed {
     }
 
     private func findings(_ world: World, _ log: [RecordedEvent]) async throws -> [Finding] {
+        let store = TamperedStore(log: log)
         let verify = Verify(
-            feed: TamperedStore(log: log), store: TamperedStore(log: log), views: world.views,
+            feed: store, scan: store, store: store, views: world.views,
             people: PersonResolver(directory: world.directory, keys: world.keys), batch: 3)
         return try await verify.run().findings
     }
@@ -114,7 +124,7 @@ private struct TamperedStore: EventStore, EventFeed {
         let id = log[0].stream.appointment
         let row = try #require(try await world.views.row(id))
         let empty = Verify(
-            feed: world.store, store: world.store, views: MemoryViews(), people: nil)
+            feed: world.store, scan: world.store, store: world.store, views: MemoryViews(), people: nil)
         #expect(Set(try await empty.run().findings.map(\.kind)) == [.rowMissing])
         for change in [
             { (row: inout AppointmentRow) in row.status = .failed }, { $0.updatedAt = Timestamp(milliseconds: 0) },

@@ -72,6 +72,13 @@ struct World {
                 appointment: id, event: event, nonce: (0..<12).map { _ in .random(in: 0...255) }))
     }
 
+    /// The same performer with another database of Peru.
+    func performer(with peru: any CountryDatabase) -> Performer {
+        Performer(
+            store: store, subjects: performer.subjects, countries: [.peru: peru], topics: messaging, bus: messaging,
+            now: performer.now)
+    }
+
     var router: RouterPump {
         RouterPump(feed: store, checkpoints: views, performer: performer, logger: logger)
     }

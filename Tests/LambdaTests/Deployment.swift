@@ -72,15 +72,21 @@ final class Deployment: Sendable {
         _ method: String, _ path: String, _ query: [(String, String)] = [], _ body: String? = nil,
         _ headers: [(String, String)] = [], address: String = "203.0.113.7"
     ) -> String {
+        func names(_ pairs: [(String, String)]) -> [String] {
+            pairs.map(\.0).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        }
         func many(_ pairs: [(String, String)]) -> JSONValue {
-            let names = pairs.map(\.0).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-            return .object(
-                names.map { name in (name, .array(pairs.filter { $0.0 == name }.map { .string($0.1) })) })
+            .object(
+                names(pairs).map { name in (name, .array(pairs.filter { $0.0 == name }.map { .string($0.1) })) })
+        }
+        // Of several values API Gateway gives the last one here.
+        func one(_ pairs: [(String, String)]) -> JSONValue {
+            .object(names(pairs).map { name in (name, .string(pairs.last { $0.0 == name }?.1 ?? "")) })
         }
         let content: JSONValue = .object([
             ("resource", .string(path)), ("path", .string(path)), ("httpMethod", .string(method)),
-            ("headers", .object(headers.map { ($0.0, .string($0.1)) })), ("multiValueHeaders", many(headers)),
-            ("queryStringParameters", query.isEmpty ? .null : .object(query.map { ($0.0, .string($0.1)) })),
+            ("headers", one(headers)), ("multiValueHeaders", many(headers)),
+            ("queryStringParameters", query.isEmpty ? .null : one(query)),
             ("multiValueQueryStringParameters", query.isEmpty ? .null : many(query)),
             ("pathParameters", .null), ("stageVariables", .null),
             (

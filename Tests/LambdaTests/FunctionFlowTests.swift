@@ -6,6 +6,7 @@ import PostgresEngine
 import Projections
 import TestAWS
 import TestPostgres
+import TestPrograms
 import Testing
 
 @testable import AWSEngine
@@ -122,5 +123,158 @@ struct FunctionFlowTests {
             #expect(host.starts == 1)
         }
         #expect(deployment.mirror.output.contains(#""MirrorLagMilliseconds":"#))
+    }
+
+    /// Asks for some appointments; as a client does who repeats what got no answer.
+    private func ask(_ count: Int, _ deployment: Deployment) async throws -> [AppointmentID] {
+        var ids: [AppointmentID] = []
+        for number in 0..<count {
+            let body = #"{"insuredId":"0020\#(number)","scheduleId":\#(100 + number),"countryISO":"PE"}"#
+            while true {
+                let asked = try await deployment.request(
+                    "POST", "/appointments", body: body,
+                    headers: [("Content-Type", "application/json"), ("Idempotency-Key", "order-\(number)")])
+                if asked.status == 503 { continue }
+                #expect(asked.status == 201)
+                ids.append(try #require(asked.body["appointmentId"]?.text.flatMap { AppointmentID($0) }))
+                break
+            }
+        }
+        return ids
+    }
+
+    @Test("Records twice and out of order, messages twice and shuffled, a mirror killed in mid-batch: the end is the same")
+    func disorder() async throws {
+        let deployment = try await Deployment()
+        try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(4))
+        let triggers = Triggers(deployment)
+        let ids = try await ask(4, deployment)
+        try await deployment.mirror.waitUntilIdle()
+        let killed = deployment.mirror.starts
+        _ = try await triggers.mirror.poll({ ($0 + $0).shuffled() }, disturb: { $0.signal(SIGKILL) })
+        #expect(deployment.mirror.starts == killed + 1)
+        for _ in 0..<40 {
+            var moved = try await triggers.stream.poll { ($0 + $0).shuffled() }
+            moved += try await triggers.mirror.poll { ($0 + $0).shuffled() }
+            for queue in triggers.queues { moved += try await queue.poll(deliveries: 2).received }
+            if moved == 0, try await rows(deployment).allSatisfy({ $0.status == .completed }) { break }
+        }
+        for id in ids { try await expectCompleted(id, deployment) }
+        let mirror = PostgresMirror(try deployment.mirrorDatabase.pool)
+        #expect(try await mirror.state().position == 16)
+        #expect(try await mirror.conflictCount() == 0)
+        // Yesterday's deliveries, after all is done: each message is handled, and changes nothing.
+        let events = try await deployment.store.count()
+        for (id, schedule) in zip(ids, 100...) {
+            let content = #"""
+                {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":\#(schedule),"countryISO":"PE",\#
+                "timestamp":"2026-11-24T07:10:53.123Z","correlationId":"c"}
+                """#
+            let late = JSONValue.object([
+                ("MessageId", .string("late-\(id)")), ("ReceiptHandle", .string("old")), ("Body", .string(content)),
+            ])
+            let outcome = try await deployment.country.invoke(QueuePoller.event([late], "appointments-pe"))
+            guard case .answered(let answer) = outcome, answer["batchItemFailures"]?.elements.isEmpty == true else {
+                Issue.record("a late message failed: \(outcome)")
+                continue
+            }
+        }
+        #expect(try await deployment.store.count() == events)
+    }
+
+    @Test("In bad weather nothing is lost, and AWS is called less than three times as often as in good weather")
+    func weather() async throws {
+        var calls: [Int] = []
+        for isBad in [false, true] {
+            let proxy = WireProxy(to: Emulator.port) { request in
+                guard isBad else { return .forward }
+                return switch request.number % 14 {
+                case 2: .throttle
+                case 4: .refuse("ExpiredTokenException")
+                case 6: .failAfterWrite
+                case 8: .cutAfterWrite
+                case 10: .refuse("ServiceUnavailable", status: 503)
+                case 12: .slow(milliseconds: 50, .forward)
+                default: .forward
+                }
+            }
+            let deployment = try await Deployment(through: proxy)
+            try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(3))
+            let ids = try await ask(3, deployment)
+            try await settle(deployment, Triggers(deployment), count: 3)
+            for id in ids { try await expectCompleted(id, deployment) }
+            calls.append(proxy.requests.count)
+        }
+        #expect(calls[1] < 3 * calls[0], "\(calls[0]) calls in good weather, \(calls[1]) in bad")
+    }
+
+    @Test("A record that can't be read is found by halving and given up alone, and its neighbours go on")
+    func poison() async throws {
+        let deployment = try await Deployment()
+        try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(5))
+        let ids = try await ask(5, deployment)
+        let stream = StreamPoller(
+            deployment.appointment, deployment.client, table: deployment.names.tables.events, maximumRetries: 6)
+        var poisoned = ""
+        _ = try await stream.poll { records in
+            var records = records
+            poisoned = records[2]["dynamodb"]?["SequenceNumber"]?.text ?? ""
+            records[2] = .object([
+                ("eventName", .string("INSERT")), ("eventSource", .string("aws:dynamodb")),
+                ("dynamodb", .object([("SequenceNumber", .string(poisoned)), ("Keys", .object([]))])),
+            ])
+            return records
+        }
+        #expect(stream.givenUp == [StreamPoller.GivenUp(first: poisoned, last: poisoned, count: 1)])
+        let routed = try await ids.versions(in: deployment.store)
+        #expect(routed.sorted() == [1, 2, 2, 2, 2])
+        // What the function says is the lowest number that failed: the good ones before it are not repeated.
+        #expect(stream.invocations.dropFirst().allSatisfy { $0.first == poisoned || !$0.contains(poisoned) })
+    }
+
+    @Test("A changed event raises the alarm: in the log, among the parked, and as a metric")
+    func tampering() async throws {
+        let deployment = try await Deployment()
+        let ids = try await ask(1, deployment)
+        let stream = StreamPoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
+        _ = try await stream.poll()
+        _ = try await deployment.client.call(.dynamoDB, "UpdateItem") { writer in
+            writer.member("TableName", deployment.names.tables.events)
+            writer.member("Key") { writer in
+                writer.object {
+                    $0.attribute("streamId", text: ids[0].stream.description)
+                    $0.attribute("version", number: 1)
+                }
+            }
+            writer.member("UpdateExpression", "SET countryISO = :c")
+            writer.member("ExpressionAttributeValues") { writer in
+                writer.object { $0.attribute(":c", text: "CL") }
+            }
+        }
+        _ = try await stream.poll()
+        #expect(deployment.appointment.output.contains(#""TamperedEvents":1"#))
+        #expect(deployment.appointment.log.contains(#""level":"CRITICAL""#))
+        let signs = try await deployment.views.parked(by: TamperAlarm.projection)
+        #expect(signs.map(\.appointment) == ids)
+    }
+
+    @Test("The schedule sends round what stands still, and counts what stands for good")
+    func sweep() async throws {
+        let deployment = try await Deployment()
+        let schedule = #"{"source":"aws.events","detail-type":"Scheduled Event","detail":{},"resources":[]}"#
+        guard case .answered = try await deployment.appointment.invoke(schedule) else {
+            Issue.record("it did not sweep: \(deployment.appointment.log)")
+            return
+        }
+        #expect(deployment.appointment.output.contains(#""StuckAppointments":0"#))
+    }
+}
+
+extension [AppointmentID] {
+    /// The versions of these appointments.
+    fileprivate func versions(in store: DynamoDBEventStore) async throws -> [Int] {
+        var versions: [Int] = []
+        for id in self { versions.append(try await store.read(id.stream).count) }
+        return versions
     }
 }

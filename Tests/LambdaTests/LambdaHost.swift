@@ -48,6 +48,7 @@ final class LambdaHost: Sendable {
     func program() throws -> RunningProgram {
         try running.withLock { running in
             if let running, running.isRunning { return running }
+            board.dismiss()
             let program = try RunningProgram(
                 path: RunningProgram.url(of: "bootstrap").path, [], environment: environment)
             running = program
@@ -103,6 +104,8 @@ private final class Board: Sendable {
         var outcomes: [String: LambdaHost.Outcome] = [:]
         var last = 0
         var asking = 0
+        /// Which of the processes asks; what an earlier one has asked is answered no more.
+        var process = 0
         var isStopped = false
         var initialError: JSONValue?
     }
@@ -113,6 +116,9 @@ private final class Board: Sendable {
     var isIdle: Bool { state.withLock { $0.asking > 0 && $0.waiting.isEmpty } }
 
     func stop() { state.withLock { $0.isStopped = true } }
+
+    /// Forgets the process before.
+    func dismiss() { state.withLock { $0.process += 1 } }
 
     func add(_ event: [UInt8], deadline: Int64) -> String {
         state.withLock { state in
@@ -161,11 +167,14 @@ private final class Board: Sendable {
 
     /// Waits for an invocation, as Lambda has a function wait.
     private func next() -> WireProxy.Reaction {
-        state.withLock { $0.asking += 1 }
+        let process = state.withLock { state in
+            state.asking += 1
+            return state.process
+        }
         defer { state.withLock { $0.asking -= 1 } }
         while true {
             let job: Job? = state.withLock { state in
-                guard !state.waiting.isEmpty else { return nil }
+                guard !state.waiting.isEmpty, state.process == process else { return nil }
                 let job = state.waiting.removeFirst()
                 state.taken.insert(job.id)
                 return job
@@ -180,7 +189,7 @@ private final class Board: Sendable {
                         "Content-Type": "application/json",
                     ], body: String(decoding: job.event, as: UTF8.self))
             }
-            if state.withLock({ $0.isStopped }) { return .cut }
+            if state.withLock({ $0.isStopped || $0.process != process }) { return .cut }
             usleep(1000)
         }
     }

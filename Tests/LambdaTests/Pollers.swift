@@ -1,6 +1,7 @@
 import EventStore
 import Foundation
 import Synchronization
+import TestPrograms
 
 @testable import AWSEngine
 
@@ -12,8 +13,9 @@ struct QueuePoller: Sendable {
 
     /// Receives a batch, invokes the function, and deletes what did not fail.
     ///
+    /// - Parameter deliveries: how often the batch is delivered, each time in another order, the last one counts.
     /// - Returns: how many messages there were, and how many of them are to come again.
-    func poll() async throws -> (received: Int, failed: Int) {
+    func poll(deliveries: Int = 1) async throws -> (received: Int, failed: Int) {
         let url = try await client.call(.sqs, "GetQueueUrl") { $0.member("QueueName", queue) }["QueueUrl"]?.text
         let messages = try await client.call(.sqs, "ReceiveMessage") { writer in
             writer.member("QueueUrl", url)
@@ -22,6 +24,7 @@ struct QueuePoller: Sendable {
             writer.member("AttributeNames") { $0.array { $0.string("All") } }
         }["Messages"]?.elements ?? []
         if messages.isEmpty { return (0, 0) }
+        for _ in 1..<max(deliveries, 1) { _ = try await host.invoke(Self.event(messages.shuffled(), queue)) }
         let failed = try await Self.failed(messages, host.invoke(Self.event(messages, queue)))
         for message in messages where !failed.contains(message["MessageId"]?.text ?? "") {
             _ = try await client.call(.sqs, "DeleteMessage") { writer in
@@ -98,9 +101,14 @@ final class StreamPoller: Sendable {
 
     /// Takes the next records to the function, as often as that takes.
     ///
-    /// - Parameter change: what is done to the records on their way: repeated, shuffled, damaged.
+    /// - Parameters:
+    ///   - change: what is done to the records on their way: repeated, shuffled, damaged.
+    ///   - disturb: what happens while the program has them in hand for the first time.
     /// - Returns: how many records there were.
-    func poll(_ change: ([JSONValue]) -> [JSONValue] = { $0 }) async throws -> Int {
+    func poll(
+        _ change: ([JSONValue]) -> [JSONValue] = { $0 },
+        disturb: (RunningProgram) async throws -> Void = { _ in }
+    ) async throws -> Int {
         var current = iterator.withLock { $0 }
         if current == nil { current = try await horizon() }
         let answer = try await client.call(.streams, "GetRecords") {
@@ -109,7 +117,7 @@ final class StreamPoller: Sendable {
         }
         iterator.withLock { $0 = answer["NextShardIterator"]?.text }
         let records = answer["Records"]?.elements ?? []
-        try await deliver(change(records), retries: 0)
+        try await deliver(change(records), retries: 0, disturb: disturb)
         return records.count
     }
 
@@ -126,12 +134,14 @@ final class StreamPoller: Sendable {
         }["ShardIterator"]?.text
     }
 
-    private func deliver(_ records: [JSONValue], retries: Int) async throws {
+    private func deliver(
+        _ records: [JSONValue], retries: Int, disturb: (RunningProgram) async throws -> Void = { _ in }
+    ) async throws {
         guard let first = records.first, let last = records.last else { return }
         let numbers = records.map(Self.number)
         log.withLock { $0.append(numbers) }
         var rest = records[...]
-        if case .answered(let answer) = try await host.invoke(Self.event(records)) {
+        if case .answered(let answer) = try await host.invoke(Self.event(records), whileRunning: disturb) {
             let failed = (answer["batchItemFailures"]?.elements ?? []).map { $0["itemIdentifier"]?.text ?? "" }
             if failed.isEmpty { return }
             // The lowest number is where it goes on; one that is not of the batch fails all of it.

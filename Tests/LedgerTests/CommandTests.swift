@@ -68,7 +68,7 @@ import Testing
             "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "dlq", "dlq list",
             "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff",
             "why",
-            "audit view", "projections", "projections list", "projections pause", "projections resume",
+            "audit view", "audit access", "projections", "projections list", "projections pause", "projections resume",
             "projections rebuild", "projections remove", "bench",
         ])
     func help(verb: String) async throws {

@@ -42,6 +42,16 @@ struct MirrorTests {
         #expect(looked[0].contains("***03") && !looked[0].contains("00003"))
         let history = try await run("audit", "--type", "requested")
         #expect(history.lines.count == 5)
+        let accesses = try await run("audit", "access", "--to", "2999-01-01T00:00:00Z")
+        #expect(accesses.status == 0 && accesses.lines.count == 2, "\(accesses)")
+        #expect(accesses.lines.last?.contains(#""caller":"anonymous","rows":1,"filters":{"#) == true)
+        #expect(accesses.output.contains("***03") && !accesses.output.contains("00003"))
+        #expect(try await run("audit", "access", "--actor", "anonymous").lines.count == 1)
+        let rebuilt = try await run("rebuild", "--from", "mirror")
+        #expect(rebuilt.status == 0 && rebuilt.errors.contains("5 rows equal, 0 added"), "\(rebuilt)")
+        #expect(try await run("verify", "--views").status == 0)
+        let same = try await run("reconcile")
+        #expect(same.status == 0 && same.errors.contains("5 appointments, digest "), "\(same)")
 
         try await database.pool.use { session in
             try session.run(
@@ -57,6 +67,8 @@ struct MirrorTests {
         let found = try await run("verify", "--mirror")
         #expect(found.status == 2)
         #expect(found.output.contains(#""kind":"mirror-missing""#) && found.output.contains("mirror-damaged"))
+        #expect(try await run("reconcile", "--only", "views").status == 0)
+        #expect(try await run("rebuild", "--from", "mirror", "--dry-run").status == 1)
         let planned = try await run("repair", "--mirror", "--dry-run")
         #expect(planned.status == 0 && planned.lines.count == 2, "\(planned)")
         #expect(planned.output.contains(#""action":"replace","position":3"#))
@@ -96,7 +108,10 @@ struct MirrorTests {
     func none() async throws {
         let server = try await LedgerServer(scratch.data)
         try await server.stop()
-        for words in [["mirror", "status"], ["verify", "--mirror"], ["repair", "--mirror", "--dry-run"]] {
+        for words in [
+            ["mirror", "status"], ["verify", "--mirror"], ["repair", "--mirror", "--dry-run"],
+            ["reconcile", "--only", "mirror"], ["rebuild", "--from", "mirror"],
+        ] {
             let run = try await LedgerBinary.run(words + ["--data", scratch.data])
             #expect(run.status == 1 && run.errors.contains("RDS_URL_LEDGER"), "\(run)")
         }

@@ -74,6 +74,12 @@ struct QueueLink: MessageQueue {
         }
     }
 
+    func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        try await links.call(.retry) { () throws(EventStoreError) in
+            world.messaging.hideNow(receipts, in: name, forMilliseconds: forMilliseconds)
+        }
+    }
+
     func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
         try await links.call(.retry) { () throws(EventStoreError) in
             if world.plan.mutant == .receiveCountNotKept, let body = world.bodies.removeValue(forKey: receipt) {

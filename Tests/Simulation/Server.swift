@@ -74,7 +74,8 @@ extension Server {
     func start() {
         for name in QueueName.allCases {
             let queue = QueueLink(name: name, links: links)
-            let pump = QueuePump(name, queue: queue, performer: performer, logger: world.logger)
+            let pump = QueuePump(
+                name, queue: queue, performer: performer, alarm: world.timeline.alarm, logger: world.logger)
             run { [stop] in await pump.run(until: stop, batch: 4, waitMilliseconds: 20_000) }
         }
         let sweeper = Sweeper(

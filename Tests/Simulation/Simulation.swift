@@ -84,7 +84,7 @@ package enum Simulation {
         world.timeline.start {
             do throws(EventStoreError) {
                 let report = try await Verify(
-                    feed: world.store, store: world.store, views: world.views, people: people
+                    feed: world.store, scan: world.store, store: world.store, views: world.views, people: people
                 ).run()
                 if let finding = report.findings.first {
                     world.checks.violate("verify found \(finding.kind.rawValue): \(finding.message)")

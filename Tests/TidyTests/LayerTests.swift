@@ -21,7 +21,8 @@ import Testing
             ours: ["EventStore", "Appointments", "Projections", "Replay"],
             others: ["Crypto", "Glibc", "Logging"]),
         "SQLiteEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers"], others: system.union(["GRDB"])),
+            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
+            others: system.union(["GRDB", "GRDBSQLite"])),
         "AWSEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
             others: ["Glibc", "Logging"]),

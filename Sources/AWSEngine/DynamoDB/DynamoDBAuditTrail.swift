@@ -31,8 +31,11 @@ package struct DynamoDBAuditTrail: AuditTrail {
         }
     }
 
-    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
+    package func accesses(
+        matching filter: AccessFilter, limit: Int
+    ) async throws(EventStoreError) -> [AuditAccess] {
         var accesses: [AuditAccess] = []
+        var isOver = false
         guard limit > 0 else { return [] }
         try await table.pages("Query") { writer in
             writer.member("ConsistentRead") { $0.boolean(true) }
@@ -41,19 +44,20 @@ package struct DynamoDBAuditTrail: AuditTrail {
                 writer.object { $0.attribute(":name", text: Self.name) }
             }
             writer.member("ScanIndexForward") { $0.boolean(false) }
-            writer.member("Limit", min(limit, 1000))
         } until: { (items, _) throws(EventStoreError) in
             do throws(Item.Damage) {
                 for item in items {
-                    accesses.append(
-                        AuditAccess(
-                            at: try item.value("at") { Timestamp($0) }, caller: try item.text("caller"),
-                            filters: Array(try item.text("filters").utf8), rows: Int(try item.number("rowCount"))))
+                    let access = AuditAccess(
+                        at: try item.value("at") { Timestamp($0) }, caller: try item.text("caller"),
+                        filters: Array(try item.text("filters").utf8), rows: Int(try item.number("rowCount")))
+                    if filter.matches(access) { accesses.append(access) }
+                    // The newest come first: what follows is older still.
+                    if let from = filter.from, access.at < from { isOver = true }
                 }
             } catch {
                 throw .damaged(table.name, error)
             }
-            return accesses.count >= limit
+            return isOver || accesses.count >= limit
         }
         return Array(accesses.prefix(limit))
     }

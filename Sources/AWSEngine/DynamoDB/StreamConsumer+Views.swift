@@ -17,4 +17,16 @@ extension StreamConsumer {
             return Set(versions.filter { rows[$0.key]?.version ?? 0 < $0.value }.keys)
         }
     }
+
+    /// The consumer that copies events into a mirror. Changed ones are the business of the one that routes.
+    package static func mirror(
+        _ runner: MirrorRunner, _ mirror: any MirrorStore, now: @escaping @Sendable () -> Timestamp
+    ) -> StreamConsumer {
+        StreamConsumer("mirror") { events, _ throws(EventStoreError) in
+            if !events.isEmpty { try await runner.take(in: events, now: now()) }
+        } lagging: { versions throws(EventStoreError) in
+            let held = try await mirror.streams(versions.keys.map(\.stream).sorted())
+            return Set(versions.filter { held[$0.key.stream]?.head.version ?? 0 < $0.value }.keys)
+        }
+    }
 }

@@ -139,6 +139,14 @@ final class SQSCalls: Sendable {
         }
     }
 
+    /// Hides received messages for some time from now on. A receipt that ran out is passed over.
+    func hide(_ receipts: [String], forMilliseconds milliseconds: Int64) async throws(EventStoreError) {
+        try await inBatches(receipts, "ChangeMessageVisibilityBatch") { receipt, writer in
+            writer.member("ReceiptHandle", receipt)
+            writer.member("VisibilityTimeout", Self.seconds(milliseconds))
+        }
+    }
+
     /// Makes a message that was received visible after a time. A receipt that ran out is passed over.
     func changeVisibility(_ receipt: String, toMilliseconds milliseconds: Int64) async throws(EventStoreError) {
         do throws(AWSError) {

@@ -65,6 +65,15 @@ package final class SQSQueue: MessageQueue {
         }
     }
 
+    package func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        let good = receipts.filter { holding($0) != nil }
+        try await queue.hide(good, forMilliseconds: forMilliseconds)
+        let until = now().adding(milliseconds: forMilliseconds)
+        inHand.withLock { inHand in
+            for receipt in good { inHand[receipt] = inHand[receipt].map { Holding(id: $0.id, until: until) } }
+        }
+    }
+
     package func retry(
         _ receipt: String, afterMilliseconds: Int64, reason: String
     ) async throws(EventStoreError) {

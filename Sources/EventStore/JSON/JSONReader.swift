@@ -37,11 +37,13 @@ package struct JSONReader {
     package func error(_ message: String) -> JSONError { JSONError(message, at: place) }
 
     /// The first byte of the next value, which tells its kind; nil at the end.
+    @inline(__always)
     package mutating func peek() -> UInt8? {
         skipSpace()
         return place < bytes.count ? bytes[place] : nil
     }
 
+    @inline(__always)
     private mutating func skipSpace() {
         while place < bytes.count, bytes[place] == 0x20 || (bytes[place] <= 0x0D && isLineSpace(bytes[place])) {
             place += 1
@@ -50,12 +52,14 @@ package struct JSONReader {
 
     private func isLineSpace(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D || byte == 0x09 }
 
-    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    @inline(__always)
+    mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard peek() == UInt8(ascii: character) else { return false }
         place += 1
         return true
     }
 
+    @inline(__always)
     mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
         guard take(character) else { throw error("expected '\(character)'") }
     }
@@ -91,12 +95,12 @@ extension JSONReader {
         leave()
     }
 
-    private mutating func enter() throws(JSONError) {
+    mutating func enter() throws(JSONError) {
         depth += 1
         if depth > maximumDepth { throw error("nested deeper than \(maximumDepth)") }
     }
 
-    private mutating func leave() { depth -= 1 }
+    mutating func leave() { depth -= 1 }
 
     /// Reads any value, checking it, and gives its bytes as they stand.
     package mutating func raw() throws(JSONError) -> [UInt8] {
@@ -109,7 +113,7 @@ extension JSONReader {
     /// Reads any value and drops it; it is checked all the same.
     package mutating func skip() throws(JSONError) {
         switch peek() {
-        case UInt8(ascii: "{"): try object { _, reader throws(JSONError) in try reader.skip() }
+        case UInt8(ascii: "{"): try skipObject()
         case UInt8(ascii: "["): try array { reader throws(JSONError) in try reader.skip() }
         case UInt8(ascii: "\""): try skipString()
         case UInt8(ascii: "t"): try word("true")

@@ -85,6 +85,11 @@ package struct JSONWriter {
 
     private mutating func quote(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            bytes.append(contentsOf: text.utf8)
+            bytes.append(UInt8(ascii: "\""))
+            return
+        }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -126,6 +131,10 @@ extension JSONWriter {
     /// Writes a member that is a digest in base64, or null where there is none.
     package mutating func member(_ name: String, _ hash: Hash?) {
         key(name)
-        if let hash { base64(hash.bytes) } else { null() }
+        guard let hash else { return null() }
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        hash.withBytes { Base64.append($0, to: &bytes) }
+        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -55,7 +55,16 @@ package struct SealedField: Sendable {
     }
 
     private static func place(_ stream: StreamID, _ version: Int, _ type: String, _ field: String) -> [UInt8] {
-        Array("\(stream)|\(version)|\(type)|\(field)".utf8)
+        var place: [UInt8] = []
+        place.reserveCapacity(96)
+        place.append(contentsOf: stream.description.utf8)
+        place.append(UInt8(ascii: "|"))
+        place.append(contentsOf: String(version).utf8)
+        place.append(UInt8(ascii: "|"))
+        place.append(contentsOf: type.utf8)
+        place.append(UInt8(ascii: "|"))
+        place.append(contentsOf: field.utf8)
+        return place
     }
 
     /// One byte of length, the value, zeros up to a multiple of 32.

@@ -20,8 +20,7 @@ package enum SealedJSON {
         var sealed: [String: [UInt8]] = [:]
         try JSONReader.read(json) { reader throws(JSONError) in
             try reader.object { field, reader throws(JSONError) in
-                guard let bytes = Base64.decode(try reader.string()) else { throw reader.error("no base64") }
-                sealed[field] = bytes
+                sealed[field] = try reader.value("base64", Base64.decode(utf8:))
             }
         }
         return sealed

@@ -33,15 +33,18 @@ package struct Hash: Hashable, Sendable {
 
 extension Hash {
     /// The digest of some bytes.
-    package init(of message: [UInt8]) { self.init(message, prefix: nil) }
+    package init(of message: [UInt8]) { self = message.withUnsafeBytes { Hash($0, prefix: nil) } }
 
     /// The leaf of an entry: `SHA-256(0x00 ‖ entry)`, as RFC 6962 section 2.1 hashes a leaf of a Merkle tree.
-    package static func leaf(of entry: [UInt8]) -> Hash { Hash(entry, prefix: 0x00) }
+    package static func leaf(of entry: [UInt8]) -> Hash { entry.withUnsafeBytes { leaf(of: $0) } }
 
-    private init(_ message: [UInt8], prefix: UInt8?) {
+    /// The leaf of an entry whose bytes the caller keeps.
+    package static func leaf(of entry: UnsafeRawBufferPointer) -> Hash { Hash(entry, prefix: 0x00) }
+
+    private init(_ message: UnsafeRawBufferPointer, prefix: UInt8?) {
         var hasher = SHA256()
         if let prefix { withUnsafeBytes(of: prefix) { hasher.update(bufferPointer: $0) } }
-        message.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+        hasher.update(bufferPointer: message)
         let digest = hasher.finalize()
         withUnsafeMutableBytes(of: &words) { words in digest.withUnsafeBytes { words.copyMemory(from: $0) } }
     }
@@ -66,6 +69,9 @@ extension Hash {
 extension Hash: CustomStringConvertible {
     /// The digest in base64 with padding (RFC 4648 section 4).
     package var description: String { Base64.encode(bytes) }
+
+    /// Adds the 44 characters of the description to some bytes.
+    package func appendBase64(to bytes: inout [UInt8]) { withBytes { Base64.append($0, to: &bytes) } }
 
     /// The digest that a base64 text writes; nil unless it is the one canonical text of 32 bytes.
     package init?(base64 text: some StringProtocol) {

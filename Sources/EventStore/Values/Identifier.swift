@@ -78,29 +78,29 @@ extension Identifier: CustomStringConvertible {
         self = value
     }
 
-    init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
-        guard bytes.count == 36 else { return nil }
-        var halves: (UInt64, UInt64) = (0, 0)
-        var nibbles = 0
-        for (place, byte) in bytes.enumerated() {
-            if place == 8 || place == 13 || place == 18 || place == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-                continue
+    /// Reads the 36 bytes of a UUID's text, as `init(_:)` does.
+    package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count == 36, bytes[8] == Self.hyphen, bytes[13] == Self.hyphen, bytes[18] == Self.hyphen,
+            bytes[23] == Self.hyphen
+        else { return nil }
+        var wrong: UInt8 = 0
+        // A digit's low four bits are its value, a letter's are nine less.
+        func number(_ range: Range<Int>) -> UInt64 {
+            var number: UInt64 = 0
+            for place in range {
+                let byte = bytes[place]
+                let isDigit = byte &- 48 < 10
+                let isLetter = (byte | 0x20) &- 97 < 6
+                wrong |= isDigit || isLetter ? 0 : 1
+                number = number << 4 | UInt64((byte & 15) &+ (isDigit ? 0 : 9))
             }
-            let value: UInt8
-            switch byte {
-            case 48...57: value = byte - 48
-            case 97...102: value = byte - 87
-            case 65...70: value = byte - 55
-            default: return nil
-            }
-            if nibbles < 16 {
-                halves.0 = halves.0 << 4 | UInt64(value)
-            } else {
-                halves.1 = halves.1 << 4 | UInt64(value)
-            }
-            nibbles += 1
+            return number
         }
-        self.init(high: halves.0, low: halves.1)
+        let high = number(0..<8) << 32 | number(9..<13) << 16 | number(14..<18)
+        let low = number(19..<23) << 48 | number(24..<36)
+        guard wrong == 0 else { return nil }
+        self.init(high: high, low: low)
     }
+
+    private static let hyphen = UInt8(ascii: "-")
 }

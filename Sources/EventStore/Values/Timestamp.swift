@@ -71,7 +71,8 @@ extension Timestamp: CustomStringConvertible {
         self = value
     }
 
-    init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+    /// Reads the bytes of a date-time's text, as `init(_:)` does.
+    package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
         var cursor = DigitCursor(bytes: bytes)
         guard let year = cursor.number(4), cursor.skip("-"), let month = cursor.number(2), cursor.skip("-"),
             let day = cursor.number(2), cursor.skip("T"), let hour = cursor.number(2), cursor.skip(":"),

@@ -38,11 +38,40 @@ extension AuditAccess {
         self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
     }
 
+    /// That somebody was shown who looked at the events.
+    package init(toAccesses filter: AccessFilter, by caller: String, rows: Int, at: Timestamp) {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("accesses", filter.caller ?? "all")
+            if let from = filter.from { writer.member("from", from) }
+            if let to = filter.to { writer.member("to", to) }
+        }
+        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+
     /// That somebody was shown the history of one appointment.
     package init(to appointment: AppointmentID, by caller: String, rows: Int, at: Timestamp) {
         var writer = JSONWriter()
         writer.object { $0.member("history", appointment.description) }
         self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+}
+
+/// Which accesses are wanted. All conditions hold together; nil asks for nothing.
+package struct AccessFilter: Equatable, Sendable {
+    package var caller: String?
+    /// The first and the last moment, both included.
+    package var from: Timestamp?
+    package var to: Timestamp?
+
+    package init(caller: String? = nil, from: Timestamp? = nil, to: Timestamp? = nil) {
+        (self.caller, self.from, self.to) = (caller, from, to)
+    }
+
+    /// Whether an access is wanted.
+    package func matches(_ access: AuditAccess) -> Bool {
+        (caller == nil || access.caller == caller) && (from.map { access.at >= $0 } ?? true)
+            && (to.map { access.at <= $0 } ?? true)
     }
 }
 
@@ -54,7 +83,7 @@ package protocol AuditTrail: Sendable {
     func record(_ access: AuditAccess) async throws(EventStoreError)
 
     /// The newest accesses first, at most `limit`.
-    func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess]
+    func accesses(matching filter: AccessFilter, limit: Int) async throws(EventStoreError) -> [AuditAccess]
 }
 
 /// The reference for an audit trail: all accesses in memory.
@@ -65,8 +94,10 @@ package final class MemoryAuditTrail: AuditTrail {
 
     package func record(_ access: AuditAccess) async throws(EventStoreError) { all.withLock { $0.append(access) } }
 
-    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
-        all.withLock { Array($0.reversed().prefix(max(limit, 0))) }
+    package func accesses(
+        matching filter: AccessFilter, limit: Int
+    ) async throws(EventStoreError) -> [AuditAccess] {
+        all.withLock { Array($0.reversed().filter(filter.matches).prefix(max(limit, 0))) }
     }
 }
 
@@ -88,7 +119,12 @@ package struct AuditTrails: AuditTrail {
         }
     }
 
-    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
-        try await first.accesses(limit: limit)
+    /// Those of both. When one does not answer it is an error: half a record would pass for the whole.
+    package func accesses(
+        matching filter: AccessFilter, limit: Int
+    ) async throws(EventStoreError) -> [AuditAccess] {
+        let newest = try await first.accesses(matching: filter, limit: limit)
+        let others = try await otherwise.accesses(matching: filter, limit: limit)
+        return Array((newest + others).sorted { $0.at > $1.at }.prefix(max(limit, 0)))
     }
 }

@@ -87,6 +87,19 @@ extension MemoryMessaging {
         }
     }
 
+    /// Hides messages at once; the rules are those of `MessageQueue.hide`.
+    package func hideNow(_ receipts: [String], in queue: QueueName, forMilliseconds: Int64) {
+        let now = now()
+        let wanted = Set(receipts)
+        state.withLock { state in
+            let places = state.queues[queue, default: []].indices
+            for place in places where state.queues[queue]?[place].receipt.map(wanted.contains) == true {
+                guard let until = state.queues[queue]?[place].visibleAt, until > now else { continue }
+                state.queues[queue]?[place].visibleAt = now.adding(milliseconds: max(forMilliseconds, 1))
+            }
+        }
+    }
+
     /// Makes a message visible again; the rules are those of `MessageQueue.retry`.
     package func retryNow(_ receipt: String, in queue: QueueName, afterMilliseconds: Int64, reason: String) {
         let now = now()

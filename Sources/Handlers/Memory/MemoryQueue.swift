@@ -19,6 +19,10 @@ package struct MemoryQueue: MessageQueue {
         messaging.deleteNow(receipts, from: name)
     }
 
+    package func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        messaging.hideNow(receipts, in: name, forMilliseconds: forMilliseconds)
+    }
+
     package func retry(
         _ receipt: String, afterMilliseconds: Int64, reason: String
     ) async throws(EventStoreError) {

@@ -51,6 +51,10 @@ package protocol MessageQueue: Sendable {
     /// Deletes received messages. A receipt that ran out, or was used before, is passed over.
     func delete(_ receipts: [String]) async throws(EventStoreError)
 
+    /// Hides received messages for so long from now on, while somebody still works on them. A receipt that ran out, or
+    /// was used before, is passed over.
+    func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError)
+
     /// Makes a received message visible again after a time, with the reason why it was not handled.
     func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError)
 

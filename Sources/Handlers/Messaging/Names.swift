@@ -15,6 +15,15 @@ package enum QueueName: String, CaseIterable, Sendable {
         }
     }
 
+    /// The country whose slots its messages are about; nil for the queues of all.
+    package var country: Country? {
+        switch self {
+        case .peru: .peru
+        case .chile: .chile
+        case .completion, .error: nil
+        }
+    }
+
     /// The queue that takes what could not be handled.
     package var deadLetterName: String { rawValue + "-dlq" }
 }

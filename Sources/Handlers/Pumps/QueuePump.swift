@@ -7,10 +7,14 @@ package struct QueuePump: Sendable {
     private let name: QueueName
     private let queue: any MessageQueue
     private let performer: Performer
+    private let alarm: Alarm
     private let logger: Logger
 
-    package init(_ name: QueueName, queue: any MessageQueue, performer: Performer, logger: Logger) {
-        (self.name, self.queue, self.performer) = (name, queue, performer)
+    /// - Parameter alarm: wakes the pump to keep messages hidden that are worked on for long.
+    package init(
+        _ name: QueueName, queue: any MessageQueue, performer: Performer, alarm: Alarm = .real, logger: Logger
+    ) {
+        (self.name, self.queue, self.performer, self.alarm) = (name, queue, performer, alarm)
         var logger = logger
         logger[metadataKey: "queue"] = "\(name.rawValue)"
         self.logger = logger
@@ -157,7 +161,7 @@ extension QueuePump {
             var outage: EventStoreError?
             let batch = waiting
             waiting = []
-            for (message, outcome) in zip(batch, await outcomes(of: batch)) {
+            for (message, outcome) in zip(batch, await outcomesWhileHidden(batch)) {
                 switch outcome {
                 case .handled: answers.append(Answer(message: message, reason: nil))
                 case .failed(let reason): answers.append(Answer(message: message, reason: reason))
@@ -176,6 +180,30 @@ extension QueuePump {
             // The messages become visible again by themselves when this gives up.
             if stop.isRequested || performer.now() > patience { throw outage }
             await backoff.wait(stop)
+        }
+    }
+
+    /// Handles a batch and keeps it hidden for as long as that takes, so that nobody else begins with it meanwhile.
+    private func outcomesWhileHidden(_ messages: [ReceivedMessage]) async -> [Outcome] {
+        let receipts = messages.map(\.receipt)
+        let bell = Doorbell(alarm: alarm)
+        return await withTaskGroup(of: [Outcome]?.self) { group in
+            group.addTask { await outcomes(of: messages) }
+            group.addTask {
+                while true {
+                    await bell.wait(since: 0, atMostMilliseconds: QueueSettings.visibilityMilliseconds / 2)
+                    if Task.isCancelled { return nil }
+                    do throws(EventStoreError) {
+                        try await queue.hide(receipts, forMilliseconds: QueueSettings.visibilityMilliseconds)
+                    } catch {
+                        // They come again when their visibility runs out; who handles them then finds it done.
+                        logger.warning("a batch could not be kept hidden", metadata: ["error": "\(error)"])
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            while let outcomes = await group.next() { if let outcomes { return outcomes } }
+            return []
         }
     }
 

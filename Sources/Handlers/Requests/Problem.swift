@@ -64,7 +64,7 @@ package struct Problem: Error, Sendable {
     }
 
     /// The store does not answer.
-    static func unavailable(_ detail: String, reasons: [String] = []) -> Problem {
+    package static func unavailable(_ detail: String, reasons: [String] = []) -> Problem {
         var problem = Problem(.storeUnavailable, detail, headers: [("Retry-After", "1")])
         problem.reasons = reasons
         return problem
@@ -119,7 +119,7 @@ extension Problem.Code {
 
 extension Problem {
     /// The answer to a request.
-    func response(requestID: String, now: Timestamp) -> APIResponse {
+    package func response(requestID: String, now: Timestamp) -> APIResponse {
         var writer = JSONWriter(reservingCapacity: 640)
         writer.object {
             $0.member("type", "/errors/\(code.slug)")

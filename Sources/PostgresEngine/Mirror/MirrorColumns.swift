@@ -8,14 +8,21 @@ enum EntryColumns {
         "at, stream, id, version, type, country, actor, correlation, leaf, previous, entry, sealed"
     static let list = "position, " + withoutPosition
 
-    static func values(of event: RecordedEvent, at position: Int) -> [PostgresValue] {
+    static func write(_ event: RecordedEvent, at position: Int, to fields: inout CopyFields) throws {
         let entry = event.entry
-        return [
-            .int8(position), .moment(entry.at), .uuid(entry.stream.id), .uuid(entry.id), .int4(entry.version),
-            .text(entry.type), .text(entry.country), .text(entry.actor), .text(entry.correlation), .hash(event.leaf),
-            .ifPresent(entry.previous) { .hash($0) }, .bytes(entry.bytes),
-            .ifPresent(SealedJSON.encode(event.sealed)) { .bytes($0) },
-        ]
+        try fields.int8(position)
+        try fields.moment(entry.at)
+        try fields.uuid(entry.stream.id)
+        try fields.uuid(entry.id)
+        try fields.int4(entry.version)
+        try fields.text(entry.type)
+        try fields.text(entry.country)
+        try fields.text(entry.actor)
+        try fields.text(entry.correlation)
+        try fields.hash(event.leaf)
+        if let previous = entry.previous { try fields.hash(previous) } else { try fields.null() }
+        try fields.bytes(entry.bytes)
+        if let sealed = SealedJSON.encode(event.sealed) { try fields.bytes(sealed) } else { try fields.null() }
     }
 
     /// The event of a row, checked against its hash and its place. A changed column would hide an event from a query

@@ -15,12 +15,22 @@ package final class PostgresAuditTrail: AuditTrail {
         }
     }
 
-    package func accesses(limit: Int) async throws(EventStoreError) -> [AuditAccess] {
+    package func accesses(
+        matching filter: AccessFilter, limit: Int
+    ) async throws(EventStoreError) -> [AuditAccess] {
         try await pool.use { session in
             // The object as it was given, not as jsonb prints it.
             try session.query(
-                "SELECT at, caller, filters, rows FROM ledger.audit_access ORDER BY id DESC LIMIT $1",
-                [.int8(max(limit, 0))]
+                """
+                SELECT at, caller, filters, rows FROM ledger.audit_access
+                WHERE ($1::text IS NULL OR caller = $1) AND at >= coalesce($2::timestamptz, '-infinity')
+                    AND at <= coalesce($3::timestamptz, 'infinity')
+                ORDER BY id DESC LIMIT $4
+                """,
+                [
+                    .ifPresent(filter.caller) { .text($0) }, .ifPresent(filter.from) { .moment($0) },
+                    .ifPresent(filter.to) { .moment($0) }, .int8(max(limit, 0)),
+                ]
             ) {
                 AuditAccess(
                     at: try $0.moment(0), caller: try $0.text(1), filters: try $0.json(2), rows: try $0.int(3))

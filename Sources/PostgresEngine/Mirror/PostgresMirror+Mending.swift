@@ -26,7 +26,9 @@ extension PostgresMirror {
                 try session.row("SELECT position FROM ledger.head FOR UPDATE") { _ in }
                 if !positions.isEmpty { try Self.remove(positions, in: session) }
                 try session.copyIn("ledger.entries (\(EntryColumns.list))") { writer in
-                    for event in entries { try writer.row(EntryColumns.values(of: event, at: event.position ?? 0)) }
+                    for event in entries {
+                        try writer.row { try EntryColumns.write(event, at: event.position ?? 0, to: &$0) }
+                    }
                 }
                 if !positions.isEmpty {
                     try session.execute(

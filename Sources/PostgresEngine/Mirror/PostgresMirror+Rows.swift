@@ -13,6 +13,19 @@ extension PostgresMirror: AppointmentViews {
     }
 
     package func rows(
+        of appointments: [AppointmentID]
+    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] {
+        if appointments.isEmpty { return [:] }
+        let rows = try await pool.use { session in
+            try session.query(
+                "SELECT \(RowColumns.list) FROM ledger.appointments WHERE appointment = ANY ($1)",
+                [.array(appointments.map { .uuid($0.id) })]
+            ) { try RowColumns.read($0) }
+        }
+        return Dictionary(rows.map { ($0.appointment, $0) }) { first, _ in first }
+    }
+
+    package func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         var query = RowStatement(filter)

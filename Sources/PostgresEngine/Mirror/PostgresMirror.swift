@@ -53,11 +53,19 @@ package final class PostgresMirror: MirrorStore {
         _ batch: MirrorBatch, expecting state: MirrorState
     ) async throws(EventStoreError) -> Bool {
         do throws(EventStoreError) {
-            return try await write(batch, expecting: state) { try Self.copy(batch.entries, behind: state, in: $0) }
+            return try await write(batch, expecting: state) { session in
+                try Self.copy(batch.entries, behind: state, in: session)
+                try Self.copy(batch.rows, begunBy: batch.entries, in: session)
+            }
         } catch {
             // Something is in a place that the streams' heads did not show: compare entry by entry.
-            guard error.postgres?.sqlState == "23505", error.postgres?.table == "entries" else { throw error }
-            return try await write(batch, expecting: state) { try Self.merge(batch.entries, behind: state, in: $0) }
+            guard let refusal = error.postgres, refusal.sqlState == "23505",
+                refusal.table == "entries" || refusal.table == "appointments"
+            else { throw error }
+            return try await write(batch, expecting: state) { session in
+                if !batch.entries.isEmpty { try Self.merge(batch.entries, behind: state, in: session) }
+                try Self.put(batch.rows, in: session)
+            }
         }
     }
 
@@ -126,7 +134,7 @@ extension PostgresMirror {
         return state
     }
 
-    /// Writes a batch in one transaction, the entries by `insert`; false when the mirror was moved.
+    /// Writes a batch in one transaction, entries and rows by `insert`; false when the mirror was moved.
     private func write(
         _ batch: MirrorBatch, expecting state: MirrorState, insert: @escaping @Sendable (PostgresSession) throws -> Void
     ) async throws(EventStoreError) -> Bool {
@@ -135,8 +143,7 @@ extension PostgresMirror {
             let before = batch.placesBefore
             let held = before.isEmpty ? [:] : try Self.entries(at: before, in: session)
             try batch.requireChain { held[$0]?.leaf }
-            if !batch.entries.isEmpty { try insert(session) }
-            try Self.put(batch.rows, in: session)
+            try insert(session)
             try Self.keep(batch.conflicts, in: session)
             // The position has moved with the entries.
             try session.execute(
@@ -167,10 +174,29 @@ extension PostgresMirror {
     private static func copy(
         _ entries: [RecordedEvent], behind state: MirrorState, in session: PostgresSession
     ) throws {
+        if entries.isEmpty { return }
         try session.copyIn("ledger.entries (\(EntryColumns.list))") { writer in
-            for (offset, event) in entries.enumerated() {
-                try writer.row(EntryColumns.values(of: event, at: state.position + 1 + offset))
+            for index in entries.indices {
+                try writer.row { try EntryColumns.write(entries[index], at: state.position + 1 + index, to: &$0) }
             }
+        }
+    }
+
+    /// Copies the rows of appointments that begin with these entries straight to their places, and writes the others
+    /// over what is there.
+    private static func copy(
+        _ rows: [AppointmentRow], begunBy entries: [RecordedEvent], in session: PostgresSession
+    ) throws {
+        var begun: Set<StreamID> = []
+        for index in entries.indices where entries[index].version == 1 { begun.insert(entries[index].stream) }
+        let first = rows.filter { begun.contains($0.appointment.stream) }
+        if !first.isEmpty {
+            try session.copyIn("ledger.appointments (\(RowColumns.list))") { writer in
+                for row in first { try writer.row(RowColumns.values(of: row)) }
+            }
+        }
+        if first.count < rows.count {
+            try put(rows.filter { !begun.contains($0.appointment.stream) }, in: session)
         }
     }
 
@@ -182,7 +208,7 @@ extension PostgresMirror {
         try session.run("CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (LIKE ledger.entries) ON COMMIT DELETE ROWS")
         try session.copyIn("arrivals (\(EntryColumns.list))") { writer in
             for (offset, event) in entries.enumerated() {
-                try writer.row(EntryColumns.values(of: event, at: offset))
+                try writer.row { try EntryColumns.write(event, at: offset, to: &$0) }
             }
         }
         // The streams of which something is in another's place.

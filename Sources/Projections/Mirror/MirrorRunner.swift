@@ -7,9 +7,9 @@ package import EventStore
 /// An event that contradicts what the mirror holds is kept beside it as a conflict; its appointment stands still in the
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
-    private let feed: any EventFeed
+    let feed: any EventFeed
     private let store: any StreamReader
-    private let mirror: any MirrorStore
+    let mirror: any MirrorStore
     private let people: PersonResolver
 
     /// - Parameter store: where events are fetched from that have not come yet while a later one has.
@@ -41,76 +41,129 @@ package struct MirrorRunner: Sendable {
         }
     }
 
-    /// Takes in all that the feed holds and the mirror does not, wherever the mirror believes to be: after it lost
-    /// entries that the feed's checkpoint had passed.
-    ///
-    /// - Parameter progress: told the position of the feed after each batch.
-    /// - Throws: `unavailable`; what was written stays, and a next run passes over it.
-    package func backfill(
-        after position: Int = 0, now: Timestamp, limit: Int = 1000, progress: (Int) -> Void = { _ in }
-    ) async throws(EventStoreError) {
-        var position = position
-        while true {
-            let events = try await feed.events(after: position, limit: limit)
-            guard let last = events.last?.position else { return }
-            let state = try await mirror.state()
-            // What the feed's reader has passed over is part of it only if this backfill has looked at it.
-            let checkpoint = position <= state.checkpoint ? max(state.checkpoint, last) : state.checkpoint
-            guard try await take(in: events, state: state, checkpoint: checkpoint, now: now) else { continue }
-            position = last
-            progress(position)
-        }
-    }
-
     private func take(
         in events: [RecordedEvent], state: MirrorState, checkpoint: Int, now: Timestamp
     ) async throws(EventStoreError) -> Bool {
-        var held = try await mirror.streams(Set(events.map(\.stream)).sorted())
-        let insured = try await insured(of: events)
-        var batch = MirrorBatch(checkpoint: checkpoint)
+        let prepared = try await prepare(events, at: state, behind: nil, checkpoint: checkpoint, now: now)
+        return try await mirror.append(prepared.batch, expecting: state)
+    }
+}
+
+// MARK: - Batches
+
+extension MirrorRunner {
+    /// A batch that can be written once the mirror stands where it was prepared for.
+    struct PreparedBatch: Sendable {
+        let state: MirrorState
+        let batch: MirrorBatch
+        /// What the mirror will hold of the streams that the batch's events belong to.
+        fileprivate let held: [StreamID: MirroredStream]
+
+        /// Where the mirror will stand, unless something turns out to be in an entry's place.
+        var after: MirrorState {
+            MirrorState(position: state.position + batch.entries.count, checkpoint: batch.checkpoint)
+        }
+    }
+
+    /// A batch while its events are compared with the mirror.
+    private struct Preparation {
+        let now: Timestamp
+        let insured: [StreamID: InsuredID]
+        var held: [StreamID: MirroredStream]
         var moved: Set<StreamID> = []
+        /// Nil while all events so far are taken in as they came: copying each would cost more than comparing it.
+        var entries: [RecordedEvent]?
         var earlier: [RecordedEvent] = []
+        var conflicts: [MirrorConflict] = []
+
+        mutating func keep(_ event: RecordedEvent, _ reason: String) {
+            conflicts.append(MirrorConflict(event: event, reason: reason, at: now))
+        }
+    }
+
+    /// Compares events with what the mirror holds, and folds their rows.
+    ///
+    /// - Parameters:
+    ///   - state: where the mirror stands when the batch is to be written.
+    ///   - ahead: the batch that is written before it, and may be under way.
+    func prepare(
+        _ events: [RecordedEvent], at state: MirrorState, behind ahead: PreparedBatch?, checkpoint: Int, now: Timestamp
+    ) async throws(EventStoreError) -> PreparedBatch {
+        let held = try await streams(of: events, behind: ahead)
+        var work = Preparation(now: now, insured: try await insured(of: events), held: held)
         // In the order in which they came: it becomes the order of positions.
-        var queue = events[...]
-        while let record = queue.popFirst() {
-            guard let event = try await whole(record) else {
-                batch.conflicts.append(
-                    MirrorConflict(event: record, reason: "the entry does not hash to its leaf", at: now))
-                continue
-            }
-            switch Verdict(of: event, holding: held[event.stream]?.head) {
-            case .duplicate: earlier.append(event)
-            case .gap(let version):
-                let missing = try await store.read(event.stream, from: version)
-                guard missing.first?.version == version else {
-                    batch.conflicts.append(
-                        MirrorConflict(event: event, reason: "version \(version) before it is missing", at: now))
-                    continue
-                }
-                queue = missing.prefix { $0.version < event.version } + [event] + queue
-            case .conflict:
-                batch.conflicts.append(
-                    MirrorConflict(event: event, reason: "the mirror holds another history", at: now))
-            case .accept:
-                let row = try await row(after: event, onto: held[event.stream]?.row, knowing: insured)
-                held[event.stream] = MirroredStream(
-                    head: StreamHead(version: event.version, leaf: event.leaf), row: row)
-                moved.insert(event.stream)
-                batch.entries.append(event)
+        for index in events.indices {
+            let verdict = Verdict(of: events[index], holding: work.held[events[index].stream]?.head)
+            if events[index].isChecked, verdict == .accept {
+                work.entries?.append(events[index])
+                try await accept(events[index], into: &work)
+            } else {
+                if work.entries == nil { work.entries = Array(events[..<index]) }
+                try await take(events[index], into: &work)
             }
         }
-        batch.rows = moved.sorted().compactMap { held[$0]?.row }
-        try await compare(earlier, adding: batch.entries, to: &batch, now: now)
-        return try await mirror.append(batch, expecting: state)
+        var batch = MirrorBatch(checkpoint: checkpoint)
+        (batch.entries, batch.conflicts) = (work.entries ?? events, work.conflicts)
+        batch.rows = work.moved.sorted().compactMap { work.held[$0]?.row }
+        try await compare(work.earlier, behind: ahead, adding: batch.entries, to: &batch, now: now)
+        return PreparedBatch(state: state, batch: batch, held: work.held)
+    }
+
+    /// What the mirror holds of the streams of some events, and of the batch before them will hold.
+    private func streams(
+        of events: [RecordedEvent], behind ahead: PreparedBatch?
+    ) async throws(EventStoreError) -> [StreamID: MirroredStream] {
+        var underWay: [StreamID: MirroredStream] = [:]
+        var wanted: Set<StreamID> = []
+        for index in events.indices {
+            let stream = events[index].stream
+            if let held = ahead?.held[stream] { underWay[stream] = held } else { wanted.insert(stream) }
+        }
+        let held = try await mirror.streams(wanted.sorted())
+        return underWay.isEmpty ? held : held.merging(underWay) { $1 }
+    }
+
+    /// Takes in an event that follows what is held of its stream.
+    private func accept(_ event: RecordedEvent, into work: inout Preparation) async throws(EventStoreError) {
+        let row = try await row(after: event, onto: work.held[event.stream]?.row, knowing: work.insured)
+        work.held[event.stream] = MirroredStream(
+            head: StreamHead(version: event.version, leaf: event.leaf), row: row)
+        work.moved.insert(event.stream)
+    }
+
+    /// Takes in an event of which nothing is known yet, and those that are missing before it.
+    private func take(
+        _ record: RecordedEvent, into work: inout Preparation, isFilled: Bool = false
+    ) async throws(EventStoreError) {
+        guard let event = try await whole(record) else {
+            return work.keep(record, "the entry does not hash to its leaf")
+        }
+        switch Verdict(of: event, holding: work.held[event.stream]?.head) {
+        case .accept:
+            work.entries?.append(event)
+            try await accept(event, into: &work)
+        case .duplicate: work.earlier.append(event)
+        case .conflict: work.keep(event, "the mirror holds another history")
+        case .gap(let version):
+            let missing = isFilled ? [] : try await store.read(event.stream, from: version)
+            guard missing.first?.version == version else {
+                return work.keep(event, "version \(version) before it is missing")
+            }
+            for earlier in missing.prefix(while: { $0.version < event.version }) {
+                try await take(earlier, into: &work, isFilled: true)
+            }
+            try await take(event, into: &work, isFilled: true)
+        }
     }
 
     /// Compares events that the mirror has already with what it has.
     private func compare(
-        _ earlier: [RecordedEvent], adding entries: [RecordedEvent], to batch: inout MirrorBatch, now: Timestamp
+        _ earlier: [RecordedEvent], behind ahead: PreparedBatch?, adding entries: [RecordedEvent],
+        to batch: inout MirrorBatch, now: Timestamp
     ) async throws(EventStoreError) {
         guard !earlier.isEmpty else { return }
         var leaves = try await mirror.entries(at: Set(earlier.map(\.place)).sorted()).mapValues(\.leaf)
-        for entry in entries { leaves[entry.place] = entry.leaf }
+        for entry in (ahead?.batch.entries ?? []) + entries { leaves[entry.place] = entry.leaf }
         for event in earlier where leaves[event.place] != event.leaf {
             batch.conflicts.append(
                 MirrorConflict(event: event, reason: MirrorConflict.taken, at: now))
@@ -119,7 +172,7 @@ package struct MirrorRunner: Sendable {
 
     /// The event if it hashes to its leaf; else what the store holds in its place, if that does.
     private func whole(_ event: RecordedEvent) async throws(EventStoreError) -> RecordedEvent? {
-        if Hash.leaf(of: event.entry.bytes) == event.leaf { return event }
+        if event.isChecked || Hash.leaf(of: event.entry.bytes) == event.leaf { return event }
         do throws(EventStoreError) {
             let stored = try await store.read(event.stream, from: event.version).first
             return stored.flatMap { Hash.leaf(of: $0.entry.bytes) == $0.leaf ? $0 : nil }

@@ -86,23 +86,38 @@ extension MirrorBatch {
     /// - Parameter leaf: the leaf at a place that the mirror holds.
     /// - Throws: `corrupt`, with the stream.
     package func requireChain(_ leaf: (EventPlace) -> Hash?) throws(EventStoreError) {
-        var leaves: [EventPlace: Hash] = [:]
-        for event in entries {
-            let before = EventPlace(stream: event.stream, version: event.version - 1)
-            let previous = event.version == 1 ? nil : leaves[before] ?? leaf(before)
-            guard event.entry.previous == previous, event.version == 1 || previous != nil else {
-                throw EventStoreError(.corrupt, message: "\(event.stream) would have a hole in the mirror")
+        // Of each stream the last entry so far: mostly the one before the next.
+        var last: [StreamID: Int] = [:]
+        last.reserveCapacity(entries.count)
+        for index in entries.indices {
+            let (stream, version) = (entries[index].stream, entries[index].version)
+            var previous: Hash?
+            if version > 1 {
+                let held = last[stream].flatMap { entries[$0].version == version - 1 ? $0 : nil }
+                previous =
+                    held.map { entries[$0].leaf }
+                    ?? leaf(EventPlace(stream: stream, version: version - 1))
             }
-            leaves[event.place] = event.leaf
+            guard entries[index].entry.previous == previous, version == 1 || previous != nil else {
+                throw EventStoreError(.corrupt, message: "\(stream) would have a hole in the mirror")
+            }
+            last[stream] = index
         }
     }
 
     /// The places that `requireChain` asks the mirror for.
     package var placesBefore: [EventPlace] {
-        var seen: Set<StreamID> = []
-        return entries.filter { seen.insert($0.stream).inserted && $0.version > 1 }.map {
-            EventPlace(stream: $0.stream, version: $0.version - 1)
+        var last: [StreamID: Int] = [:]
+        last.reserveCapacity(entries.count)
+        var places: [EventPlace] = []
+        for index in entries.indices {
+            let (stream, version) = (entries[index].stream, entries[index].version)
+            if version > 1, last[stream] != version - 1 {
+                places.append(EventPlace(stream: stream, version: version - 1))
+            }
+            last[stream] = version
         }
+        return places
     }
 }
 

@@ -14,6 +14,7 @@ struct Bench: AsyncParsableCommand {
               ledger bench lifecycle
               ledger bench http --clients 64
               ledger bench rebuild --events 1000000
+              ledger bench verify --events 1000000 --history ./million
               ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
               ledger bench mirror --events 1000000 --mirror postgresql://me@/scratch?host=/run/postgresql
             """)
@@ -30,6 +31,12 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "mirror, audit: a migrated PostgreSQL database whose mirror is empty; the events stay in it.")
     var mirror: String?
     @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
+    @Option(
+        help: """
+            rebuild, verify, replay: a directory that keeps the history, to be measured again and to be opened by \
+            other commands with --data; it is filled when it is empty.
+            """)
+    var history: String?
 
     func validate() throws {
         guard (4...50_000_000).contains(events) else { throw ValidationError("--events is 4 to 50000000") }
@@ -42,7 +49,8 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let directory = try ScratchDirectory(in: scratch)
         let bench = StoreBench(directory: directory.path, events: events, clients: clients)
-        let history = HistoryBench(directory: directory.path, events: events)
+        if let history { try FileManager.default.createDirectory(atPath: history, withIntermediateDirectories: true) }
+        let history = HistoryBench(directory: history ?? directory.path, events: events)
         switch measured {
         case .append: try await bench.append()
         case .lifecycle: try await bench.lifecycle()

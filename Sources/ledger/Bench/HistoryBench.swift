@@ -6,18 +6,26 @@ import Machine
 import Projections
 import Replay
 import SQLiteEngine
+import Synchronization
 
 /// Measures what goes through the whole history: rebuild, verify and replay.
 struct HistoryBench {
     let directory: String
     let events: Int
 
-    /// Four events an appointment, one person for every five appointments.
+    /// Four events an appointment, one person for every five appointments. A history that is there already, because the
+    /// directory was kept, is taken as it is.
     func fill() async throws -> (file: SQLiteFile, people: PersonResolver, keys: KeyRing) {
-        let file = try SQLiteFile(path: directory + "/history.sqlite")
+        let file = try SQLiteFile(path: directory + "/ledger.sqlite")
         let store = SQLiteEventStore(file)
-        let keys = try KeyRing(master: Machine.random(32))
+        let keyPath = directory + "/ledger.key"
+        let keys = try KeyFile.read(keyPath) ?? KeyFile.make(keyPath)
         let subjects = SQLiteSubjectDirectory(file)
+        let there = try await store.head()
+        if there > 0 {
+            guard there == events / 4 * 4 else { throw BenchError("the kept history has \(there) events") }
+            return (file, PersonResolver(directory: subjects, keys: keys), keys)
+        }
         let appointments = events / 4
         let persons = try await persons(min(max(appointments / 5, 1), 100_000), keys, subjects)
         _ = try await Measurement.run("fill", clients: 256, operations: appointments) { index in
@@ -32,15 +40,48 @@ struct HistoryBench {
         let store = SQLiteEventStore(file)
         let sets = SQLiteViewSets(file, keys: keys)
         let rebuild = Rebuild(scan: store, feed: store, sets: sets, people: people)
+        _ = try await sets.drop(ViewSet.next)
         try await measure("rebuild") { try await rebuild.build(ViewSet.next, now: Machine.now()) }
         try await measure("rebuild-compare") {
             let found = try await sets.compare(ViewSet.next, limit: 10)
             guard found.differences == 0 else { throw BenchError("the rebuilt view differs from the live one") }
         }
-        try await measure("rebuild-swap") {
+        func swap() async throws {
             let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: Machine.now())
             guard outcome == .swapped(position: events / 4 * 4) else { throw BenchError("the swap did not happen") }
         }
+        try await measure("rebuild-swap", swap)
+        try await writing("rebuild-writer", beside: SQLiteViews(file)) {
+            try await rebuild.build(ViewSet.next, now: Machine.now())
+        }
+        try await writing("rebuild-swap-writer", beside: SQLiteViews(file), swap)
+    }
+
+    /// How long another writer waits meanwhile: one small durable write after the other, until the work is done.
+    private func writing(
+        _ name: String, beside views: SQLiteViews, _ work: () async throws -> Void
+    ) async throws {
+        let isOver = Atomic<Bool>(false)
+        let start = ContinuousClock.now
+        async let latencies: [UInt64] = {
+            let probe = ProjectionName("bench", number: 1)
+            var latencies: [UInt64] = []
+            while !isOver.load(ordering: .relaxed) {
+                let begin = ContinuousClock.now
+                let place = try await views.checkpoint(of: probe)
+                _ = try await views.commit(ProjectionCommit(checkpoint: place + 1), of: probe, expecting: place)
+                latencies.append(Measurement.nanoseconds(.now - begin))
+            }
+            return latencies
+        }()
+        defer { isOver.store(true, ordering: .relaxed) }
+        try await work()
+        isOver.store(true, ordering: .relaxed)
+        let waits = try await latencies
+        Measurement(
+            name: name, clients: 1, events: waits.count, seconds: start.duration(to: .now) / .seconds(1),
+            latencies: waits.sorted()
+        ).report()
     }
 
     /// Every hash, place and link of the chain; then the view as well.
@@ -50,7 +91,8 @@ struct HistoryBench {
         for (name, parts) in [("verify-chain", [Finding.Part.chain]), ("verify", Finding.Part.allCases)] {
             try await measure(name) {
                 let verify = Verify(
-                    feed: store, store: store, views: SQLiteViews(file), people: people, parts: Set(parts))
+                    feed: store, scan: store, store: store, views: SQLiteViews(file), people: people,
+                    parts: Set(parts))
                 guard try await verify.run().isClean else { throw BenchError("the ledger does not verify") }
             }
         }
@@ -59,13 +101,13 @@ struct HistoryBench {
     /// Every event as a line, written to `/dev/null` with the calls that a replay to standard output makes.
     func replay() async throws {
         let store = SQLiteEventStore(try await fill().file)
-        let run = Identifier.version4(random: (1, 2))
+        let writer = ReplayWriter(run: .version4(random: (1, 2)))
         let source = ReplaySource(feed: store, log: store, filter: EventFilter())
         guard let sink = FileHandle(forWritingAtPath: "/dev/null") else { throw BenchError("/dev/null is not there") }
         var count = 0
         try await measure("replay") {
             try await source.each(after: 0, through: events / 4 * 4) { events throws(EventStoreError) in
-                ReplaySink.lines(events, by: run)
+                writer.lines(events)
             } take: { page in
                 try sink.write(contentsOf: page.content)
                 count += page.events

@@ -56,7 +56,7 @@ struct Measurement: Sendable {
         return Double(latencies[min(last, Int(Double(latencies.count) * share))]) / 1000
     }
 
-    /// Prints `{"case","clients","events","seconds","perSecond","p50Micros","p99Micros","limitPerSecond","ratio",…}`.
+    /// Prints `{"case","clients","events","seconds","perSecond","p50Micros","p99Micros","maxMicros",…}`.
     func report() {
         var writer = JSONWriter()
         writer.object {
@@ -67,6 +67,7 @@ struct Measurement: Sendable {
             $0.number("perSecond", perSecond, digits: 0)
             $0.number("p50Micros", percentile(0.5), digits: 1)
             $0.number("p99Micros", percentile(0.99), digits: 1)
+            $0.number("maxMicros", latencies.last.map { Double($0) / 1000 }, digits: 1)
             $0.number("limitPerSecond", limitPerSecond, digits: 0)
             $0.number("ratio", limitPerSecond.map { perSecond / $0 }, digits: 2)
             $0.member("peakRSSBytes", Machine.peakResidentBytes)

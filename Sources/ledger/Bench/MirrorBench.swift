@@ -16,13 +16,21 @@ struct MirrorBench {
     private static let steadyRate = 5000
     private static let steadySeconds = 15
 
-    private func filled() async throws -> (file: SQLiteFile, mirror: Mirror, runner: MirrorRunner) {
+    private struct Filled {
+        let file: SQLiteFile
+        let mirror: Mirror
+        let runner: MirrorRunner
+        let people: PersonResolver
+        let keys: KeyRing
+    }
+
+    private func filled() async throws -> Filled {
         let mirror = Mirror(try PostgresSettings(url: url))
         try await mirror.check()
         guard try await mirror.worker.state() == MirrorState(position: 0, checkpoint: 0) else {
             throw BenchError("the mirror is not empty: name a new database")
         }
-        let (file, people, _) = try await history.fill()
+        let (file, people, keys) = try await history.fill()
         let store = SQLiteEventStore(file)
         let runner = MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
         try await history.measure("mirror-backfill") {
@@ -30,12 +38,13 @@ struct MirrorBench {
                 try await runner.backfill(now: Machine.now(), limit: MirrorPump.batch)
             }
         }
-        return (file, mirror, runner)
+        return Filled(file: file, mirror: mirror, runner: runner, people: people, keys: keys)
     }
 
     /// A backfill with all checks and its indexes, then events at a steady rate beside the pump.
     func mirror() async throws {
-        let (file, mirror, runner) = try await filled()
+        let filled = try await filled()
+        let (file, mirror, runner) = (filled.file, filled.mirror, filled.runner)
         let store = SQLiteEventStore(file)
         let stop = Stop(alarm: .real)
         let pump = MirrorPump(
@@ -76,9 +85,10 @@ struct MirrorBench {
         }
     }
 
-    /// Pages of 100 rows by every kind of filter, then all events out, page by page.
+    /// Pages of 100 rows by every kind of filter, then all events out, page by page; then the views anew from them.
     func audit() async throws {
-        let (file, mirror, _) = try await filled()
+        let filled = try await filled()
+        let (file, mirror) = (filled.file, filled.mirror)
         let store = SQLiteEventStore(file)
         let all = history.events / 4 * 4
         let log = MirroredLog(mirror: mirror.reader, store: store)
@@ -111,6 +121,19 @@ struct MirrorBench {
                 query.after = next
             }
             guard count == all else { throw BenchError("\(count) of \(all) events were exported") }
+        }
+        try await rebuild(filled)
+    }
+
+    private func rebuild(_ filled: Filled) async throws {
+        let source = filled.mirror.worker
+        let sets = SQLiteViewSets(filled.file, keys: filled.keys)
+        let rebuild = Rebuild(scan: source, feed: source, sets: sets, people: filled.people)
+        try await history.measure("rebuild-from-mirror") {
+            try await rebuild.build(ViewSet.next, now: Machine.now())
+        }
+        guard try await sets.compare(ViewSet.next, limit: 1).differences == 0 else {
+            throw BenchError("the view that was rebuilt from the mirror differs from the live one")
         }
     }
 }

@@ -6,12 +6,12 @@ import Machine
 import Replay
 import SQLiteEngine
 
-/// `ledger audit`: the events of all appointments, or a list as it was. It has no options of its own: the parser would
+/// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the parser would
 /// take them from those of `view`, which have the same names.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Shows the events of all appointments that match, or a list as it was.",
+        abstract: "Shows the events of all appointments that match, a list as it was, or who looked at them.",
         discussion: """
             Without a word behind it, it is `ledger audit events`; see `ledger audit events --help` for the filters.
 
@@ -20,8 +20,9 @@ struct AuditCommand: AsyncParsableCommand {
               ledger audit --insured 00123 --format csv
               ledger audit --follow
               ledger audit view status --status pending --as-of 2026-11-24T12:00:00Z
+              ledger audit access --from 2026-11-24T00:00:00Z
             """,
-        subcommands: [EventsCommand.self, ViewCommand.self], defaultSubcommand: EventsCommand.self)
+        subcommands: [EventsCommand.self, ViewCommand.self, AccessCommand.self], defaultSubcommand: EventsCommand.self)
 }
 
 /// `ledger audit events`: the events of all appointments.

@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Machine
+import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
@@ -17,8 +18,12 @@ struct RebuildCommand: AsyncParsableCommand {
             The views insured, status and country are lists of one table, so they are rebuilt together. A rebuild that \
             was killed goes on where it was when the command is given again.
 
+            --from mirror reads the events from the mirror in PostgreSQL, each checked against its hash and the one \
+            before it; what the mirror lacks at its end comes from the ledger. One that keeps conflicts is refused.
+
             EXAMPLES
               ledger rebuild --dry-run
+              ledger rebuild --from mirror --dry-run
               ledger rebuild --keep-old
               ledger rebuild --rollback
             """)
@@ -26,7 +31,11 @@ struct RebuildCommand: AsyncParsableCommand {
     /// What can be rebuilt. All are lists of one table.
     enum View: String, CaseIterable, ExpressibleByArgument { case appointments, insured, status, country }
 
+    /// Where the events are read from.
+    enum Source: String, CaseIterable, ExpressibleByArgument { case store, mirror }
+
     @Argument(help: "The views to rebuild; all unless named.") var view: [View] = []
+    @Option(help: "Where the events are read from.") var from = Source.store
     @Flag(help: "Build and compare, change nothing.") var dryRun = false
     @Flag(help: "Keep the old tables beside the live ones, for --rollback.") var keepOld = false
     @Flag(help: "Put the tables back that --keep-old has kept, brought up to the last event.") var rollback = false
@@ -38,7 +47,7 @@ struct RebuildCommand: AsyncParsableCommand {
     @OptionGroup var options: SharedOptions
 
     func validate() throws {
-        if rollback, dryRun || keepOld || anew || dropUnexplained {
+        if rollback, dryRun || keepOld || anew || dropUnexplained || from == .mirror {
             throw ValidationError("--rollback goes with no other option of a rebuild")
         }
         if dryRun, keepOld { throw ValidationError("--dry-run puts nothing in place that --keep-old could keep") }
@@ -47,9 +56,10 @@ struct RebuildCommand: AsyncParsableCommand {
     func run() async throws {
         let ledger = try await options.open()
         if rollback { return try await putBack(ledger) }
+        let source = try await source(ledger)
         if anew { _ = try await ledger.viewSets.drop(ViewSet.next) }
         let progress = Progress()
-        let rebuild = ledger.rebuild { progress.show($0) }
+        let rebuild = ledger.rebuild(from: source) { progress.show($0) }
         try await rebuild.build(ViewSet.next, now: Machine.now())
         progress.clear()
         let found = try await ledger.viewSets.compare(ViewSet.next, limit: 1000)
@@ -78,6 +88,23 @@ struct RebuildCommand: AsyncParsableCommand {
             throw ExitCode(3)
         case .behind: preconditionFailure("a swap that is behind is tried again")
         }
+    }
+
+    /// What is rebuilt from. A mirror that is behind will do, since the set is brought up from the ledger; but its
+    /// positions have to be the ledger's.
+    private func source(_ ledger: Embedded) async throws -> any StreamScan & EventFeed {
+        guard from == .mirror else { return ledger.store }
+        let mirror = try ledger.requireMirror()
+        try await mirror.check()
+        let (state, conflicts) = (try await mirror.worker.state(), try await mirror.worker.conflictCount())
+        guard state.position == state.checkpoint, conflicts == 0 else {
+            throw Refusal(
+                """
+                the mirror's positions are not the ledger's: it has come to \(state.position) having read \
+                \(state.checkpoint), and keeps \(conflicts) conflicts. See `ledger verify --mirror`
+                """)
+        }
+        return mirror.worker
     }
 
     private func putBack(_ ledger: Embedded) async throws {
@@ -118,11 +145,15 @@ struct RebuildCommand: AsyncParsableCommand {
 
 extension Embedded {
     /// A rebuild of the appointments view.
+    ///
+    /// - Parameter source: where its events are read from; the store unless given.
     func rebuild(
-        with projection: Projection = .appointments, progress: @escaping @Sendable (RebuildProgress) -> Void
+        from source: (any StreamScan & EventFeed)? = nil, with projection: Projection = .appointments,
+        progress: @escaping @Sendable (RebuildProgress) -> Void
     ) -> Rebuild {
         Rebuild(
-            scan: store, feed: store, sets: viewSets, people: people, projection: projection, progress: progress)
+            scan: source ?? store, feed: source ?? store, sets: viewSets, people: people, projection: projection,
+            progress: progress)
     }
 }
 

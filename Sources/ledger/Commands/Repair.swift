@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Machine
+import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
@@ -98,21 +99,27 @@ struct RepairCommand: AsyncParsableCommand {
     }
 }
 
-/// `ledger reconcile`: store and views side by side.
+/// `ledger reconcile`: store, views and mirror side by side.
 struct ReconcileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reconcile",
-        abstract: "Compares the store with its views by a digest for each appointment, and shows what differs.",
+        abstract: "Compares the store with views and mirror by a digest for each appointment, shows what differs.",
         discussion: """
             For each appointment that differs: the fields, what the events make and what the copy holds, and the event \
-            behind it. The digest at the end covers all appointments: two ledgers with the same one hold the same. \
-            Exit code 0: all agree; 2: they do not.
+            behind it. Where a mirror is configured, its entries (`mirror`) and its rows (`mirror-views`) are compared \
+            too; what it has not read yet is counted, and is no difference. The digest at the end covers all \
+            appointments: two ledgers with the same one hold the same. Exit code 0: all agree; 2: they do not.
 
             EXAMPLES
               ledger reconcile
+              ledger reconcile --only mirror
               ledger reconcile --format json
             """)
 
+    /// What the store is compared with.
+    enum Side: String, CaseIterable, ExpressibleByArgument { case views, mirror }
+
+    @Option(help: "Compare with this alone; with all there is unless given.") var only: Side?
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
@@ -120,7 +127,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         let progress = Progress()
         let reconcile = Reconcile(
-            scan: ledger.store, copies: [Reconcile.Copy("views", ledger.views)], people: ledger.people)
+            scan: ledger.store, copies: try await copies(of: ledger), people: ledger.people)
         let all = try await ledger.views.count(RowFilter())
         var found: [Reconcile.Difference] = []
         let result = try await reconcile.run { difference in
@@ -135,10 +142,24 @@ struct ReconcileCommand: AsyncParsableCommand {
         for difference in found { try await show(difference, ledger, &printer) }
         try printer.finish()
         report("ledger: \(result.appointments) appointments, digest \(result.digest)")
+        if result.behind > 0 { report("ledger: the mirror has not read \(result.behind) of them to the end yet") }
         guard result.differences == 0 else {
             report("ledger: \(result.differences) differ; `ledger repair --dry-run` shows what can be mended")
             throw ExitCode(2)
         }
+    }
+
+    private func copies(of ledger: Embedded) async throws -> [Reconcile.Copy] {
+        var copies: [Reconcile.Copy] = []
+        if only != .mirror { copies.append(Reconcile.Copy("views", ledger.views)) }
+        guard only == .mirror || only == nil && ledger.mirror != nil else { return copies }
+        let mirror = try ledger.requireMirror().worker
+        // Before anything is compared: what it reads from here on may be in the comparison or not.
+        let reached = try await mirror.state().checkpoint
+        return copies + [
+            Reconcile.Copy("mirror", FoldedRows(mirror, ledger.people), reached: reached),
+            Reconcile.Copy("mirror-views", mirror, reached: reached),
+        ]
     }
 
     private func show(

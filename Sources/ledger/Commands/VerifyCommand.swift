@@ -95,7 +95,7 @@ extension Embedded {
     /// A verification of this ledger.
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
-            feed: store, store: store, views: views, people: people, parts: parts,
+            feed: store, scan: store, store: store, views: views, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }

@@ -56,6 +56,8 @@ JSON_CALLS = [
     ("sqs", "ReceiveMessage", {"QueueUrl": QUEUE, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}),
     ("sqs", "DeleteMessageBatch", {"QueueUrl": QUEUE, "Entries": [{"Id": "0", "ReceiptHandle": "AQEB+/=="}]}),
     ("sqs", "ChangeMessageVisibility", {"QueueUrl": QUEUE, "ReceiptHandle": "AQEB+/==", "VisibilityTimeout": 0}),
+    ("sqs", "ChangeMessageVisibilityBatch", {
+        "QueueUrl": QUEUE, "Entries": [{"Id": "0", "ReceiptHandle": "AQEB+/==", "VisibilityTimeout": 180}]}),
     ("sqs", "GetQueueUrl", {"QueueName": "appointments-pe"}),
     ("sqs", "GetQueueAttributes", {"QueueUrl": QUEUE, "AttributeNames": ["ApproximateNumberOfMessages"]}),
     ("eventbridge", "PutEvents", {"Entries": [{"Source": "medical.appointment.pe", "Detail": "{\"status\":\"X\"}"}]}),

@@ -1,0 +1,123 @@
+import AWSEngine
+import Appointments
+import ArgumentParser
+import EventStore
+import HTTPClient
+import Handlers
+import Logging
+import Machine
+import PostgresEngine
+import Projections
+import ServiceLifecycle
+import UnixSignals
+
+/// `ledger worker`: what Lambda would be invoked for, polled by one process.
+struct Worker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Polls the queues and the change stream on AWS: router, view, country processors, sweeper, mirror.",
+        discussion: """
+            For those who run containers rather than Lambda. Any number of workers may run at once. It handles the \
+            countries whose database the environment names (RDS_HOST_PE, RDS_URL_CL, …), and keeps the mirror that \
+            RDS_HOST_LEDGER or RDS_URL_LEDGER names. It stops at SIGTERM, once what is in hand is done.
+
+            EXAMPLES
+              ledger worker
+              RDS_URL_PE=postgresql://… ledger worker --only queues
+              RDS_URL_LEDGER=postgresql://… ledger worker --only stream
+            """)
+
+    /// A part of the work.
+    enum Part: String, CaseIterable, ExpressibleByArgument {
+        case queues
+        case stream
+    }
+
+    @Option(help: "Do a part of the work alone: queues, or stream (router, view and mirror).") var only: Part?
+    @Option(help: "Seconds after which an appointment that stands still is sent round again.")
+    var sweepAfter = Int(Sweeper.patienceMilliseconds / 1000)
+    @Option(
+        help: "trace, debug, info, notice, warning, error or critical; otherwise $LOG_LEVEL.",
+        transform: Logs.level)
+    var logLevel: Logger.Level?
+
+    func validate() throws {
+        guard (1...86_400).contains(sweepAfter) else { throw ValidationError("--sweep-after is 1 to 86400 seconds") }
+    }
+
+    func run() async throws {
+        let logger = Logs.start("ledger-worker", level: logLevel)
+        let remote = try await Remote.open(Machine.environment)
+        try await remote.countryPools.check(logger)
+        if let mirror = remote.mirror { try await mirror.check() }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(
+                        service: Pollers(
+                            remote: remote, only: only, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
+                            logger: logger))
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        logger.notice("stopped; what was in hand is done")
+    }
+}
+
+/// Polls until it is told to stop.
+struct Pollers: Service {
+    /// How long a receive waits for a message, in milliseconds: as long as a stop has to wait for it.
+    private static let waitMilliseconds: Int64 = 10_000
+
+    let remote: Remote
+    let only: Worker.Part?
+    let sweepAfterMilliseconds: Int64
+    let logger: Logger
+
+    func run() async throws {
+        let stop = Stop(alarm: .real)
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await withTaskGroup(of: Void.self) { group in
+                if only != .stream { pollQueues(&group, stop) }
+                if only != .queues { followStream(&group, stop) }
+            }
+        } onCancelOrGracefulShutdown: {
+            stop.request()
+        }
+    }
+
+    private func pollQueues(_ group: inout TaskGroup<Void>, _ stop: Stop) {
+        for (name, queue) in remote.ledger.queues {
+            // Who has no database of a country leaves its messages to others.
+            if let country = name.country, !remote.countryPools.contains(country) {
+                logger.notice(
+                    "no database is configured for a country; its queue is left to others",
+                    metadata: ["countryISO": "\(country.code)"])
+                continue
+            }
+            let pump = QueuePump(name, queue: queue, performer: remote.performer, logger: logger)
+            group.addTask {
+                await pump.run(until: stop, batch: QueueSettings.batch, waitMilliseconds: Self.waitMilliseconds)
+            }
+        }
+        let sweeper = Sweeper(
+            views: remote.ledger.views, log: remote.ledger.sweepLog, performer: remote.performer,
+            patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
+        group.addTask { await sweeper.run(until: stop) }
+    }
+
+    private func followStream(_ group: inout TaskGroup<Void>, _ stop: Stop) {
+        let handler = remote.ledger.streamHandler(remote.performer, remote.keyRing, logger: logger)
+        var consumers = [
+            StreamConsumer.routerAndViews(
+                handler, views: remote.ledger.views,
+                alarm: TamperAlarm(signs: remote.ledger.views, logger: logger), now: Machine.now)
+        ]
+        if let mirror = remote.mirror {
+            consumers.append(.mirror(remote.runner(into: mirror), mirror.worker, now: Machine.now))
+        }
+        for consumer in consumers {
+            let stream = DynamoDBStream(
+                remote.ledger.client, tables: remote.ledger.names.tables, consumer: consumer, now: Machine.now)
+            group.addTask { [logger] in await stream.run(until: stop, logger: logger) }
+        }
+    }
+}

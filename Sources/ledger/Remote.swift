@@ -1,0 +1,49 @@
+import AWSEngine
+import Appointments
+import EventStore
+import HTTPClient
+import Handlers
+import Machine
+import PostgresEngine
+import Projections
+
+/// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.
+struct Remote: Sendable {
+    let ledger: AWSLedger
+    let keyRing: KeyRing
+    let performer: Performer
+    /// The countries whose slots this process can book.
+    let countryPools: CountryPools
+    /// The mirror in PostgreSQL, where the environment names one.
+    let mirror: Mirror?
+
+    /// Opens the ledger that an environment names.
+    ///
+    /// - Throws: `invalid` when a setting is missing or wrong, with what to do; `unavailable`; `corrupt`.
+    static func open(_ environment: [String: String]) async throws(EventStoreError) -> Remote {
+        let ledger = try AWSLedger(
+            environment: environment,
+            pool: ConnectionPool(ConnectionPool.Settings(certificates: environment["AWS_CA_BUNDLE"])),
+            clock: AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number))
+        let secrets: PostgresSettings.SecretReader = { name throws(EventStoreError) in
+            try await ledger.parameters.value(of: name)
+        }
+        let countryPools = try CountryPools.of(environment, secrets: secrets)
+        let mirror = try Mirror.of(environment, secrets: secrets)
+        let keyRing = try await ledger.keyRing()
+        let databases = Country.allCases.reduce(into: [Country: any CountryDatabase]()) { databases, country in
+            databases[country] = countryPools.database(of: country)
+        }
+        return Remote(
+            ledger: ledger, keyRing: keyRing,
+            performer: ledger.performer(keyRing, countries: databases, random: Machine.random),
+            countryPools: countryPools, mirror: mirror)
+    }
+
+    var people: PersonResolver { ledger.people(keyRing) }
+
+    /// Brings a mirror up to records of the change stream.
+    func runner(into mirror: Mirror) -> MirrorRunner {
+        MirrorRunner(feed: NoFeed(), store: ledger.store, mirror: mirror.worker, people: people)
+    }
+}

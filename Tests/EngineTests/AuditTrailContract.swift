@@ -1,0 +1,78 @@
+import AWSEngine
+import EventStore
+import Handlers
+import PostgresEngine
+import SQLiteEngine
+import TestAWS
+import TestPostgres
+import Testing
+
+@Suite("The contract of AuditTrail", .dropsDatabases)
+struct AuditTrailContract {
+    /// The trails that the contract runs against.
+    enum Trail: String, CaseIterable, CustomTestStringConvertible {
+        case memory
+        case sqlite
+        case postgres
+        /// PostgreSQL's, with SQLite's behind it.
+        case both
+        case aws
+
+        /// Those that this machine can run.
+        static var available: [Trail] {
+            [.memory, .sqlite] + (TestCluster.isThere ? [.postgres, .both] : []) + (Emulator.isThere ? [.aws] : [])
+        }
+
+        var testDescription: String { rawValue }
+
+        func make() async throws -> any AuditTrail {
+            switch self {
+            case .memory: MemoryAuditTrail()
+            case .sqlite: SQLiteAuditTrail(try SQLiteFile(path: try ScratchFile().path))
+            case .postgres: PostgresAuditTrail(try await TestCluster.database(.ledger).login("ledger_mirror"))
+            case .aws:
+                DynamoDBAuditTrail(try await Self.tables(), tables: DynamoDBTables()) { .random(in: .min ... .max) }
+            case .both: AuditTrails(try await Self.postgres.make(), otherwise: try await Self.sqlite.make())
+            }
+        }
+
+        /// A client of an account with the tables.
+        private static func tables() async throws -> AWSClient {
+            let client = try Emulator.client()
+            try await Emulator.makeTables(client)
+            return client
+        }
+    }
+
+    private func access(_ minute: Int64, by caller: String) -> AuditAccess {
+        AuditAccess(
+            at: Samples.noon.adding(milliseconds: minute * 60_000), caller: caller,
+            filters: Array(#"{"after": 0}"#.utf8), rows: Int(minute))
+    }
+
+    @Test("Accesses come newest first, those of a caller and a time", arguments: Trail.available)
+    func filters(trail: Trail) async throws {
+        let trail = try await trail.make()
+        let all = (1...6).map { access(Int64($0), by: $0.isMultiple(of: 2) ? "key:ana" : "key:luz") }
+        for access in all { try await trail.record(access) }
+        func found(_ filter: AccessFilter, limit: Int = 10) async throws -> [Int] {
+            try await trail.accesses(matching: filter, limit: limit).map(\.rows)
+        }
+        #expect(try await trail.accesses(matching: AccessFilter(), limit: 10) == all.reversed())
+        #expect(try await found(AccessFilter(), limit: 2) == [6, 5])
+        #expect(try await found(AccessFilter(), limit: 0).isEmpty)
+        #expect(try await found(AccessFilter(caller: "key:ana")) == [6, 4, 2])
+        #expect(try await found(AccessFilter(from: all[2].at, to: all[4].at)) == [5, 4, 3])
+        #expect(try await found(AccessFilter(caller: "key:luz", to: all[3].at)) == [3, 1])
+        #expect(try await found(AccessFilter(caller: "key:")).isEmpty)
+    }
+
+    @Test("Accesses of the two trails are shown together, in their order")
+    func together() async throws {
+        let (first, second) = (MemoryAuditTrail(), MemoryAuditTrail())
+        for minute in [1, 3, 5] as [Int64] { try await first.record(access(minute, by: "a")) }
+        for minute in [2, 4] as [Int64] { try await second.record(access(minute, by: "b")) }
+        let trail = AuditTrails(first, otherwise: second)
+        #expect(try await trail.accesses(matching: AccessFilter(), limit: 4).map(\.rows) == [5, 4, 3, 2])
+    }
+}

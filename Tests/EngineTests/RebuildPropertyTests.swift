@@ -1,0 +1,142 @@
+import Appointments
+import EventStore
+import Projections
+import Replay
+import Testing
+
+/// Histories that chance makes. Each failure names the seed that brings it back.
+@Suite("Any history, rebuilt from anywhere, gives the same bytes")
+struct RebuildPropertyTests {
+    private let now = Samples.noon
+
+    private func rebuild(_ ledger: TestEngine, sets: (any ViewSets)? = nil, _ random: inout SeededRandom) -> Rebuild {
+        var sizes = Rebuild.Sizes()
+        sizes.rangeEvents = Int(random.next() % 7) + 1
+        sizes.ranges = Int(random.next() % 4) + 1
+        sizes.rows = Int(random.next() % 5) + 1
+        sizes.stepEvents = Int(random.next() % 6) + 1
+        return Rebuild(
+            scan: ledger.scan, feed: ledger.feed, sets: sets ?? ledger.sets, people: ledger.people, sizes: sizes)
+    }
+
+    /// The live view as it is exported, with what an export leaves out: every byte that a rebuild is to make again.
+    private func export(_ ledger: TestEngine) async throws -> [UInt8] { bytes(try await ledger.allRows()) }
+
+    private func bytes(_ rows: [AppointmentRow]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.array { writer in
+            for row in rows {
+                writer.appointment(row, showing: .whole)
+                writer.string("\(row.leaf)")
+            }
+        }
+        return writer.bytes
+    }
+
+    @Test(
+        "A set that was begun at any checkpoint, and whose worker died anywhere, ends with the bytes of a set made anew",
+        arguments: Engine.available)
+    func anywhere(engine: Engine) async throws {
+        for _ in 0..<12 {
+            let seed = UInt64.random(in: 0 ... .max)
+            var random = SeededRandom(seed)
+            let ledger = try await engine.make()
+            // A set after each part of the history: four checkpoints, between which appointments go on and begin.
+            let names = (1...4).map { "at\($0)" }
+            for (part, name) in names.enumerated() {
+                _ = try await RandomHistory.write(
+                    to: ledger, streams: 10, seed: seed &+ UInt64(part), first: 4 * part)
+                try await rebuild(ledger, &random).build(name, now: now)
+            }
+            let last = try await RandomHistory.write(to: ledger, streams: 12, seed: seed &+ 9, first: 8)
+            try await rebuild(ledger, &random).build(ViewSet.next, now: now)
+            for name in names { try #require(try await survive(name, ledger, &random) > 0, "seed \(seed)") }
+            let position = SwapOutcome.swapped(position: last.events)
+            let outcome = try await rebuild(ledger, &random).swap(
+                ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+            try #require(outcome == position, "seed \(seed)")
+            let anew = try await export(ledger)
+            for name in names {
+                let outcome = try await rebuild(ledger, &random).swap(name, keepingAs: nil, coversAll: true, now: now)
+                #expect(outcome == position, "seed \(seed)")
+                #expect(try await export(ledger) == anew, "\(name), seed \(seed)")
+            }
+            #expect(anew == bytes(try await folded(ledger, upTo: .max)), "seed \(seed)")
+        }
+    }
+
+    /// Brings a set up with workers that die after so many changes, each where chance has it.
+    ///
+    /// - Returns: how many died.
+    private func survive(_ name: String, _ ledger: TestEngine, _ random: inout SeededRandom) async throws -> Int {
+        var died = 0
+        while true {
+            let failing = FailingSets(ledger.sets, after: died == 0 ? 0 : Int(random.next() % 4) + 1)
+            do throws(EventStoreError) {
+                try await rebuild(ledger, sets: failing, &random).build(name, now: now)
+                return died
+            } catch {
+                try #require(error.code == .unavailable, "\(error)")
+                died += 1
+            }
+        }
+    }
+
+    @Test("The lists and each state as they were at any position are the fold of the events until then")
+    func past() async throws {
+        for engine in Engine.available {
+            for _ in 0..<6 {
+                let seed = UInt64.random(in: 0 ... .max)
+                var random = SeededRandom(seed)
+                let ledger = try await engine.make()
+                let history = try await RandomHistory.write(to: ledger, streams: 12, seed: seed)
+                try await rebuild(ledger, &random).build(ViewSet.next, now: now)
+                _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+                for _ in 0..<8 {
+                    let position = Int(random.next() % UInt64(history.events + 1))
+                    let rows = try await folded(ledger, upTo: position)
+                    try await compare(rows, ledger, at: position, "\(engine), position \(position), seed \(seed)")
+                }
+            }
+        }
+    }
+
+    private func compare(
+        _ rows: [AppointmentRow], _ ledger: TestEngine, at position: Int, _ name: String
+    ) async throws {
+        let past = PastViews(views: ledger.views, store: ledger.store, at: .position(position))
+        let filters =
+            [
+                RowFilter(), RowFilter(country: .peru), RowFilter(country: .chile),
+                RowFilter(insured: rows.first?.insured),
+            ]
+            + AppointmentStatus.allCases.map { RowFilter(status: $0) }
+        for filter in filters {
+            var (listed, place) = ([AppointmentRow](), RowPlace?.none)
+            repeat {
+                let page = try await past.page(filter, after: place, limit: 5)
+                listed += page.rows
+                place = page.next
+            } while place != nil
+            #expect(zip(listed, listed.dropFirst()).allSatisfy { $0.place < $1.place }, "\(name)")
+            let wanted = rows.filter(filter.matches)
+            #expect(bytes(listed.sorted { $0.appointment < $1.appointment }) == bytes(wanted), "\(filter), \(name)")
+        }
+        for row in try await ledger.allRows() {
+            let history = try await History.read(row.appointment, from: ledger.store, insured: row.insured)
+            let state = try history?.state(at: .position(position))
+            #expect(state == rows.first { $0.appointment == row.appointment }, "\(name)")
+        }
+    }
+
+    /// The fold of the log up to a position, made here, in the order of the log, by no code of an engine.
+    private func folded(_ ledger: TestEngine, upTo position: Int) async throws -> [AppointmentRow] {
+        var rows: [AppointmentID: AppointmentRow] = [:]
+        for event in try await ledger.feed.events(after: 0, limit: 100_000) where event.position ?? 0 <= position {
+            let id = event.stream.appointment
+            rows[id] = try AppointmentProjection.project(
+                event, onto: rows[id], insured: try await ledger.people.insured(of: event))
+        }
+        return rows.values.sorted { $0.appointment < $1.appointment }
+    }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+/// Rebuilds of the real program, killed.
+@Suite struct RebuildCrashTests {
+    private let scratch: ScratchDirectory
+
+    init() throws { scratch = try ScratchDirectory() }
+
+    private func sql(_ script: String) async throws -> String {
+        let program =
+            "import sqlite3,sys; c = sqlite3.connect(sys.argv[1], timeout=30); "
+            + "[print(r) for s in sys.stdin.read().split(\";\") for r in c.execute(s)]; c.commit()"
+        let run = try RunningLedger(
+            ["-c", "python3 -c '\(program)' '\(scratch.data)/ledger.sqlite'"], input: script, program: "/bin/bash")
+        try #require(try await run.waitForExit() == 0, "\(run.errors)")
+        return run.output
+    }
+
+    /// How many events the unfinished set holds: 0 when there is none.
+    private func filled() async throws -> Int {
+        Int(try await sql("SELECT coalesce(max(events), 0) FROM view_sets").filter(\.isNumber)) ?? 0
+    }
+
+    private func export() async throws -> String { try await sql("SELECT * FROM appointments ORDER BY appointment") }
+
+    @Test("a rebuild that is killed goes on behind what it had written, and ends with the bytes of the live view")
+    func kills() async throws {
+        let events = 40_000
+        let made = try await LedgerBinary.run(
+            "bench", "replay", "--events", "\(events)", "--history", scratch.data, "--scratch", scratch.path)
+        try #require(made.status == 0, "\(made.errors)")
+        let whole = try await export()
+        #expect(whole.split(separator: "\n").count == events / 4)
+        _ = try await sql("UPDATE appointments SET status = 'failed' WHERE substr(appointment, 16) = x'07'")
+        #expect(try await export() != whole)
+        let damaged = try await export()
+        // Each run is killed as soon as it has written more than the one before it, so each has to go on.
+        var marks: [Int] = []
+        while marks.last ?? 0 < events {
+            let run = try RunningLedger(["rebuild", "--data", scratch.data])
+            while run.isRunning, try await filled() <= marks.last ?? 0 {}
+            run.signal(SIGKILL)
+            if try await run.waitForExit() == 0 { break }
+            try marks.append(await filled())
+            #expect(try await export() == damaged, "a reader sees the live view until the swap")
+        }
+        #expect(marks.count > 1 && marks[0] < events && marks == marks.sorted(), "\(marks)")
+        // Now wherever chance has it: while indexes are built, rows compared, tables swapped, the old one emptied.
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SplitMix(state: seed)
+        for _ in 0..<6 {
+            let run = try RunningLedger(["rebuild", "--data", scratch.data])
+            try await Task.sleep(for: .milliseconds(Int(random.next() % 1500)))
+            run.signal(SIGKILL)
+            try await run.waitForExit()
+            let live = try await export()
+            #expect(live == damaged || live == whole, "half a swap, seed \(seed)")
+        }
+        let ended = try await LedgerBinary.run("rebuild", "--data", scratch.data)
+        #expect(ended.status == 0, "\(ended.errors), seed \(seed)")
+        #expect(try await export() == whole, "seed \(seed)")
+        let verified = try await LedgerBinary.run("verify", "--data", scratch.data)
+        #expect(verified.status == 0, "\(verified.output)\(verified.errors), seed \(seed)")
+        let tables = try await sql("SELECT name FROM sqlite_master WHERE name LIKE 'appointments_%' AND type = 'table'")
+        #expect(!tables.contains("set_") && !tables.contains("gone"), "\(tables)")
+    }
+}
