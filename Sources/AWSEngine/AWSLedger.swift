@@ -20,7 +20,7 @@ package struct AWSLedger: Sendable {
     /// Reads what a parameter of the Parameter Store holds.
     package let parameters: ParameterStore
     private let directory: DynamoDBSubjectDirectory
-    private let now: @Sendable () -> Timestamp
+    let now: @Sendable () -> Timestamp
 
     /// - Parameter environment: the variables of the process.
     /// - Throws: `invalid` when a setting is missing or wrong, with what to do.
@@ -117,6 +117,6 @@ package struct AWSLedger: Sendable {
         StreamHandler(
             router: RouterPump(feed: NoFeed(), checkpoints: views, performer: performer, logger: logger),
             runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keyRing)),
-            views: views)
+            views: views, control: views)
     }
 }

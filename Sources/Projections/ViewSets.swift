@@ -120,13 +120,14 @@ package protocol ViewSets: Sendable {
     /// - Throws: `unavailable`, or `corrupt`, naming the event, for one that can't be taken in.
     func follow(_ name: String, with projection: Projection, limit: Int) async throws(EventStoreError) -> Int
 
-    /// Compares the live set with another row by row, in one snapshot. Appointments that have moved since the other one
-    /// was brought up are left out.
+    /// Compares the live set with another row by row, in one snapshot where the engine has one. Appointments that have
+    /// moved since the other one was brought up are left out.
     func compare(_ name: String, limit: Int) async throws(EventStoreError) -> SetComparison
 
     /// Takes in what is left and puts the set in the place of the live one, in one step: a reader sees the old or the
-    /// new set, never half. The parked events that it holds are unparked. A projection of the same name with another
-    /// number, whose rows were live, is held from then on.
+    /// new set, never half. An engine without a transaction over a table does it row by row: a reader sees each
+    /// appointment whole, and never an older state of it. The parked events that it holds are unparked. A projection of
+    /// the same name with another number, whose rows were live, is held from then on.
     ///
     /// - Parameter kept: the name under which the old set stays beside the live one; without it, it is dropped.
     /// - Parameter coversAll: refuse when the live set has a row that the other lacks.

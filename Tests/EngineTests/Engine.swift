@@ -16,7 +16,7 @@ enum Engine: CustomTestStringConvertible {
     case sqlite
     /// The countries' databases alone; the rest is in memory.
     case postgres
-    /// Events, views, directory, queues, topics and bus of AWS; the rest is in memory.
+    /// All of AWS but the countries' databases, which are in memory.
     case aws
 
     /// Those that hold a whole ledger.
@@ -29,6 +29,9 @@ enum Engine: CustomTestStringConvertible {
 
     /// Whether a stored event has its position at once: DynamoDB has no order across streams.
     var givesPositions: Bool { self != .aws }
+
+    /// Whether the view is written together with the events.
+    var writesViewsWithEvents: Bool { self == .sqlite }
 
     /// Whether everything goes by the clock that is turned by hand.
     var goesByHandClock: Bool { self != .aws }
@@ -50,15 +53,15 @@ enum Engine: CustomTestStringConvertible {
 /// All protocols of one engine over one empty ledger, and the clock that it goes by.
 struct TestEngine: Sendable {
     fileprivate(set) var store: any EventStore
-    let feed: any EventFeed
-    let audit: any AuditLog
-    let scan: any StreamScan
+    fileprivate(set) var feed: any EventFeed
+    fileprivate(set) var audit: any AuditLog
+    fileprivate(set) var scan: any StreamScan
     fileprivate(set) var directory: any SubjectDirectory
     let keyRing: KeyRing
-    let sets: any ViewSets
+    fileprivate(set) var sets: any ViewSets
     fileprivate(set) var views: any AppointmentViews
     fileprivate(set) var projections: any ProjectionStore
-    let control: any ProjectionControl
+    fileprivate(set) var control: any ProjectionControl
     fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
     fileprivate(set) var deadLetters: any DeadLetters
     fileprivate(set) var topics: any Topics
@@ -131,7 +134,10 @@ extension TestEngine {
 extension TestEngine {
     /// A ledger in an account of its own at the emulator.
     static func aws(clock: HandClock) async throws -> TestEngine {
-        let client = try Emulator.client()
+        try await aws(clock: clock, try Emulator.client())
+    }
+
+    static func aws(clock: HandClock, _ client: AWSClient) async throws -> TestEngine {
         let tables = DynamoDBTables()
         try await Emulator.makeTables(client, tables)
         try await Emulator.makeMessaging(client)
@@ -145,7 +151,11 @@ extension TestEngine {
         engine.store = store
         engine.eventCount = { try await store.count() }
         engine.directory = DynamoDBSubjectDirectory(client, tables: tables)
-        (engine.views, engine.projections) = (views, views)
+        (engine.views, engine.projections, engine.control) = (views, views, views)
+        // Each run, and each question, looks at the table anew.
+        let log = DynamoDBLog(client, tables: tables, maximumAgeMilliseconds: 0, now: clock.now)
+        (engine.feed, engine.audit, engine.scan) = (log, log, log)
+        engine.sets = DynamoDBViewSets(client, tables: tables, people: engine.people, now: clock.now)
         engine.queues = { name in
             guard let queue = queues[name] else { preconditionFailure("every queue was made") }
             return queue

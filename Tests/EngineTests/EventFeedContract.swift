@@ -79,7 +79,7 @@ struct EventFeedContract {
         }
     }
 
-    @Test("An audit asks by every field, and by all together", arguments: Engine.available)
+    @Test("An audit asks by every field, and by all together", arguments: Engine.ofStores)
     func audit(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await fill(ledger)
@@ -108,7 +108,7 @@ struct EventFeedContract {
         #expect(try await positions(EventFilter(), limit: 0) == [])
     }
 
-    @Test("Events are counted by type and country, in that order", arguments: Engine.available)
+    @Test("Events are counted by type and country, in that order", arguments: Engine.ofStores)
     func counts(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.audit.counts().isEmpty)

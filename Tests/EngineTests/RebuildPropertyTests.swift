@@ -35,9 +35,10 @@ struct RebuildPropertyTests {
 
     @Test(
         "A set that was begun at any checkpoint, and whose worker died anywhere, ends with the bytes of a set made anew",
-        arguments: Engine.available)
+        arguments: Engine.ofStores)
     func anywhere(engine: Engine) async throws {
-        for _ in 0..<12 {
+        // Over the wire one history takes as long as the others do in one process.
+        for _ in 0..<(engine == .aws ? 1 : 12) {
             let seed = UInt64.random(in: 0 ... .max)
             var random = SeededRandom(seed)
             let ledger = try await engine.make()

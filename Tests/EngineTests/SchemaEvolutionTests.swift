@@ -64,7 +64,7 @@ private enum NextProgram {
 
     @Test(
         "A second version of the view is built beside the first under traffic, and read whole from the swap on",
-        arguments: Engine.available)
+        arguments: Engine.ofStores)
     func blueGreen(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 200, seed: 21)

@@ -79,4 +79,66 @@ import Testing
         #expect(try await world.views.parked(by: name).isEmpty)
         #expect(try await world.views.row(broken)?.version == world.store.readNow(broken.stream).count)
     }
+
+    @Test("what comes while the view is held is routed all the same, and taken in once the view is resumed")
+    func held() async throws {
+        let name = ProjectionRunner.projection
+        let runner = ProjectionRunner(
+            feed: world.store, store: world.store, views: world.views,
+            people: PersonResolver(directory: world.directory, keys: world.keys))
+        let handler = StreamHandler(
+            router: world.router, runner: runner, views: world.views, control: world.views)
+        try world.list(1)
+        try await world.views.pause(name, at: world.clock.now)
+        let id = try await world.ask(1)
+        for _ in 0..<2 { try await handler.handle(world.store.eventsNow(after: 0, limit: 10), now: world.clock.now) }
+        #expect(world.types(id) == ["requested", "routed"])
+        #expect(try await world.views.row(id) == nil)
+        #expect(try await handler.takeUp(limit: 10, now: world.clock.now) == 0)
+        #expect(try await world.views.resume(name))
+        // No further record has to come: an operator may ask for it.
+        #expect(try await handler.takeUp(limit: 10, now: world.clock.now) == 1)
+        #expect(try await world.views.row(id)?.version == 2)
+        #expect(try await world.views.parked(by: name).isEmpty)
+    }
+
+    @Test("what comes while the router is held is routed once the router is resumed")
+    func routerHeld() async throws {
+        let runner = ProjectionRunner(
+            feed: world.store, store: world.store, views: world.views,
+            people: PersonResolver(directory: world.directory, keys: world.keys))
+        let handler = StreamHandler(
+            router: world.router, runner: runner, views: world.views, control: world.views)
+        try world.list(1)
+        try await world.views.pause(RouterPump.projection, at: world.clock.now)
+        let id = try await world.ask(1)
+        try await handler.handle(world.store.eventsNow(after: 0, limit: 10), now: world.clock.now)
+        #expect(world.types(id) == ["requested"])
+        #expect(try await world.views.row(id)?.version == 1)
+        _ = try await world.views.resume(RouterPump.projection)
+        try await handler.handle([], now: world.clock.now)
+        #expect(world.types(id) == ["requested", "routed"])
+        #expect(try await world.views.parked(by: RouterPump.projection).isEmpty)
+    }
+
+    @Test("what waited for a resumption and can't be taken in stays parked for its own reason, and is not tried again")
+    func heldAndBroken() async throws {
+        let name = ProjectionRunner.projection
+        let runner = ProjectionRunner(
+            feed: world.store, store: world.store, views: world.views,
+            people: PersonResolver(
+                directory: world.directory, keys: try KeyRing(master: Array(repeating: 1, count: 32))))
+        let handler = StreamHandler(
+            router: world.router, runner: runner, views: world.views, control: world.views)
+        try world.list(1)
+        let id = try await world.ask(1)
+        try await world.views.pause(name, at: world.clock.now)
+        try await handler.handle(world.store.eventsNow(after: 0, limit: 10), now: world.clock.now)
+        #expect(try await world.views.parked(by: name).map(\.isHeld) == [true])
+        _ = try await world.views.resume(name)
+        #expect(try await handler.takeUp(limit: 10, now: world.clock.now) == 1)
+        #expect(try await handler.takeUp(limit: 10, now: world.clock.now) == 0)
+        let parked = try await world.views.parked(by: name)
+        #expect(parked.map(\.appointment) == [id] && parked.map(\.isHeld) == [false])
+    }
 }

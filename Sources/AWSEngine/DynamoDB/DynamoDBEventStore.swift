@@ -33,14 +33,19 @@ package struct DynamoDBEventStore: EventStore {
     }
 
     package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        var events: [RecordedEvent] = []
+        try await items(of: stream, from: version).map(event)
+    }
+
+    /// The items of a stream from a version on, in order.
+    func items(of stream: StreamID, from version: Int) async throws(EventStoreError) -> [Item] {
+        var found: [Item] = []
         try await table.pages("Query") { writer in
             Self.select(stream, from: max(version, 1), &writer)
         } until: { (items, _) throws(EventStoreError) in
-            for item in items { events.append(try event(item)) }
+            found += items
             return false
         }
-        return events
+        return found
     }
 
     /// How many events there are. It reads the whole table: for tests and operators.
@@ -125,7 +130,7 @@ extension DynamoDBEventStore {
     }
 
     /// Where a stream ends.
-    private func head(of stream: StreamID) async throws(EventStoreError) -> StreamHead {
+    func head(of stream: StreamID) async throws(EventStoreError) -> StreamHead {
         var head = StreamHead.empty
         try await table.pages("Query") { writer in
             Self.select(stream, from: 1, &writer)
@@ -215,8 +220,11 @@ extension DynamoDBEventStore {
 extension RecordedEvent {
     /// Reads an item of the events table back and checks it against its hash and its place.
     ///
+    /// - Parameter position: tells the position of an event where there are any.
     /// - Throws: `corrupt`.
-    init(item: Item) throws(EventStoreError) {
+    init(
+        item: Item, position: (StreamID, Int) -> Int? = { _, _ in nil }
+    ) throws(EventStoreError) {
         let (stream, version, entry, leaf, sealed): (StreamID, Int, [UInt8], Hash, [String: [UInt8]])
         do throws(Item.Damage) {
             stream = try item.value("streamId") { StreamID($0) }
@@ -228,6 +236,8 @@ extension RecordedEvent {
         } catch {
             throw .damaged("of the events", error)
         }
-        try self.init(position: nil, stream: stream, version: version, entry: entry, leaf: leaf, sealed: sealed)
+        try self.init(
+            position: position(stream, version), stream: stream, version: version, entry: entry, leaf: leaf,
+            sealed: sealed)
     }
 }

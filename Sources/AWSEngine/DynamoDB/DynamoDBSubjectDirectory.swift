@@ -17,6 +17,16 @@ package struct DynamoDBSubjectDirectory: SubjectDirectory {
         try await find(Self.key(id))
     }
 
+    package func subjects(_ ids: Set<Identifier>) async throws(EventStoreError) -> [Identifier: Subject] {
+        let keys: [JSONValue] = ids.sorted().map { id in .written { $0.attribute("subjectKey", text: Self.key(id)) } }
+        var found: [Identifier: Subject] = [:]
+        for item in try await table.items(keys) {
+            let subject = try read(item)
+            found[subject.id] = subject
+        }
+        return found
+    }
+
     package func add(_ subject: Subject) async throws(EventStoreError) -> Subject {
         do throws(AWSError) {
             _ = try await table.client.call(.dynamoDB, "TransactWriteItems") { writer in

@@ -4,10 +4,9 @@ package import Projections
 
 /// Checkpoints and parked events: items of one table, under the name of their projection.
 extension DynamoDBViews: ProjectionStore {
-    private static let checkpoint = "checkpoint"
-    /// DynamoDB's limits of a transaction and of a batch of reads.
+    static let checkpoint = "checkpoint"
+    /// DynamoDB's limit of a transaction.
     private static let transactionLimit = 100
-    private static let batchLimit = 100
 
     package func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
         let item = try await memory.item { Self.key(projection, Self.checkpoint, &$0) }
@@ -21,43 +20,13 @@ extension DynamoDBViews: ProjectionStore {
     package func rows(
         of appointments: [AppointmentID]
     ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] {
+        let keys = Set(appointments).sorted().map(Self.key)
         var found: [AppointmentID: AppointmentRow] = [:]
-        var rest = Set(appointments).sorted()[...]
-        while !rest.isEmpty {
-            var keys: [JSONValue] = rest.prefix(Self.batchLimit).map { id in
-                .object([("appointmentId", .object([("S", .string(id.description))]))])
-            }
-            rest = rest.dropFirst(Self.batchLimit)
-            while !keys.isEmpty {
-                let answer = try await batch(keys)
-                for item in answer["Responses"]?[rows.name]?.elements ?? [] {
-                    let row = try row(Item(value: item))
-                    found[row.appointment] = row
-                }
-                // What was not read for lack of capacity is asked for again.
-                keys = answer["UnprocessedKeys"]?[rows.name]?["Keys"]?.elements ?? []
-            }
+        for item in try await rows.items(keys) {
+            let row = try row(item)
+            found[row.appointment] = row
         }
         return found
-    }
-
-    private func batch(_ keys: [JSONValue]) async throws(EventStoreError) -> JSONValue {
-        do throws(AWSError) {
-            return try await client.call(.dynamoDB, "BatchGetItem") { writer in
-                writer.member("RequestItems") { writer in
-                    writer.object { writer in
-                        writer.member(rows.name) { writer in
-                            writer.object { writer in
-                                writer.member("Keys") { $0.value(.array(keys)) }
-                                writer.member("ConsistentRead") { $0.boolean(true) }
-                            }
-                        }
-                    }
-                }
-            }
-        } catch {
-            throw error.asStoreError
-        }
     }
 
     package func commit(
@@ -119,18 +88,12 @@ extension DynamoDBViews: ProjectionStore {
         _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
     ) async throws(EventStoreError) {
         for event in try await parked(by: projection, prefix: "parked#\(appointment)#") where event.version <= version {
-            do throws(AWSError) {
-                _ = try await memory.call("DeleteItem") { writer in
-                    writer.member("Key") { $0.object { Self.key(projection, Self.name(event), &$0) } }
-                }
-            } catch {
-                throw error.asStoreError
-            }
+            _ = try await memory.delete { Self.key(projection, Self.name(event), &$0) }
         }
     }
 
     /// The parked events under a prefix, by appointment and version.
-    private func parked(
+    func parked(
         by projection: ProjectionName, prefix: String
     ) async throws(EventStoreError) -> [ParkedEvent] {
         var events: [ParkedEvent] = []
@@ -174,20 +137,25 @@ extension DynamoDBViews {
             + parked.filter { seen.insert(name($0)).inserted }.map { .parked($0, projection) }
     }
 
-    private static let isNew = "attribute_not_exists(projectionId)"
-    private static let rowCondition = "attribute_not_exists(appointmentId) OR version <= :version"
+    static let isNew = "attribute_not_exists(projectionId)"
+    static let rowCondition = "attribute_not_exists(appointmentId) OR version <= :version"
 
-    private static func rowValues(_ row: AppointmentRow, _ writer: inout JSONWriter) {
+    static func rowValues(_ row: AppointmentRow, _ writer: inout JSONWriter) {
         writer.attribute(":version", number: row.version)
     }
 
-    private static func key(_ projection: ProjectionName, _ item: String, _ writer: inout JSONWriter) {
+    /// The key of a row.
+    static func key(_ appointment: AppointmentID) -> JSONValue {
+        .object([("appointmentId", .object([("S", .string(appointment.description))]))])
+    }
+
+    static func key(_ projection: ProjectionName, _ item: String, _ writer: inout JSONWriter) {
         writer.attribute("projectionId", text: projection.description)
         writer.attribute("itemId", text: item)
     }
 
     /// Versions are written with leading zeros, so that items are in their order.
-    private static func name(_ event: ParkedEvent) -> String {
+    static func name(_ event: ParkedEvent) -> String {
         let digits = String(event.version)
         return "parked#\(event.appointment)#\(String(repeating: "0", count: max(0, 12 - digits.count)))\(digits)"
     }

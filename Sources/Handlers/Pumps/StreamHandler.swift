@@ -4,24 +4,74 @@ package import Projections
 /// Takes in what a change stream brings: routes each event, and brings the view up to it.
 ///
 /// It trusts neither order nor uniqueness: records may be late, repeated, shuffled, or missing. It holds no checkpoint;
-/// how far it has come is the stream's own business, and a batch that it throws at comes again.
+/// how far it has come is the stream's own business, and a batch that it throws at comes again. So a stream waits for
+/// nobody: what comes while an operator holds the view or the router is parked, and taken in after the resumption.
 package struct StreamHandler: Sendable {
     private let router: RouterPump
     private let runner: ProjectionRunner
     private let views: any ProjectionStore
+    private let control: (any ProjectionControl)?
 
-    package init(router: RouterPump, runner: ProjectionRunner, views: any ProjectionStore) {
-        (self.router, self.runner, self.views) = (router, runner, views)
+    /// How many appointments that waited for a resumption are taken in beside a batch.
+    private static let takenUp = 50
+
+    /// - Parameter control: says when an operator holds the view or the router; without it nobody can.
+    package init(
+        router: RouterPump, runner: ProjectionRunner, views: any ProjectionStore,
+        control: (any ProjectionControl)? = nil
+    ) {
+        (self.router, self.runner, self.views, self.control) = (router, runner, views, control)
     }
 
     /// Takes in a batch of records. What can't be taken in is parked, so that the others move on.
     ///
     /// - Throws: `unavailable`: the batch is to come again.
     package func handle(_ records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) {
-        let changes = try await runner.take(in: records, now: now)
-        try await views.put(changes.rows, parking: changes.parked, by: ProjectionRunner.projection)
-        let parked = try await router.route(records)
-        if !parked.isEmpty { try await views.put([], parking: parked, by: RouterPump.projection) }
+        if try await isHeld(ProjectionRunner.projection) {
+            try await hold(records, from: ProjectionRunner.projection, now: now)
+        } else {
+            let changes = try await runner.take(in: records, now: now)
+            try await views.put(changes.rows, parking: changes.parked, by: ProjectionRunner.projection)
+        }
+        if try await isHeld(RouterPump.projection) {
+            try await hold(records, from: RouterPump.projection, now: now)
+        } else {
+            let parked = try await router.route(records)
+            if !parked.isEmpty { try await views.put([], parking: parked, by: RouterPump.projection) }
+        }
+        _ = try await takeUp(limit: Self.takenUp, now: now)
+    }
+
+    /// Takes in what came while the view or the router was held, unless they still are.
+    ///
+    /// - Returns: how many appointments were looked at; 0 when nothing waits any more.
+    /// - Throws: `unavailable`; the others wait on.
+    package func takeUp(limit: Int, now: Timestamp) async throws(EventStoreError) -> Int {
+        guard control != nil else { return 0 }
+        var count = 0
+        if try await !isHeld(ProjectionRunner.projection) {
+            count += try await views.takeUp(by: ProjectionRunner.projection, limit: limit, now: now) {
+                id throws(EventStoreError) in
+                try await runner.retry(id, now: now)
+            }
+        }
+        if try await !isHeld(RouterPump.projection) {
+            count += try await views.takeUp(by: RouterPump.projection, limit: limit, now: now) {
+                id throws(EventStoreError) in
+                try await router.retry(id)
+            }
+        }
+        return count
+    }
+
+    private func isHeld(_ projection: ProjectionName) async throws(EventStoreError) -> Bool {
+        try await control?.pausedAt(projection) != nil
+    }
+
+    private func hold(
+        _ records: [RecordedEvent], from projection: ProjectionName, now: Timestamp
+    ) async throws(EventStoreError) {
+        try await views.put([], parking: records.map { .held($0, at: now) }, by: projection)
     }
 
     /// Takes in everything that the store holds, after records were lost: a stream that was trimmed before it was read.

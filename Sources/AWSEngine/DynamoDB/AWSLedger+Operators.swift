@@ -1,0 +1,16 @@
+package import EventStore
+
+/// What operators and auditors work with. One run, one instance of each.
+extension AWSLedger {
+    /// The events stream by stream and by position, for rebuild, verify, reconcile, replay, diff and audit. It looks
+    /// through the whole table.
+    package func log() -> DynamoDBLog { DynamoDBLog(client, tables: names.tables, now: now) }
+
+    /// The view with its rows in the order of ids, for verify and reconcile.
+    package func orderedViews() -> DynamoDBOrderedViews { DynamoDBOrderedViews(client, tables: names.tables) }
+
+    /// The sets beside the live view, for rebuild and repair.
+    package func viewSets(_ keyRing: KeyRing) -> DynamoDBViewSets {
+        DynamoDBViewSets(client, tables: names.tables, people: people(keyRing), now: now)
+    }
+}

@@ -1,0 +1,182 @@
+package import Appointments
+package import EventStore
+package import Projections
+import Synchronization
+
+/// Sets of view rows in DynamoDB. A set's rows are items of the table of projections, spread over several partitions.
+///
+/// The live rows stay in their table: a swap replaces them one by one, each in one conditional write, and never by an
+/// older state than a reader may have seen. Live traffic goes on meanwhile. A swap that was killed is given again and
+/// goes on.
+package final class DynamoDBViewSets: ViewSets {
+    let views: DynamoDBViews
+    let store: DynamoDBEventStore
+    let records: SetRecords
+    private let log: DynamoDBLog
+    private let people: PersonResolver
+    /// What each set, by its generation, was found to be behind with, and has not taken in yet.
+    private let pending = Mutex<[Int: [Pending]]>([:])
+
+    /// A stream that is further than its row in a set.
+    private struct Pending {
+        let stream: StreamID
+        let events: Int
+    }
+
+    /// The most events that a swap takes in before it begins.
+    private static let lastEvents = 2000
+
+    /// - Parameter people: opens the sealed fields of first events.
+    package init(
+        _ client: AWSClient, tables: DynamoDBTables, people: PersonResolver, now: @escaping @Sendable () -> Timestamp
+    ) {
+        views = DynamoDBViews(client, tables: tables)
+        log = DynamoDBLog(client, tables: tables, now: now)
+        store = DynamoDBEventStore(client, tables: tables)
+        records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections))
+        self.people = people
+    }
+
+    package func sets() async throws(EventStoreError) -> [ViewSet] {
+        try await records.all().map(\.set).sorted { $0.name < $1.name }
+    }
+
+    package func begin(
+        _ name: String, of projection: ProjectionName, head: Int, now: Timestamp
+    ) async throws(EventStoreError) -> ViewSet {
+        try ViewSet.check(name)
+        let there = try await records.record(name)
+        if let there, there.set.projection == projection { return there.set }
+        if let there { try await records.clearRows(of: there) }
+        let set = ViewSet(name: name, projection: projection, began: head, at: now)
+        let record = SetRecord(
+            set: set, generation: try await records.newGeneration(), revision: (there?.revision ?? 0) + 1)
+        guard try await records.put(record, replacing: there) else { throw ViewSet.moved(name) }
+        return set
+    }
+
+    package func fill(
+        _ set: ViewSet, with rows: [AppointmentRow], through stream: StreamID, events: Int
+    ) async throws(EventStoreError) -> ViewSet {
+        guard let there = try await records.record(set.name), there.set == set else { throw ViewSet.moved(set.name) }
+        // The mark moves last: what was written without it is written again, the same or further.
+        try await records.write(rows, to: there.generation)
+        let next = there.changed { set in
+            set.through = stream
+            set.events += events
+        }
+        guard try await records.put(next, replacing: there) else { throw ViewSet.moved(set.name) }
+        return next.set
+    }
+
+    package func seal(_ set: ViewSet) async throws(EventStoreError) {
+        guard let there = try await records.record(set.name), there.set == set else { throw ViewSet.moved(set.name) }
+        let next = there.changed { $0.position = $0.began }
+        guard try await records.put(next, replacing: there) else { throw ViewSet.moved(set.name) }
+    }
+
+    /// Looks which streams are further than their rows of the set, and folds those anew. The position that the set has
+    /// come to is the number of events that there were.
+    package func follow(
+        _ name: String, with projection: Projection, limit: Int
+    ) async throws(EventStoreError) -> Int {
+        let record = try await whole(name)
+        var waiting = pending.withLock { $0.removeValue(forKey: record.generation) } ?? []
+        if waiting.isEmpty {
+            let look = try await log.lookAnew()
+            waiting = try await behind(record, look)
+            if waiting.isEmpty {
+                if record.set.position != look.count {
+                    let next = record.changed { $0.position = look.count }
+                    guard try await records.put(next, replacing: record) else { throw ViewSet.moved(name) }
+                }
+                return 0
+            }
+        }
+        var (count, taken) = (0, [StreamID]())
+        for pending in waiting where count < max(limit, 1) {
+            count += pending.events
+            taken.append(pending.stream)
+        }
+        let rows = try await beside(taken) { (stream: StreamID) throws(EventStoreError) in
+            try await self.fold(stream, with: projection)
+        }
+        try await records.write(rows.compactMap(\.self), to: record.generation)
+        let rest = Array(waiting.dropFirst(taken.count))
+        if !rest.isEmpty { pending.withLock { $0[record.generation] = rest } }
+        return count
+    }
+
+    private func behind(_ record: SetRecord, _ look: EventsLook) async throws(EventStoreError) -> [Pending] {
+        let versions = try await records.versions(record.generation)
+        return look.streams.indices.compactMap { index in
+            let stream = look.streams[index]
+            let missing = look.count(at: index) - (versions[stream.appointment] ?? 0)
+            return missing > 0 ? Pending(stream: stream, events: missing) : nil
+        }
+    }
+
+    /// The row that all events of a stream make; nil for a stream without any.
+    func fold(_ stream: StreamID, with projection: Projection) async throws(EventStoreError) -> AppointmentRow? {
+        let events = try await store.read(stream)
+        let insured = try await people.insured(ofAll: events)[stream]
+        var row: AppointmentRow?
+        for event in events { row = try projection.next(event, onto: row, insured: insured) ?? row }
+        return row
+    }
+
+    /// The record of a set that is filled.
+    func whole(_ name: String) async throws(EventStoreError) -> SetRecord {
+        guard let record = try await records.record(name), record.set.position != nil else {
+            throw ViewSet.unknown(name)
+        }
+        return record
+    }
+
+    package func swap(
+        _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
+    ) async throws(EventStoreError) -> SwapOutcome {
+        if let kept { try ViewSet.check(kept) }
+        var taken = 0
+        while case let step = try await follow(name, with: projection, limit: Self.lastEvents), step > 0 {
+            taken += step
+            if taken >= Self.lastEvents { return .behind }
+        }
+        let swap = Swap(sets: self, projection: projection, kept: kept, now: now)
+        return try await swap.run(try await whole(name), coversAll: coversAll)
+    }
+
+    package func mend(
+        _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ProjectionName
+    ) async throws(EventStoreError) -> Bool {
+        let there = try await views.standing([appointment])[appointment]
+        guard try await store.head(of: appointment.stream).version == row?.version ?? 0 else { return false }
+        // Whoever has written the row since has taken in more.
+        guard try await views.replace(there, of: appointment, with: row) else { return false }
+        try await views.unpark(appointment, upTo: row?.version ?? .max, from: projection)
+        return true
+    }
+
+    package func drop(_ name: String) async throws(EventStoreError) -> Bool {
+        guard let record = try await records.record(name) else { return false }
+        try await records.remove(record)
+        return true
+    }
+}
+
+extension DynamoDBViews {
+    /// Puts a row in the place of what was seen there, or takes that away.
+    ///
+    /// - Returns: false when something else stands there by now, and nothing was written.
+    func replace(
+        _ there: StandingRow?, of appointment: AppointmentID, with row: AppointmentRow?
+    ) async throws(EventStoreError) -> Bool {
+        let (condition, values) = there?.condition ?? ("attribute_not_exists(appointmentId)", nil)
+        if let row {
+            return try await rows.put({ Self.write(row, &$0) }, if: condition, values: values) == nil
+        }
+        if there == nil { return true }
+        return try await rows.delete(
+            { $0.attribute("appointmentId", text: appointment.description) }, if: condition, values: values)
+    }
+}
