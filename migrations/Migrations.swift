@@ -18,5 +18,6 @@ extension Migration {
         Migration(name: "003-views.sql", sql: PackageResources._03_views_sql),
         Migration(name: "004-indexes.sql", sql: PackageResources._04_indexes_sql),
         Migration(name: "005-protection.sql", sql: PackageResources._05_protection_sql),
+        Migration(name: "006-statistics.sql", sql: PackageResources._06_statistics_sql),
     ]
 }

@@ -1,7 +1,7 @@
 package import Appointments
 package import EventStore
-package import Handlers
 package import HTTPClient
+package import Handlers
 package import Logging
 package import Projections
 
@@ -74,6 +74,7 @@ package struct AWSLedger: Sendable {
         return try KeyRing(master: Hash(of: secret).bytes)
     }
 
+    /// Finds out who an event is about.
     package func people(_ keyRing: KeyRing) -> PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
 
     /// Carries out what handlers ask for.

@@ -46,7 +46,8 @@ package struct AWSNames: Sendable {
         }
     }
 
-    /// The queue with this name in the account, as the last part of its ARN or URL; nil when it is none of the ledger's.
+    /// The queue with this name in the account, as the last part of its ARN or URL; nil when it is none of the
+    /// ledger's.
     package func queue(called name: String) -> QueueName? {
         queues.first { $0.value.split(separator: "/").last.map(String.init) == name }?.key
     }

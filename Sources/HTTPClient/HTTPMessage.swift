@@ -1,5 +1,6 @@
 /// A request as libcurl is to send it.
 package struct HTTPRequest: Sendable {
+    /// What is asked for.
     package enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"

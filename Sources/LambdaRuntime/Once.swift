@@ -17,7 +17,11 @@ package actor Once<Value: Sendable> {
         let making = making ?? Task { [make] in await Self.outcome(make) }
         self.making = making
         // Who is not waited for any longer waits no longer.
-        let outcome = await withTaskCancellationHandler { await making.value } onCancel: { making.cancel() }
+        let outcome = await withTaskCancellationHandler {
+            await making.value
+        } onCancel: {
+            making.cancel()
+        }
         self.making = nil
         let value = try outcome.get()
         made = value

@@ -47,7 +47,9 @@ package struct RuntimeLoop: Sendable {
         }
     }
 
-    private func answer(_ invocation: Invocation, _ function: @escaping Function) async -> Result<Void, RuntimeFailure> {
+    private func answer(
+        _ invocation: Invocation, _ function: @escaping Function
+    ) async -> Result<Void, RuntimeFailure> {
         let work = Task { await attempt(invocation, function) }
         let rest = invocation.deadline.milliseconds - now().milliseconds - Self.reserveMilliseconds
         let turnOff = alarm.set(max(rest, 0)) { work.cancel() }

@@ -162,7 +162,9 @@ extension CopyFields {
     private func mismatch(_ type: PostgresType, _ kind: StaticString) -> PostgresError {
         PostgresError(
             "42804",
-            "column \(column) of the row is to be of type \(type), and \(kind) was given: give another value, or write a cast"
-        )
+            """
+            column \(column) of the row is to be of type \(type), and \(kind) was given: give another value, or write \
+            a cast
+            """)
     }
 }

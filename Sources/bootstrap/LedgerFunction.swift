@@ -45,7 +45,8 @@ struct LedgerFunction: Sendable {
         let handler = environment["_HANDLER"] ?? ""
         guard let name = Name(rawValue: handler) else {
             let names = Name.allCases.map(\.rawValue).joined(separator: ", ")
-            throw EventStoreError(.invalid, message: "_HANDLER is '\(handler)' and no function: set it to one of \(names)")
+            throw EventStoreError(
+                .invalid, message: "_HANDLER is '\(handler)' and no function: set it to one of \(names)")
         }
         (self.name, self.logger) = (name, logger)
         let clock = AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number)
@@ -165,7 +166,8 @@ extension LedgerFunction {
         var failed: [String] = []
         for (queueName, batch) in Dictionary(grouping: messages, by: \.queue).sorted(by: { $0.key < $1.key }) {
             guard let name = ledger.names.queue(called: queueName), let queue = ledger.queues[name] else {
-                logger.error("a message comes from a queue that is not the ledger's", metadata: ["queue": "\(queueName)"])
+                logger.error(
+                    "a message comes from a queue that is not the ledger's", metadata: ["queue": "\(queueName)"])
                 failed += batch.map(\.message.id)
                 continue
             }
@@ -194,7 +196,8 @@ extension LedgerFunction {
     private func mirror(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
         guard let database else { return records.prefix(1).map(\.sequenceNumber) }
         let runner = MirrorRunner(
-            feed: NoFeed(), store: ledger.store, mirror: PostgresMirror(database), people: try await opened.value().people)
+            feed: NoFeed(), store: ledger.store, mirror: PostgresMirror(database),
+            people: try await opened.value().people)
         return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
             // The function that routes raises the alarm over what was changed.
             try await runner.take(in: events, now: Machine.now())

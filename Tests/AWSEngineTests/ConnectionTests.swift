@@ -78,7 +78,7 @@ struct ConnectionTests {
     @Test("An answer that never ends is refused")
     func endless() async throws {
         let server = WireProxy(to: nil) { _ in
-            .answer(200, headers: [:], body: String(repeating: " ", count: 5 << 20) + "{}")
+            .answer(200, headers: [:], body: String(repeating: " ", count: 9 << 20) + "{}")
         }
         let client = try AWSClient(to: server.url, TestClock(), environment: ["AWS_MAX_ATTEMPTS": "1"])
         #expect(await failure { try await client.ask() }?.code == .unreachable)

@@ -23,7 +23,7 @@ struct SignatureTests {
 
     @Test("Every shape of request is signed as botocore signs it, over one connection after the other's keys")
     func signatures() async throws {
-        #expect(Self.shapes.count == 96)
+        #expect(Self.shapes.count == 100)
         let server = WireProxy(to: nil) { _ in .answer(200, headers: [:], body: "{}") }
         let pool = ConnectionPool(ConnectionPool.Settings(route: "127.0.0.1:\(server.port)"), size: 1)
         for shape in Self.shapes {

@@ -13,7 +13,7 @@ import TestPostgres
 import Testing
 
 /// A ledger that goes on appending while a pump mirrors it into a cluster of the test's own.
-private final class Load: Sendable {
+final class Load: Sendable {
     let store: SQLiteEventStore
     let people: PersonResolver
     private let file: SQLiteFile

@@ -18,7 +18,8 @@ import Testing
     func gateway() throws {
         let read = try request(
             Deployment.event(
-                "GET", "/appointments/0012 3", [("from", "2026-11-24T07:10:53.123+01:00"), ("a b", "c&d=é"), ("a b", "")],
+                "GET", "/appointments/0012 3",
+                [("from", "2026-11-24T07:10:53.123+01:00"), ("a b", "c&d=é"), ("a b", "")],
                 "text", [("X-API-Key", "one"), ("Accept", "a"), ("Accept", "b")]))
         #expect(read.method == "GET")
         #expect(read.path == "/appointments/0012%203")
@@ -49,9 +50,11 @@ import Testing
     func messages() throws {
         let read = try event(
             #"""
-            {"Records":[{"messageId":"059f36b4-87a3-44ab-83d2-661975830a7d","receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxl",
-             "body":"{\"Type\":\"Notification\"}","attributes":{"ApproximateReceiveCount":"2","SentTimestamp":"1545082649183",
-             "SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"1545082649185"},"messageAttributes":{},
+            {"Records":[{"messageId":"059f36b4-87a3-44ab-83d2-661975830a7d",
+             "receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxl","body":"{\"Type\":\"Notification\"}",
+             "attributes":{"ApproximateReceiveCount":"2","SentTimestamp":"1545082649183",
+             "SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"1545082649185"},
+             "messageAttributes":{},
              "md5OfBody":"e4e68fb7bd0e697a0ae8f1bb342846b3","eventSource":"aws:sqs",
              "eventSourceARN":"arn:aws:sqs:us-east-2:123456789012:medical-appointment-scheduling-appointments-pe-dev",
              "awsRegion":"us-east-2"}]}
@@ -114,9 +117,9 @@ import Testing
             BatchAnswer.bytes(failed: ["a", "b"])
                 == Array(#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}]}"#.utf8))
         let lines = Mutex<[String]>([])
-        let metric = EmbeddedMetric(stage: "dev", now: { Timestamp(milliseconds: 1_574_109_732_004) }) { line in
-            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-        }
+        let metric = EmbeddedMetric(
+            stage: "dev", now: { Timestamp(milliseconds: 1_574_109_732_004) },
+            write: { line in lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } })
         metric.put(.mirrorLag, 100)
         let expected =
             #"{"_aws":{"Timestamp":1574109732004,"CloudWatchMetrics":[{"Namespace":"MedicalAppointments","#

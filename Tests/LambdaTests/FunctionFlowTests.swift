@@ -11,8 +11,8 @@ import Testing
 
 @testable import AWSEngine
 
-/// The whole flow with the real program as every function: API Gateway's requests, the change stream, topics, queues and
-/// the bus of the emulator, the country's slots and the mirror in PostgreSQL.
+/// The whole flow with the real program as every function: API Gateway's requests, the change stream, topics, queues
+/// and the bus of the emulator, the country's slots and the mirror in PostgreSQL.
 @Suite(
     .serialized, .enabled(if: Emulator.isThere && TestCluster.isThere, "scripts/test.sh starts what this needs"),
     .dropsDatabases)
@@ -143,7 +143,9 @@ struct FunctionFlowTests {
         return ids
     }
 
-    @Test("Records twice and out of order, messages twice and shuffled, a mirror killed in mid-batch: the end is the same")
+    @Test(
+        "Records twice and out of order, messages twice and shuffled, a mirror killed in mid-batch: the end is the same"
+    )
     func disorder() async throws {
         let deployment = try await Deployment()
         try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(4))
@@ -167,7 +169,8 @@ struct FunctionFlowTests {
         let events = try await deployment.store.count()
         for (id, schedule) in zip(ids, 100...) {
             let content = #"""
-                {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":\#(schedule),"countryISO":"PE",\#
+                {"eventType":"AppointmentRequested","appointmentId":"\#(id)","scheduleId":\#(schedule),\#
+                "countryISO":"PE",\#
                 "timestamp":"2026-11-24T07:10:53.123Z","correlationId":"c"}
                 """#
             let late = JSONValue.object([

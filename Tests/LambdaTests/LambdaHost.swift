@@ -5,8 +5,8 @@ import TestAWS
 import TestPrograms
 import Testing
 
-/// Lambda's side of one function: starts the real `bootstrap` program, gives it invocations over the runtime API, one at
-/// a time, and starts it anew when it has ended.
+/// Lambda's side of one function: starts the real `bootstrap` program, gives it invocations over the runtime API, one
+/// at a time, and starts it anew when it has ended.
 final class LambdaHost: Sendable {
     /// What became of an invocation.
     enum Outcome: Sendable {

@@ -17,12 +17,13 @@ struct QueuePoller: Sendable {
     /// - Returns: how many messages there were, and how many of them are to come again.
     func poll(deliveries: Int = 1) async throws -> (received: Int, failed: Int) {
         let url = try await client.call(.sqs, "GetQueueUrl") { $0.member("QueueName", queue) }["QueueUrl"]?.text
-        let messages = try await client.call(.sqs, "ReceiveMessage") { writer in
-            writer.member("QueueUrl", url)
-            writer.member("MaxNumberOfMessages", 10)
-            writer.member("VisibilityTimeout", 180)
-            writer.member("AttributeNames") { $0.array { $0.string("All") } }
-        }["Messages"]?.elements ?? []
+        let messages =
+            try await client.call(.sqs, "ReceiveMessage") { writer in
+                writer.member("QueueUrl", url)
+                writer.member("MaxNumberOfMessages", 10)
+                writer.member("VisibilityTimeout", 180)
+                writer.member("AttributeNames") { $0.array { $0.string("All") } }
+            }["Messages"]?.elements ?? []
         if messages.isEmpty { return (0, 0) }
         for _ in 1..<max(deliveries, 1) { _ = try await host.invoke(Self.event(messages.shuffled(), queue)) }
         let failed = try await Self.failed(messages, host.invoke(Self.event(messages, queue)))

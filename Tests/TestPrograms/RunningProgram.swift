@@ -15,7 +15,8 @@ package final class RunningProgram: Sendable {
             CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments.first)
         let candidates = [
             URL(fileURLWithPath: bundle).deletingLastPathComponent().appending(path: program),
-            URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../.build/debug/\(program)"),
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../.build/debug/\(program)"),
         ]
         return try #require(
             candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) },

@@ -138,7 +138,8 @@ extension AWSClient {
             request.headers.append(("x-amz-date", clock.now().adding(milliseconds: skew).signingText))
             if let token = signer.sessionToken { request.headers.append(("x-amz-security-token", token)) }
             request.signature = HTTPRequest.Signature(
-                accessKey: signer.accessKey, secretKey: signer.secretKey, region: settings.region, name: product.signingName)
+                accessKey: signer.accessKey, secretKey: signer.secretKey, region: settings.region,
+                name: product.signingName)
         }
         let response: HTTPResponse
         do throws(TransportFailure) {

@@ -1,4 +1,4 @@
-import EventStore
+package import EventStore
 
 /// An answer that is an error: `application/problem+json` (RFC 9457), which also carries the shape that the
 /// original service gave its errors.

@@ -110,6 +110,10 @@ extension PostgresMirror {
             throw error
         }
         try await buildIndexes()
+        try await pool.use { session in
+            try session.limitStatements(toMilliseconds: 0)
+            try session.run("SELECT ledger.gather_statistics()")
+        }
     }
 
     /// Builds the indexes of readers that are not there, such as those that a process took away and did not live to

@@ -6,8 +6,8 @@ import Machine
 import Replay
 import SQLiteEngine
 
-/// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the parser would
-/// take them from those of `view`, which have the same names.
+/// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the
+/// parser would take them from those of `view`, which have the same names.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
