@@ -36,6 +36,12 @@ extension DynamoDBOrderedViews: AppointmentViews {
     }
 
     package func rows(
+        of appointments: [AppointmentID]
+    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow] {
+        try await views.rows(of: appointments)
+    }
+
+    package func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         try await views.rows(filter, after: place, offset: offset, limit: limit)
