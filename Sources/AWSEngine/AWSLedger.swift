@@ -106,10 +106,22 @@ package struct AWSLedger: Sendable {
     }
 
     /// How the ledger is doing. How far the consumers of the change stream are, CloudWatch knows (`IteratorAge`).
-    package func status(_ audit: any AuditLog) -> LedgerStatus {
+    ///
+    /// - Parameter countries: the countries' databases, asked whether they answer.
+    package func status(
+        _ audit: any AuditLog, countries: [Country: any CountryDatabase] = [:]
+    ) -> LedgerStatus {
         LedgerStatus(
-            feed: NoFeed(), views: views, checkpoints: views, projections: [], audit: audit, queues: queues,
-            sweeps: sweepLog, now: now)
+            feed: NoFeed(), views: views, checkpoints: views, control: views,
+            projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: queues,
+            countries: countries, sweeps: sweepLog, now: now)
+    }
+
+    /// The record of who looked at the events.
+    ///
+    /// - Parameter random: 64 bits that tell accesses of the same moment apart.
+    package func trail(random: @escaping @Sendable () -> UInt64) -> DynamoDBAuditTrail {
+        DynamoDBAuditTrail(client, tables: names.tables, random: random)
     }
 
     /// Routes the events of the change stream, and brings the view up to them.

@@ -92,7 +92,7 @@ struct LedgerFunction: Sendable {
         if let database, let country = name.country { countries[country] = PostgresCountryDatabase(database, country) }
         let performer = ledger.performer(keyRing, countries: countries, random: Machine.random)
         var (audit, trail): (any AuditLog, any AuditTrail) = (
-            MemoryEventStore(), DynamoDBAuditTrail(ledger.client, tables: ledger.names.tables, random: Machine.number)
+            ledger.log(), ledger.trail(random: Machine.number)
         )
         if let database, name == .mirror {
             (audit, trail) = (PostgresMirror(database), PostgresAuditTrail(database))

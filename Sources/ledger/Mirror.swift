@@ -65,9 +65,7 @@ extension Embedded {
     ///
     /// - Throws: a refusal when it names none.
     func requireMirror() throws -> Mirror {
-        guard let mirror else {
-            throw Refusal("no mirror is configured: set RDS_URL_LEDGER, or RDS_HOST_LEDGER and its companions")
-        }
+        guard let mirror else { throw Refusal.noMirror }
         return mirror
     }
 

@@ -11,6 +11,8 @@ import Projections
 struct Remote: Sendable {
     let ledger: AWSLedger
     let keyRing: KeyRing
+    /// Those behind idempotency keys and cursors.
+    let secrets: KeyRing
     let performer: Performer
     /// The countries whose slots this process can book.
     let countryPools: CountryPools
@@ -35,9 +37,14 @@ struct Remote: Sendable {
             databases[country] = countryPools.database(of: country)
         }
         return Remote(
-            ledger: ledger, keyRing: keyRing,
+            ledger: ledger, keyRing: keyRing, secrets: try await ledger.secrets(keyRing),
             performer: ledger.performer(keyRing, countries: databases, random: Machine.random),
             countryPools: countryPools, mirror: mirror)
+    }
+
+    /// How the ledger is doing. The mirror follows the change stream: how far it is behind, a comparison tells.
+    func status(_ audit: any AuditLog) -> LedgerStatus {
+        ledger.status(audit, countries: countryPools.probes)
     }
 
     var people: PersonResolver { ledger.people(keyRing) }

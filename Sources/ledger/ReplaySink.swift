@@ -49,8 +49,9 @@ final class ReplaySink: Sendable {
     private let target: ReplayTarget
     private let run: Identifier
     private let writer: ReplayWriter
-    private let store: SQLiteEventStore
-    private let messaging: SQLiteMessaging
+    private let store: any StreamReader
+    private let topics: any Topics
+    private let bus: any EventBus
     private let http: HTTPTarget?
     private let skipped = Mutex(0)
 
@@ -61,8 +62,9 @@ final class ReplaySink: Sendable {
         case posts([(name: String, body: [UInt8])])
     }
 
-    init(_ target: ReplayTarget, run: Identifier, _ ledger: Embedded) throws {
-        (self.target, self.run, store, messaging) = (target, run, ledger.store, ledger.messaging)
+    init(_ target: ReplayTarget, run: Identifier, _ ledger: OpenLedger) throws {
+        (self.target, self.run, store) = (target, run, ledger.store)
+        (topics, bus) = (ledger.performer.topics, ledger.performer.bus)
         writer = ReplayWriter(run: run)
         if case .url(let address) = target { http = HTTPTarget(address, run: run) } else { http = nil }
     }
@@ -118,8 +120,8 @@ final class ReplaySink: Sendable {
         case .messages(let messages):
             for message in messages {
                 switch message {
-                case .message(let message, let topic): try await messaging.publish(message, to: topic)
-                case .event(let event): try await messaging.put(event)
+                case .message(let message, let topic): try await topics.publish(message, to: topic)
+                case .event(let event): try await bus.put(event)
                 }
             }
         case .posts(let posts):

@@ -30,8 +30,9 @@ struct DynamoDBOperatorTests {
 
         /// A verification, as one run makes it.
         func verify() -> Verify {
-            Verify(
-                feed: DynamoDBLog(client, tables: .init(), now: engine.clock.now), store: engine.store,
+            let log = DynamoDBLog(client, tables: .init(), now: engine.clock.now)
+            return Verify(
+                feed: log, scan: log, store: engine.store,
                 views: DynamoDBOrderedViews(client, tables: .init()), people: engine.people, batch: 7)
         }
 

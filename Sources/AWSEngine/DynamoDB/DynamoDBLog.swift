@@ -110,6 +110,14 @@ extension DynamoDBLog: StreamReader {
     }
 }
 
+extension DynamoDBLog: EventStore {
+    package func append(
+        _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        try await store.append(events, to: stream, expecting: expectation)
+    }
+}
+
 extension DynamoDBLog: EventFeed {
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
         let look = try await look(isBeginning: false)

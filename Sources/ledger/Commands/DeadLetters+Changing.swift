@@ -51,7 +51,7 @@ extension DeadLettersCommand {
                 return try await redrive(found, ledger)
             }
             guard ids.isEmpty else {
-                let count = try await ledger.messaging.redrive(ids)
+                let count = try await ledger.deadLetters.redrive(ids)
                 report("ledger: \(count) of \(ids.count) letters are in their queues again; `ledger stats` shows them")
                 if count < ids.count { throw ExitCode(3) }
                 return
@@ -61,16 +61,16 @@ extension DeadLettersCommand {
             let share = max(rate / 4, 1)
             var count = 0
             while count < limit ?? .max {
-                let page = try await ledger.messaging.list(queue, limit: min((limit ?? .max) - count, share))
+                let page = try await ledger.deadLetters.list(queue, limit: min((limit ?? .max) - count, share))
                 let chosen = page.filter { $0.deadAt <= start }.map(\.id)
                 if chosen.isEmpty { break }
-                count += try await ledger.messaging.redrive(chosen)
+                count += try await ledger.deadLetters.redrive(chosen)
                 if chosen.count == share { try await Task.sleep(for: .seconds(Double(share) / Double(rate))) }
             }
             report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
         }
 
-        private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: Embedded) async throws {
+        private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: OpenLedger) async throws {
             var left = 0
             for (name, event) in parked {
                 guard let still = try await ledger.retry(event.appointment, of: name) else { continue }
@@ -116,11 +116,11 @@ extension DeadLettersCommand {
             let letter = try await ledger.letter(id)
             try consent.ask("letter \(id) will be dropped and its appointment end as failed, for ever")
             if let appointment = letter.appointment { try await giveUp(appointment, ledger) }
-            _ = try await ledger.messaging.remove(id)
+            _ = try await ledger.deadLetters.remove(id)
             report("ledger: letter \(id) is gone; `ledger dlq list` shows what is left")
         }
 
-        private func giveUp(_ appointment: AppointmentID, _ ledger: Embedded) async throws {
+        private func giveUp(_ appointment: AppointmentID, _ ledger: OpenLedger) async throws {
             switch try await ledger.performer.run(GiveUp(appointment, actor: Operator.name, message: reason)) {
             case .done, .accepted: report("ledger: appointment \(appointment) ended as failed")
             case .refused(let rejection): report("ledger: appointment \(appointment) stays as it is: \(rejection)")
@@ -144,7 +144,7 @@ struct ParkedPlace {
     }
 }
 
-extension Embedded {
+extension OpenLedger {
     /// The first parked event of each appointment that a consumer has parked.
     func parked() async throws(EventStoreError) -> [(ProjectionName, ParkedEvent)] {
         var all: [(ProjectionName, ParkedEvent)] = []

@@ -39,7 +39,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         func run() async throws {
             let ledger = try await options.open()
             var printer = options.printer(["id", "kind", "queue", "appointmentId", "receives", "at", "reason"])
-            let letters = try await ledger.messaging.list(queue, limit: limit + 1)
+            let letters = try await ledger.deadLetters.list(queue, limit: limit + 1)
             for letter in letters.prefix(limit) {
                 try printer.row { $0.object { letter.write(to: &$0) } }
             }
@@ -91,7 +91,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         }
 
         /// A parked event, read again by today's program.
-        private func show(_ place: ParkedPlace, _ ledger: Embedded) async throws {
+        private func show(_ place: ParkedPlace, _ ledger: OpenLedger) async throws {
             let parked = try await ledger.parked(at: place)
             let stored = try await ledger.store.read(place.appointment.stream, from: place.version).first
             var problem: String?
@@ -124,9 +124,9 @@ func requireLetterLimit(_ limit: Int) throws {
     guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit is 1 to 1000000") }
 }
 
-extension Embedded {
+extension OpenLedger {
     func letter(_ id: String) async throws -> DeadLetter {
-        guard let letter = try await messaging.letter(id) else {
+        guard let letter = try await deadLetters.letter(id) else {
             throw Refusal("there is no dead letter \(id): `ledger dlq list` shows all")
         }
         return letter

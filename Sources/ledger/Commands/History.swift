@@ -65,7 +65,7 @@ extension History {
     /// The history of an appointment.
     ///
     /// - Throws: a refusal when there is no such appointment.
-    static func find(_ id: AppointmentID, in ledger: Embedded) async throws -> History {
+    static func find(_ id: AppointmentID, in ledger: OpenLedger) async throws -> History {
         let insured = try await ledger.views.row(id)?.insured
         guard let history = try await History.read(id, from: ledger.log, insured: insured) else {
             throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")

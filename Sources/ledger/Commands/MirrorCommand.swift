@@ -37,14 +37,22 @@ struct MirrorCommand: AsyncParsableCommand {
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
-            let ledger = try await options.open()
+            try options.requireEmbedded(
+                "on AWS the mirror follows the change stream: `ledger worker --only stream`, or the function "
+                    + "appointment-mirror")
             let logger = Logs.start("ledger", level: options.logLevel)
+            let ledger = try await Embedded.open(options.data)
             let mirror = try ledger.requireMirror()
             try await mirror.check()
             logger.notice("mirroring", metadata: ["to": "\(mirror.summary)"])
             let group = ServiceGroup(
                 configuration: .init(
-                    services: [.init(service: MirrorLoop(ledger: ledger, mirror: mirror, logger: logger))],
+                    services: [
+                        .init(
+                            service: MirrorLoop(
+                                runner: ledger.runner(into: mirror), mirror: mirror, appended: ledger.file.appended,
+                                logger: logger))
+                    ],
                     gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
             try await group.run()
         }
@@ -63,7 +71,8 @@ struct MirrorCommand: AsyncParsableCommand {
         func run() async throws {
             let ledger = try await options.open()
             let mirror = try ledger.requireMirror()
-            let status = try await MirrorStatus.read(mirror.probe, following: ledger.store, now: Machine.now())
+            let status = try await MirrorStatus.read(
+                mirror.probe, following: ledger.store, hasPositions: ledger.embedded != nil, now: Machine.now())
             guard let progress = status.progress else {
                 throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
             }
@@ -114,16 +123,18 @@ struct MirrorCommand: AsyncParsableCommand {
 
 /// The mirror's worker as something that runs until the program is told to stop.
 private struct MirrorLoop: Service {
-    let ledger: Embedded
+    let runner: MirrorRunner
     let mirror: Mirror
+    /// Rings when events were appended.
+    let appended: Doorbell
     let logger: Logger
 
     func run() async throws {
         let stop = Stop(alarm: .real)
         let pump = MirrorPump(
-            runner: ledger.runner(into: mirror), mirror: mirror.worker, now: Machine.now, logger: logger)
+            runner: runner, mirror: mirror.worker, now: Machine.now, logger: logger)
         await withTaskCancellationOrGracefulShutdownHandler {
-            await pump.run(until: stop, appended: ledger.file.appended)
+            await pump.run(until: stop, appended: appended)
         } onCancelOrGracefulShutdown: {
             stop.request()
         }

@@ -9,7 +9,7 @@ import SQLiteEngine
 
 /// The part of `ledger repair` that concerns the mirror: says what it will do, asks, does it.
 struct MirrorMending {
-    let ledger: Embedded
+    let ledger: OpenLedger
     let mirror: Mirror
     /// Whether it leaves alone what stands at a position.
     let fillsOnly: Bool

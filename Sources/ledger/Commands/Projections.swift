@@ -37,7 +37,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
 
         func run() async throws {
             let ledger = try await options.open()
-            let readiness = try await ledger.status().readiness()
+            let readiness = try await ledger.status.readiness()
             var printer = options.printer([
                 "name", "state", "checkpoint", "lag", "lagSeconds", "parked", "movedAt", "lastError",
             ])
@@ -96,8 +96,9 @@ struct ProjectionsCommand: AsyncParsableCommand {
                 throw Refusal("\(name) is not held: `ledger projections list` shows who is")
             }
             // The appends write the view along again once it is up to the head; nobody else brings it there.
-            let count = name == ProjectionRunner.projection ? try await ledger.catchUpView() : 0
-            let taken = count > 0 ? " and has taken in \(count) events" : ""
+            let count = try await ledger.catchUp(name)
+            let what = options.engine == .aws ? "appointments" : "events"
+            let taken = count > 0 ? " and has taken in \(count) \(what)" : ""
             report("ledger: \(name) goes on\(taken); `ledger projections list` shows it")
         }
     }

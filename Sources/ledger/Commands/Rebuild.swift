@@ -92,7 +92,7 @@ struct RebuildCommand: AsyncParsableCommand {
 
     /// What is rebuilt from. A mirror that is behind will do, since the set is brought up from the ledger; but its
     /// positions have to be the ledger's.
-    private func source(_ ledger: Embedded) async throws -> any StreamScan & EventFeed {
+    private func source(_ ledger: OpenLedger) async throws -> any StreamScan & EventFeed {
         guard from == .mirror else { return ledger.store }
         let mirror = try ledger.requireMirror()
         try await mirror.check()
@@ -107,7 +107,7 @@ struct RebuildCommand: AsyncParsableCommand {
         return mirror.worker
     }
 
-    private func putBack(_ ledger: Embedded) async throws {
+    private func putBack(_ ledger: OpenLedger) async throws {
         guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewSet.kept }) else {
             throw Refusal("no old tables were kept: `ledger rebuild --keep-old` keeps them")
         }
@@ -120,7 +120,7 @@ struct RebuildCommand: AsyncParsableCommand {
 
     /// Prints the rows that differ, field by field, with the events that explain them.
     static func show(
-        _ found: SetComparison, _ ledger: Embedded, _ options: SharedOptions, _ person: PersonDisplay
+        _ found: SetComparison, _ ledger: OpenLedger, _ options: SharedOptions, _ person: PersonDisplay
     ) async throws {
         var printer = options.printer(["kind", "appointmentId", "field", "live", "rebuilt", "position", "type"])
         for difference in found.first {
@@ -143,7 +143,7 @@ struct RebuildCommand: AsyncParsableCommand {
     }
 }
 
-extension Embedded {
+extension OpenLedger {
     /// A rebuild of the appointments view.
     ///
     /// - Parameter source: where its events are read from; the store unless given.

@@ -36,7 +36,8 @@ struct RepairCommand: AsyncParsableCommand {
         let isAll = !views && !mirror && !backfill
         var isWhole = true
         if views || isAll { isWhole = try await mendViews(of: ledger) }
-        if mirror || backfill || isAll && ledger.mirror != nil {
+        if mirror || backfill || isAll && ledger.mirror != nil && ledger.embedded != nil {
+            try options.requireEmbedded(Refusal.positions)
             try await MirrorMending(
                 ledger: ledger, mirror: try ledger.requireMirror(), fillsOnly: backfill && !mirror, isDry: dryRun,
                 consent: consent, options: options
@@ -46,7 +47,7 @@ struct RepairCommand: AsyncParsableCommand {
     }
 
     /// Whether nothing is left that it can't mend.
-    private func mendViews(of ledger: Embedded) async throws -> Bool {
+    private func mendViews(of ledger: OpenLedger) async throws -> Bool {
         let repair = Repair(
             feed: ledger.store, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
             people: ledger.people)
@@ -149,9 +150,9 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
     }
 
-    private func copies(of ledger: Embedded) async throws -> [Reconcile.Copy] {
+    private func copies(of ledger: OpenLedger) async throws -> [Reconcile.Copy] {
         var copies: [Reconcile.Copy] = []
-        if only != .mirror { copies.append(Reconcile.Copy("views", ledger.views)) }
+        if only != .mirror { copies.append(Reconcile.Copy("views", ledger.rows)) }
         guard only == .mirror || only == nil && ledger.mirror != nil else { return copies }
         let mirror = try ledger.requireMirror().worker
         // Before anything is compared: what it reads from here on may be in the comparison or not.
@@ -163,7 +164,7 @@ struct ReconcileCommand: AsyncParsableCommand {
     }
 
     private func show(
-        _ difference: Reconcile.Difference, _ ledger: Embedded, _ printer: inout Printer
+        _ difference: Reconcile.Difference, _ ledger: OpenLedger, _ printer: inout Printer
     ) async throws {
         let history = try await History.read(
             difference.appointment, from: ledger.store, insured: difference.store?.insured)

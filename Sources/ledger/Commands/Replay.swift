@@ -85,7 +85,8 @@ struct ReplayCommand: AsyncParsableCommand {
 
     /// Says what would be sent.
     private func count(
-        _ source: ReplaySource, after start: Int, _ head: Int, _ run: Identifier, _ to: ReplayTarget, _ ledger: Embedded
+        _ source: ReplaySource, after start: Int, _ head: Int, _ run: Identifier, _ to: ReplayTarget,
+        _ ledger: OpenLedger
     ) async throws {
         let sink = try ReplaySink(to, run: run, ledger)
         var counts: [String: Int] = [:]
@@ -109,7 +110,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     /// Makes a table set that stands beside the live one, and says how it differs.
-    private func tryOut(_ name: String, _ ledger: Embedded) async throws {
+    private func tryOut(_ name: String, _ ledger: OpenLedger) async throws {
         let progress = Progress()
         try await ledger.rebuild { progress.show($0) }.build(name, now: Machine.now())
         progress.clear()

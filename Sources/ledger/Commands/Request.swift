@@ -37,7 +37,7 @@ struct RequestCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         let id =
             idempotencyKey.map {
-                AppointmentID(owner: Self.actor, idempotencyKey: $0, secret: ledger.keyRing.idempotencySecret)
+                AppointmentID(owner: Self.actor, idempotencyKey: $0, secret: ledger.secrets.idempotencySecret)
             } ?? AppointmentID(at: Machine.now(), random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let intake = Intake(
             Intake.Wish(

@@ -15,12 +15,14 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serves the API and runs router, country processors and projectors, all in one process.",
         discussion: """
             Without API keys it serves this machine alone. With keys (`ledger keys create`) it may listen on any \
-            address, and every request but /health and /openapi.yaml needs one.
+            address, and every request but /health and /openapi.yaml needs one. With --engine aws it serves the API \
+            alone: `ledger worker` or Lambda does the rest.
 
             EXAMPLES
               ledger serve
               ledger serve --port 9000 --data /var/lib/ledger
               ledger serve --host 0.0.0.0
+              ledger serve --engine aws
               RDS_URL_LEDGER=postgresql://ledger_mirror@/ledger?host=/run/postgresql ledger serve --mirror
             """)
 
@@ -40,10 +42,11 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let logger = Logs.start("ledger", level: options.logLevel)
+        if options.engine == .aws { return try await serveRemote(logger) }
         let ledger = try await Embedded.open(options.data, .create(demoSlots: demoSlots))
         let lock = try ServerLock(options.data)
         defer { withExtendedLifetime(lock) {} }
-        try await requireKeys(ledger)
+        try await requireKeys(ledger.apiKeys)
         try await ledger.countryPools.check(logger)
         if ledger.hasNewDemoSlots {
             logger.notice(
@@ -55,7 +58,8 @@ struct Serve: AsyncParsableCommand {
         try await catchUp(ledger, logger)
         let callers = Callers()
         let server = APIServer(
-            table: table(of: ledger, callers, logger), host: host, port: port, logger: logger)
+            table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000).table(callers, logger),
+            host: host, port: port, logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 // The last one stops first: no request comes in any more when the pumps finish.
@@ -67,6 +71,19 @@ struct Serve: AsyncParsableCommand {
                     .init(service: server),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+        logger.notice("stopped; everything that was accepted is stored")
+    }
+
+    /// Serves the API of a ledger on AWS, whose queues and stream others work on: Lambda, or `ledger worker`.
+    private func serveRemote(_ logger: Logger) async throws {
+        if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
+        let ledger = OpenLedger(try await Remote.open(Machine.environment))
+        try await requireKeys(ledger.apiKeys)
+        let server = APIServer(table: ledger.table(Callers(), logger), host: host, port: port, logger: logger)
+        try await ServiceGroup(
+            configuration: .init(
+                services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        ).run()
         logger.notice("stopped; everything that was accepted is stored")
     }
 
@@ -85,9 +102,9 @@ struct Serve: AsyncParsableCommand {
     }
 
     /// An API that others can reach has keys.
-    private func requireKeys(_ ledger: Embedded) async throws {
+    private func requireKeys(_ keys: any APIKeys) async throws {
         if ["127.0.0.1", "::1", "localhost"].contains(host) { return }
-        if try await ledger.apiKeys.list().contains(where: { $0.revokedAt == nil }) { return }
+        if try await keys.list().contains(where: { $0.revokedAt == nil }) { return }
         throw ValidationError(
             """
             without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or \
@@ -103,15 +120,6 @@ struct Serve: AsyncParsableCommand {
         }
         let count = try await ledger.catchUpView()
         if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
-    }
-
-    private func table(of ledger: Embedded, _ callers: Callers, _ logger: Logger) -> RequestTable {
-        RequestTable(
-            performer: ledger.performer, callers: callers, views: ledger.views, audit: ledger.log,
-            histories: ledger.log, trail: ledger.trail,
-            authenticator: Authenticator(keys: ledger.apiKeys),
-            status: ledger.status(patienceMilliseconds: Int64(sweepAfter) * 1000), secrets: ledger.keyRing,
-            random: Machine.random, logger: logger)
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Logging
+import Machine
 import Projections
 import Replay
 
@@ -13,7 +14,8 @@ enum EngineName: String, CaseIterable, ExpressibleByArgument {
 /// What every verb takes.
 struct SharedOptions: ParsableArguments {
     @Option(help: "The embedded ledger's directory.") var data = "./data"
-    @Option(help: "The engine to work on; this build has the embedded one.") var engine = EngineName.embedded
+    @Option(help: "Where the ledger is: embedded in --data, or on aws as the environment says.")
+    var engine = EngineName.embedded
     @Option(help: "How results are printed; otherwise a table on a terminal, ndjson on a pipe.")
     var format: OutputFormat?
     @Option(
@@ -21,14 +23,18 @@ struct SharedOptions: ParsableArguments {
         transform: Logs.level)
     var logLevel: Logger.Level?
 
-    func validate() throws {
-        if engine == .aws { throw ValidationError("--engine aws is not in this build: take --engine embedded") }
+    /// Opens the ledger that the options name.
+    func open(_ creation: Embedded.Creation = .refuse) async throws -> OpenLedger {
+        _ = Logs.start("ledger", level: logLevel, otherwise: .warning)
+        switch engine {
+        case .embedded: return OpenLedger(try await Embedded.open(data, creation))
+        case .aws: return OpenLedger(try await Remote.open(Machine.environment))
+        }
     }
 
-    /// Opens the ledger that the options name.
-    func open(_ creation: Embedded.Creation = .refuse) async throws -> Embedded {
-        _ = Logs.start("ledger", level: logLevel, otherwise: .warning)
-        return try await Embedded.open(data, creation)
+    /// - Throws: a refusal on AWS, with what to do there.
+    func requireEmbedded(_ instead: String) throws {
+        if engine == .aws { throw Refusal(instead) }
     }
 
     /// A printer in the format that the user chose.

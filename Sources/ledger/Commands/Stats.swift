@@ -20,7 +20,7 @@ struct StatsCommand: AsyncParsableCommand {
     @OptionGroup var options: SharedOptions
 
     func run() async throws {
-        let report = try await options.open().status().read()
+        let report = try await options.open().status.read()
         var printer = options.printer(["figure", "of", "countryISO", "value"])
         func row(_ figure: String, _ of: String?, _ country: String? = nil, _ value: Int) throws {
             try printer.row { writer in

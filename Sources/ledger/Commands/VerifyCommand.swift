@@ -59,7 +59,7 @@ struct VerifyCommand: AsyncParsableCommand {
         report("ledger: verified \(extent): \(what)")
     }
 
-    private func verify(_ ledger: Embedded) async throws -> VerifyReport {
+    private func verify(_ ledger: OpenLedger) async throws -> VerifyReport {
         let progress = Progress()
         defer { progress.clear() }
         let own = parts.intersection([.chain, .views])
@@ -68,7 +68,8 @@ struct VerifyCommand: AsyncParsableCommand {
             return try await ledger.verify(own, progress: progress).sample(sample, random: { Int.random(in: $0) })
         }
         if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
-        if mirror || own.count == 2 && ledger.mirror != nil {
+        if mirror || own.count == 2 && ledger.mirror != nil && ledger.embedded != nil {
+            try options.requireEmbedded(Refusal.positions)
             let copy = try ledger.requireMirror()
             let found = try await MirrorCheck(
                 feed: ledger.store, mirror: copy.worker, people: ledger.people,
@@ -91,11 +92,11 @@ extension VerifyReport {
     fileprivate var extent: String { "\(events) events, \(streams) appointments, \(rows) view rows" }
 }
 
-extension Embedded {
+extension OpenLedger {
     /// A verification of this ledger.
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
-            feed: store, scan: store, store: store, views: views, people: people, parts: parts,
+            feed: store, scan: store, store: store, views: rows, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }

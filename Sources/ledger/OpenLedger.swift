@@ -1,0 +1,118 @@
+import AWSEngine
+import Appointments
+import EventStore
+import Handlers
+import Logging
+import Machine
+import Projections
+import Replay
+
+/// The ledger that a verb works on, whichever engine it stands on.
+struct OpenLedger: Sendable {
+    /// The events as operators go through them: by stream, by position, or stream after stream.
+    let store: any EventStore & EventFeed & StreamScan & AuditLog
+    let views: any AppointmentViews & ProjectionStore & ProjectionControl
+    /// The rows of the view in the order of their ids.
+    let rows: any RowScan & AppointmentViews
+    let viewSets: any ViewSets
+    let deadLetters: any DeadLetters
+    let apiKeys: any APIKeys
+    let people: PersonResolver
+    let performer: Performer
+    /// Derives idempotency keys, as the API does.
+    let secrets: KeyRing
+    let countryPools: CountryPools
+    /// The copy in PostgreSQL, where there is one.
+    let mirror: Mirror?
+    /// What auditors are answered from: the mirror where there is one, else the store.
+    let log: any AuditLog & StreamReader
+    let trail: any AuditTrail
+    /// How the ledger is doing.
+    let status: LedgerStatus
+    /// Has a consumer that was held take in what it has missed; gives how many events or appointments that was.
+    let catchUp: @Sendable (ProjectionName) async throws(EventStoreError) -> Int
+    /// Adds slots of all countries: all of one database or none of it.
+    let addSlots: @Sendable ([(country: Country, slot: Slot)]) async throws(EventStoreError) -> Void
+    /// The file that it is in, where it is embedded.
+    let embedded: Embedded?
+
+    /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
+    init(_ ledger: Embedded, patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) {
+        (store, views, rows, viewSets) = (ledger.store, ledger.views, ledger.views, ledger.viewSets)
+        (deadLetters, apiKeys, people, performer) = (
+            ledger.messaging, ledger.apiKeys, ledger.people, ledger.performer
+        )
+        (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
+        (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
+        // The router goes on from its checkpoint in the server.
+        catchUp = { name throws(EventStoreError) in
+            name == ProjectionRunner.projection ? try await ledger.catchUpView() : 0
+        }
+        addSlots = { slots throws(EventStoreError) in try await ledger.addSlots(slots) }
+        embedded = ledger
+    }
+
+    init(_ remote: Remote) {
+        let (ledger, mirror) = (remote.ledger, remote.mirror)
+        let (log, trail) = (ledger.log(), ledger.trail(random: Machine.number))
+        (store, views, rows, viewSets) = (log, ledger.views, ledger.orderedViews(), ledger.viewSets(remote.keyRing))
+        (deadLetters, apiKeys, people, performer) = (
+            ledger.deadLetters, ledger.apiKeys, remote.people, remote.performer
+        )
+        (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
+        self.log = mirror.map { MirroredLog(mirror: $0.reader, store: log) } ?? log
+        self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
+        status = remote.status(log)
+        catchUp = { _ throws(EventStoreError) in
+            let handler = ledger.streamHandler(remote.performer, remote.keyRing, logger: Logger(label: "ledger"))
+            var count = 0
+            while true {
+                let step = try await handler.takeUp(limit: 100, now: Machine.now())
+                if step == 0 { return count }
+                count += step
+            }
+        }
+        let countryPools = remote.countryPools
+        addSlots = { slots throws(EventStoreError) in
+            for country in Set(slots.map(\.country)) where !countryPools.contains(country) {
+                throw EventStoreError(
+                    .invalid,
+                    message: "no database is configured for country \(country.code): set RDS_HOST_\(country.code), or "
+                        + "RDS_URL_\(country.code)")
+            }
+            try await countryPools.add(slots)
+        }
+        embedded = nil
+    }
+
+    /// The mirror that the environment names.
+    ///
+    /// - Throws: a refusal when it names none.
+    func requireMirror() throws -> Mirror {
+        guard let mirror else { throw Refusal.noMirror }
+        return mirror
+    }
+
+    /// Answers requests to the API.
+    ///
+    /// - Parameter callers: counts who waits for a request to be recorded.
+    func table(_ callers: Callers, _ logger: Logger) -> RequestTable {
+        RequestTable(
+            performer: performer, callers: callers, views: views, audit: log, histories: log, trail: trail,
+            authenticator: Authenticator(keys: apiKeys), status: status, secrets: secrets,
+            origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]), random: Machine.random, logger: logger)
+    }
+
+    func runner(into mirror: Mirror) -> MirrorRunner {
+        MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
+    }
+}
+
+extension Refusal {
+    /// Why the mirror is not compared by positions on AWS.
+    static let positions =
+        "on AWS positions are the mirror's own: `ledger reconcile --engine aws` compares it, `ledger mirror backfill "
+        + "--engine aws` fills it"
+    static let noMirror = Refusal(
+        "no mirror is configured: set RDS_URL_LEDGER, or RDS_HOST_LEDGER and its companions")
+}
