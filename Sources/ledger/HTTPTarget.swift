@@ -15,7 +15,7 @@ struct HTTPTarget: Sendable {
 
         /// Nil for anything but plain ASCII without white space and without a user.
         init?(_ text: String) {
-            guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let start = text.range(of: "://") else {
+            guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let start = text.firstRange(of: "://") else {
                 return nil
             }
             let authority = text[start.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }

@@ -34,7 +34,7 @@ struct RebuildPropertyTests {
     }
 
     @Test(
-        "A set that was begun at any checkpoint, and whose worker died anywhere, ends with the bytes of a set made anew",
+        "A set begun at any checkpoint, whose worker died anywhere, ends with the bytes of a set made anew",
         arguments: Engine.ofStores)
     func anywhere(engine: Engine) async throws {
         // Over the wire one history takes as long as the others do in one process.

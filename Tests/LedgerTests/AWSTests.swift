@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 import Foundation
 import PostgresEngine
@@ -90,6 +91,17 @@ struct AWSTests {
         let unknown = try #require(try await exchange(port, RawHTTP.request("GET /appointments/00700")))
         #expect(unknown.status == 401)
 
+        try await operate(place, ids, mirror)
+
+        for program in workers + [server] { program.signal(SIGTERM) }
+        for program in workers + [server] {
+            #expect(try await program.waitForExit() == 0, "\(program.errors)")
+            #expect(!program.errors.contains("00700") && !program.errors.contains(#""level":"ERROR""#))
+        }
+    }
+
+    /// What operators do with three completed appointments while the workers go on.
+    private func operate(_ place: Place, _ ids: [String], _ mirror: TestDatabase) async throws {
         let verified = try await place.run("verify")
         #expect(verified.status == 0 && verified.errors.contains("verified 12 events"), "\(verified)")
         let history = try await place.run("history", ids[0])
@@ -130,12 +142,6 @@ struct AWSTests {
         #expect(listed.output.contains(#""state":"paused""#), "\(listed)")
         #expect(try await place.run("projections", "resume", "appointments").status == 0)
         #expect(try await place.run("dlq", "list").lines.isEmpty)
-
-        for program in workers + [server] { program.signal(SIGTERM) }
-        for program in workers + [server] {
-            #expect(try await program.waitForExit() == 0, "\(program.errors)")
-            #expect(!program.errors.contains("00700") && !program.errors.contains(#""level":"ERROR""#))
-        }
     }
 
     @Test("What is missing is named, with what to do")

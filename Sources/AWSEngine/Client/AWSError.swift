@@ -38,6 +38,13 @@ package struct AWSError: Error, Sendable {
         (self.code, self.product, self.operation, self.message) = (code, product, operation, message)
     }
 
+    /// The same error with words of our own.
+    func with(message: String) -> AWSError {
+        var error = AWSError(code, product, operation, message: message)
+        (error.status, error.requestID, error.attempts) = (status, requestID, attempts)
+        return error
+    }
+
     /// Whether AWS answered with this error.
     func isRefused(_ name: String) -> Bool { code == .refused(name) }
 

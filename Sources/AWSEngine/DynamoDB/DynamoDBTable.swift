@@ -25,9 +25,14 @@ struct DynamoDBTable: Sendable {
     func call(
         _ operation: String, _ parameters: (inout JSONWriter) -> Void
     ) async throws(AWSError) -> JSONValue {
-        try await client.call(.dynamoDB, operation) { writer in
-            writer.member("TableName", name)
-            parameters(&writer)
+        do throws(AWSError) {
+            return try await client.call(.dynamoDB, operation) { writer in
+                writer.member("TableName", name)
+                parameters(&writer)
+            }
+        } catch {
+            // DynamoDB does not always say which one it did not find.
+            throw error.isRefused("ResourceNotFoundException") ? error.with(message: "table \(name)") : error
         }
     }
 
