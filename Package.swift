@@ -151,7 +151,8 @@ let package = Package(
         .testTarget(
             name: "LedgerTests",
             dependencies: [
-                "EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestPostgres", "TestPrograms", "ledger",
+                "EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestAWS", "TestPostgres", "TestPrograms",
+                "ledger",
             ],
             swiftSettings: strict),
         .target(

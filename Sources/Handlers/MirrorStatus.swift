@@ -22,11 +22,9 @@ package struct MirrorStatus: Equatable, Sendable {
 
     /// Asks a mirror and its feed.
     ///
-    /// - Parameter hasPositions: whether the feed's positions are the mirror's. Where a change stream fills it they are
-    ///   not, and both only count events.
     /// - Throws: `unavailable` when the feed does not answer.
     package static func read(
-        _ mirror: any MirrorStore, following feed: any EventFeed, hasPositions: Bool = true, now: Timestamp
+        _ mirror: any MirrorStore, following feed: any EventFeed, now: Timestamp
     ) async throws(EventStoreError) -> MirrorStatus {
         let (state, conflicts): (MirrorState, Int)
         do throws(EventStoreError) {
@@ -34,8 +32,8 @@ package struct MirrorStatus: Equatable, Sendable {
         } catch {
             return MirrorStatus(progress: nil)
         }
-        let lag = max(try await feed.head() - (hasPositions ? state.checkpoint : state.position), 0)
-        let first = lag > 0 && hasPositions ? try await feed.events(after: state.checkpoint, limit: 1).first : nil
+        let lag = max(try await feed.head() - state.checkpoint, 0)
+        let first = lag > 0 ? try await feed.events(after: state.checkpoint, limit: 1).first : nil
         return MirrorStatus(
             progress: Progress(
                 position: state.position, checkpoint: state.checkpoint, lag: lag,

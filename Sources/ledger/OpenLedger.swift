@@ -11,6 +11,8 @@ import Replay
 struct OpenLedger: Sendable {
     /// The events as operators go through them: by stream, by position, or stream after stream.
     let store: any EventStore & EventFeed & StreamScan & AuditLog
+    /// What the consumers of events follow by position; nothing where a change stream brings them.
+    let feed: any EventFeed
     let views: any AppointmentViews & ProjectionStore & ProjectionControl
     /// The rows of the view in the order of their ids.
     let rows: any RowScan & AppointmentViews
@@ -29,6 +31,8 @@ struct OpenLedger: Sendable {
     let trail: any AuditTrail
     /// How the ledger is doing.
     let status: LedgerStatus
+    /// The events in the order of a mirror: the store's own, or on AWS the one that the mirror has given them.
+    let order: @Sendable (Mirror) async throws(EventStoreError) -> any EventFeed
     /// Has a consumer that was held take in what it has missed; gives how many events or appointments that was.
     let catchUp: @Sendable (ProjectionName) async throws(EventStoreError) -> Int
     /// Adds slots of all countries: all of one database or none of it.
@@ -38,12 +42,14 @@ struct OpenLedger: Sendable {
 
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     init(_ ledger: Embedded, patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) {
-        (store, views, rows, viewSets) = (ledger.store, ledger.views, ledger.views, ledger.viewSets)
+        (store, feed, views, rows) = (ledger.store, ledger.store, ledger.views, ledger.views)
+        viewSets = ledger.viewSets
         (deadLetters, apiKeys, people, performer) = (
             ledger.messaging, ledger.apiKeys, ledger.people, ledger.performer
         )
         (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
         (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
+        order = { _ throws(EventStoreError) in ledger.store }
         // The router goes on from its checkpoint in the server.
         catchUp = { name throws(EventStoreError) in
             name == ProjectionRunner.projection ? try await ledger.catchUpView() : 0
@@ -55,14 +61,17 @@ struct OpenLedger: Sendable {
     init(_ remote: Remote) {
         let (ledger, mirror) = (remote.ledger, remote.mirror)
         let (log, trail) = (ledger.log(), ledger.trail(random: Machine.number))
-        (store, views, rows, viewSets) = (log, ledger.views, ledger.orderedViews(), ledger.viewSets(remote.keyRing))
+        (store, feed, views, rows) = (log, NoFeed(), ledger.views, ledger.orderedViews())
+        viewSets = ledger.viewSets(remote.keyRing)
         (deadLetters, apiKeys, people, performer) = (
             ledger.deadLetters, ledger.apiKeys, remote.people, remote.performer
         )
         (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
-        self.log = mirror.map { MirroredLog(mirror: $0.reader, store: log) } ?? log
+        // The mirror has positions of its own: what is beyond it is not asked of the store.
+        self.log = mirror.map(\.reader) ?? log
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
         status = remote.status(log)
+        order = { mirror throws(EventStoreError) in try await ledger.order(of: mirror.worker) }
         catchUp = { _ throws(EventStoreError) in
             let handler = ledger.streamHandler(remote.performer, remote.keyRing, logger: Logger(label: "ledger"))
             var count = 0
@@ -103,16 +112,15 @@ struct OpenLedger: Sendable {
             origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]), random: Machine.random, logger: logger)
     }
 
-    func runner(into mirror: Mirror) -> MirrorRunner {
-        MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
+    /// Brings a mirror up to the ledger.
+    ///
+    /// - Parameter feed: the ledger's events in the mirror's order.
+    func runner(into mirror: Mirror, following feed: any EventFeed) -> MirrorRunner {
+        MirrorRunner(feed: feed, store: store, mirror: mirror.worker, people: people)
     }
 }
 
 extension Refusal {
-    /// Why the mirror is not compared by positions on AWS.
-    static let positions =
-        "on AWS positions are the mirror's own: `ledger reconcile --engine aws` compares it, `ledger mirror backfill "
-        + "--engine aws` fills it"
     static let noMirror = Refusal(
         "no mirror is configured: set RDS_URL_LEDGER, or RDS_HOST_LEDGER and its companions")
 }

@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
+import Machine
 import Projections
 import Replay
 import SQLiteEngine
@@ -20,7 +21,7 @@ enum ReplayTarget: Equatable, CustomStringConvertible {
         case "bus": self = .messages(.bus)
         default:
             guard let address = HTTPTarget.Address(text) else {
-                throw ValidationError("'\(text)' is no target: take stdout, topic, bus, or a URL http://host:port/path")
+                throw ValidationError("'\(text)' is no target: take stdout, topic, bus, or a URL https://host/path")
             }
             self = .url(address)
         }
@@ -66,7 +67,11 @@ final class ReplaySink: Sendable {
         (self.target, self.run, store) = (target, run, ledger.store)
         (topics, bus) = (ledger.performer.topics, ledger.performer.bus)
         writer = ReplayWriter(run: run)
-        if case .url(let address) = target { http = HTTPTarget(address, run: run) } else { http = nil }
+        if case .url(let address) = target {
+            http = HTTPTarget(address, run: run, certificates: Machine.environment["CURL_CA_BUNDLE"])
+        } else {
+            http = nil
+        }
     }
 
     /// How many events nothing was sent for.

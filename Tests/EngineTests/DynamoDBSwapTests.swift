@@ -1,5 +1,6 @@
 import Appointments
 import EventStore
+import Glibc
 import Projections
 import Replay
 import Synchronization
@@ -55,6 +56,17 @@ struct DynamoDBSwapTests {
         }
     }
 
+    /// Something that happens once, and that a proxy's thread waits for, 20 seconds at most.
+    private final class Flag: Sendable {
+        private let state = Mutex(false)
+
+        var isSet: Bool { state.withLock { $0 } }
+
+        func set() { state.withLock { $0 = true } }
+
+        func wait() { for _ in 0..<10_000 where !isSet { usleep(2000) } }
+    }
+
     /// A rule of another number, that makes other rows.
     private static let other = Projection(ProjectionName("appointments", number: 2)) {
         (event, row, insured) throws(EventStoreError) in
@@ -73,30 +85,22 @@ struct DynamoDBSwapTests {
             try await ledger.follow(stream)
         }
         try await ledger.rebuild(Self.other).build(ViewSet.next, now: now)
-        let appended = Mutex(false)
+        let (begun, appended) = (Flag(), Flag())
         // The ids of the live rows are read after the last look at the events, and before the first row is put.
         ledger.react { request in
-            request.operation == "Scan" && request.text.contains(#""appointments""#)
-                ? .slow(milliseconds: 400, .forward) : .forward
+            if request.operation == "Scan", request.text.contains(#""appointments""#) {
+                begun.set()
+                appended.wait()
+            }
+            return .forward
         }
         async let outcome = ledger.sets.swap(
             ViewSet.next, with: Self.other, keepingAs: nil, coversAll: true, now: now)
-        for _ in 0..<400 where !appended.withLock({ $0 }) {
-            let isScanning = ledger.proxy.requests.contains {
-                $0.operation == "Scan" && $0.text.contains(#""appointments""#)
-            }
-            if isScanning {
-                _ = try await ledger.engine.store.append([Samples.later(9)], to: stream, expecting: .version(1))
-                try await ledger.follow(stream)
-                let newcomer = Samples.appointment(4).stream
-                _ = try await ledger.engine.store.append(
-                    [try Samples.requested(4)], to: newcomer, expecting: .empty)
-                appended.withLock { $0 = true }
-            } else {
-                try await Task.sleep(for: .milliseconds(2))
-            }
-        }
-        #expect(appended.withLock { $0 })
+        for _ in 0..<10_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
+        _ = try await ledger.engine.store.append([Samples.later(9)], to: stream, expecting: .version(1))
+        try await ledger.follow(stream)
+        appended.set()
+        #expect(begun.isSet)
         #expect(try await outcome == .swapped(position: 3))
         let row = try #require(try await ledger.engine.views.row(stream.appointment))
         #expect(row.version == 2)

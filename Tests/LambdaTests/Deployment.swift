@@ -12,7 +12,6 @@ import Testing
 /// A deployment of the ledger: tables, queues, topics and bus in the emulator, databases in PostgreSQL, and the four
 /// functions under a host.
 final class Deployment: Sendable {
-    let account: String
     let client: AWSClient
     let names = AWSNames(environment: ["EVENTBRIDGE_BUS_NAME": Emulator.bus])
     let peru: TestDatabase
@@ -28,20 +27,16 @@ final class Deployment: Sendable {
     var views: DynamoDBViews { DynamoDBViews(client, tables: names.tables) }
 
     /// - Parameter proxy: stands between the functions and the emulator.
-    init(through proxy: WireProxy? = nil, _ more: [String: String] = [:]) async throws {
-        account = Emulator.account()
-        client = try Emulator.client(account: account)
-        try await Emulator.makeTables(client)
-        try await Emulator.makeMessaging(client)
-        let key = try #require(try await client.call(.kms, "CreateKey") { _ in }["KeyMetadata"]?["KeyId"]?.text)
+    init(through proxy: WireProxy? = nil) async throws {
+        let variables: [String: String]
+        (client, variables) = try await Emulator.makeLedger(through: proxy)
         peru = try await TestCluster.database(.country(.peru))
         mirrorDatabase = try await TestCluster.database(.ledger)
-        environment = Emulator.environment(account: account, through: proxy).merging(
+        environment = variables.merging(
             [
-                "KMS_KEY_ID": key, "EVENTBRIDGE_BUS_NAME": Emulator.bus, "STAGE": "test", "RDS_URL": peru.url,
-                "RDS_URL_LEDGER": mirrorDatabase.url, "LOG_LEVEL": "info",
+                "STAGE": "test", "RDS_URL": peru.url, "RDS_URL_LEDGER": mirrorDatabase.url, "LOG_LEVEL": "info",
             ]
-        ) { $1 }.merging(more) { $1 }
+        ) { $1 }
         appointment = LambdaHost("appointment", environment)
         country = LambdaHost("appointment-pe", environment)
         mirror = LambdaHost("appointment-mirror", environment)

@@ -93,7 +93,10 @@ extension CommandTests {
         #expect(listed.first { $0["name"]?.text == "replay-nightly@1" }?["state"]?.text == "detached")
         #expect(try await run("projections", "remove", "replay-nightly@1", "--yes").status == 0)
         #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly").lines.count == 4)
-        for wrong in [["--to", "https://x"], ["--to", "stdout", "--checkpoint", "A b"], ["--rate", "1"]] {
+        for wrong in [
+            ["--to", "ftp://x"], ["--to", "https://me@x"], ["--to", "http://x:0/"],
+            ["--to", "stdout", "--checkpoint", "A b"], ["--rate", "1"],
+        ] {
             let run = try RunningLedger(["replay", "--data", scratch.data] + wrong)
             #expect(try await run.waitForExit() == 1)
         }
@@ -138,8 +141,26 @@ extension CommandTests {
         }
     }
 
-    @Test("a replay to a URL posts each event, and stops at one that is not taken")
-    func replayURL() async throws {
+    /// A certificate of 127.0.0.1 that signs itself, and its key, in a file.
+    private func certificate() async throws -> String {
+        let path = scratch.path + "/tls.pem"
+        let made = try RunningLedger(
+            [
+                "-c",
+                """
+                openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=receiver \
+                    -addext subjectAltName=IP:127.0.0.1 -keyout '\(path)' -out '\(path).crt' && \
+                    cat '\(path).crt' >>'\(path)'
+                """,
+            ], program: "/bin/bash")
+        #expect(try await made.waitForExit() == 0, "\(made.errors)")
+        return path
+    }
+
+    @Test(
+        "a replay to a URL posts each event, over TLS as well, and stops at one that is not taken",
+        arguments: ["http", "https"])
+    func replayURL(scheme: String) async throws {
         _ = try await begin()
         let server = try await LedgerServer(scratch.data, arguments: ["--no-demo-slots"])
         // The ledger's own API refuses these bodies: a receiver that takes nothing.
@@ -157,14 +178,26 @@ extension CommandTests {
                     self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
                 protocol_version = "HTTP/1.1"
             s = http.server.HTTPServer(("127.0.0.1", 0), H)
+            if sys.argv[1:]:
+                import ssl
+                c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); c.load_cert_chain(sys.argv[1])
+                s.socket = c.wrap_socket(s.socket, server_side=True)
             print(s.server_port, file=sys.stderr, flush=True)
             s.serve_forever()
             """
-        let receiver = try RunningLedger(["-c", script], program: "/usr/bin/python3")
+        let file = scheme == "https" ? try await certificate() : nil
+        let receiver = try RunningLedger(["-c", script] + (file.map { [$0] } ?? []), program: "/usr/bin/python3")
         defer { receiver.signal(SIGKILL) }
         try await receiver.waitForErrors("\n")
         let port = receiver.errors.prefix { $0.isNumber }
-        let sent = try await run("replay", "--to", "http://127.0.0.1:\(port)/events", "--type", "requested")
+        let words = ["replay", "--to", "\(scheme)://127.0.0.1:\(port)/events", "--type", "requested"]
+        if file != nil {
+            // Nobody it knows has signed the receiver's certificate.
+            #expect(try await LedgerBinary.run(words + ["--data", scratch.data]).status == 1)
+            #expect(receiver.output.isEmpty)
+        }
+        let sent = try await LedgerBinary.run(
+            words + ["--data", scratch.data], environment: file.map { ["CURL_CA_BUNDLE": $0 + ".crt"] } ?? [:])
         #expect(sent.status == 0, "\(sent.errors)")
         let lines = receiver.output.split(separator: "\n")
         #expect(lines.count == 2)

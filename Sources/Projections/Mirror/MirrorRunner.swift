@@ -36,13 +36,13 @@ package struct MirrorRunner: Sendable {
     /// - Throws: `unavailable`, also when another worker was faster; the records are to come again.
     package func take(in records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) {
         let state = try await mirror.state()
-        guard try await take(in: records, state: state, checkpoint: state.checkpoint, now: now) else {
+        guard try await take(in: records, state: state, checkpoint: nil, now: now) else {
             throw EventStoreError(.unavailable, message: "another worker moved the mirror: take the records in again")
         }
     }
 
     private func take(
-        in events: [RecordedEvent], state: MirrorState, checkpoint: Int, now: Timestamp
+        in events: [RecordedEvent], state: MirrorState, checkpoint: Int?, now: Timestamp
     ) async throws(EventStoreError) -> Bool {
         let prepared = try await prepare(events, at: state, behind: nil, checkpoint: checkpoint, now: now)
         return try await mirror.append(prepared.batch, expecting: state)
@@ -86,8 +86,10 @@ extension MirrorRunner {
     /// - Parameters:
     ///   - state: where the mirror stands when the batch is to be written.
     ///   - ahead: the batch that is written before it, and may be under way.
+    ///   - checkpoint: how far the feed is read with it; nil where the mirror's own positions are all the order there
+    ///     is, as behind a change stream.
     func prepare(
-        _ events: [RecordedEvent], at state: MirrorState, behind ahead: PreparedBatch?, checkpoint: Int, now: Timestamp
+        _ events: [RecordedEvent], at state: MirrorState, behind ahead: PreparedBatch?, checkpoint: Int?, now: Timestamp
     ) async throws(EventStoreError) -> PreparedBatch {
         let held = try await streams(of: events, behind: ahead)
         var work = Preparation(now: now, insured: try await insured(of: events), held: held)
@@ -102,7 +104,8 @@ extension MirrorRunner {
                 try await take(events[index], into: &work)
             }
         }
-        var batch = MirrorBatch(checkpoint: checkpoint)
+        let count = (work.entries ?? events).count
+        var batch = MirrorBatch(checkpoint: checkpoint ?? max(state.checkpoint, state.position + count))
         (batch.entries, batch.conflicts) = (work.entries ?? events, work.conflicts)
         batch.rows = work.moved.sorted().compactMap { work.held[$0]?.row }
         try await compare(work.earlier, behind: ahead, adding: batch.entries, to: &batch, now: now)

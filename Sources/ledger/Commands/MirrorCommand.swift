@@ -72,7 +72,7 @@ struct MirrorCommand: AsyncParsableCommand {
             let ledger = try await options.open()
             let mirror = try ledger.requireMirror()
             let status = try await MirrorStatus.read(
-                mirror.probe, following: ledger.store, hasPositions: ledger.embedded != nil, now: Machine.now())
+                mirror.probe, following: try await ledger.order(mirror), now: Machine.now())
             guard let progress = status.progress else {
                 throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
             }
@@ -102,13 +102,13 @@ struct MirrorCommand: AsyncParsableCommand {
             let ledger = try await options.open()
             let mirror = try ledger.requireMirror()
             try await mirror.check()
-            let head = try await ledger.store.head()
+            let feed = try await ledger.order(mirror)
+            let head = try await feed.head()
             let progress = Progress()
             let before = try await mirror.worker.state()
             try await mirror.worker.fill { () async throws(EventStoreError) in
-                try await ledger.runner(into: mirror).backfill(now: Machine.now(), limit: MirrorPump.batch) {
-                    progress.show($0, of: head)
-                }
+                try await ledger.runner(into: mirror, following: feed)
+                    .backfill(now: Machine.now(), limit: MirrorPump.batch) { progress.show($0, of: head) }
             }
             progress.clear()
             let after = try await mirror.worker.state()

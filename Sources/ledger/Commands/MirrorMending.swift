@@ -19,8 +19,9 @@ struct MirrorMending {
 
     func run() async throws {
         let state = try await mirror.worker.state()
-        let behind = max(try await ledger.store.head() - state.checkpoint, 0)
-        let planned = try await pass(isDry: true, shows: true)
+        let feed = try await ledger.order(mirror)
+        let behind = max(try await feed.head() - state.checkpoint, 0)
+        let planned = try await pass(over: feed, isDry: true, shows: true)
         if planned.isEmpty, behind == 0 { return report("ledger: there is nothing to mend in the mirror") }
         let entries = planned.entries.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             "\($0.key.rawValue) \($0.value)"
@@ -31,16 +32,16 @@ struct MirrorMending {
             """
         if isDry { return report("ledger: \(what)") }
         try consent.ask(what)
-        let done = try await pass(isDry: false, shows: false)
-        let runner = ledger.runner(into: mirror)
+        let done = try await pass(over: feed, isDry: false, shows: false)
+        let runner = ledger.runner(into: mirror, following: try await ledger.order(mirror))
         while try await runner.step(now: Machine.now(), limit: 5000) > 0 {}
         let count = done.entries.values.reduce(0, +)
         report("ledger: \(count) entries and \(done.rows) rows mended; `ledger verify --mirror` shows what is left")
     }
 
-    private func pass(isDry: Bool, shows: Bool) async throws -> MirrorRepair.Outcome {
+    private func pass(over feed: any EventFeed, isDry: Bool, shows: Bool) async throws -> MirrorRepair.Outcome {
         let repair = MirrorRepair(
-            feed: ledger.store, scan: ledger.store, mirror: mirror.worker, people: ledger.people)
+            feed: feed, scan: ledger.store, mirror: mirror.worker, people: ledger.people)
         let progress = Progress()
         defer { progress.clear() }
         var printer = options.printer(["action", "position", "appointmentId", "version"])

@@ -36,8 +36,7 @@ struct RepairCommand: AsyncParsableCommand {
         let isAll = !views && !mirror && !backfill
         var isWhole = true
         if views || isAll { isWhole = try await mendViews(of: ledger) }
-        if mirror || backfill || isAll && ledger.mirror != nil && ledger.embedded != nil {
-            try options.requireEmbedded(Refusal.positions)
+        if mirror || backfill || isAll && ledger.mirror != nil {
             try await MirrorMending(
                 ledger: ledger, mirror: try ledger.requireMirror(), fillsOnly: backfill && !mirror, isDry: dryRun,
                 consent: consent, options: options
@@ -49,7 +48,7 @@ struct RepairCommand: AsyncParsableCommand {
     /// Whether nothing is left that it can't mend.
     private func mendViews(of ledger: OpenLedger) async throws -> Bool {
         let repair = Repair(
-            feed: ledger.store, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
+            feed: ledger.feed, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
             people: ledger.people)
         let progress = Progress()
         let found = try await ledger.verify(progress: progress).run()

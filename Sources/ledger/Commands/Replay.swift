@@ -25,7 +25,7 @@ struct ReplayCommand: AsyncParsableCommand {
               ledger replay --into-new-view trial
             """)
 
-    @Option(help: "stdout, topic, bus, or a URL that begins with http://.", transform: ReplayTarget.init(text:))
+    @Option(help: "stdout, topic, bus, or a URL that begins with https:// or http://.", transform: ReplayTarget.init(text:))
     var to: ReplayTarget?
     @Option(help: "Make the view anew from all events into a table set of this name, which is never live.")
     var intoNewView: String?

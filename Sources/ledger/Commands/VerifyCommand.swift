@@ -68,11 +68,10 @@ struct VerifyCommand: AsyncParsableCommand {
             return try await ledger.verify(own, progress: progress).sample(sample, random: { Int.random(in: $0) })
         }
         if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
-        if mirror || own.count == 2 && ledger.mirror != nil && ledger.embedded != nil {
-            try options.requireEmbedded(Refusal.positions)
+        if mirror || own.count == 2 && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
             let found = try await MirrorCheck(
-                feed: ledger.store, mirror: copy.worker, people: ledger.people,
+                feed: try await ledger.order(copy), mirror: copy.worker, people: ledger.people,
                 progress: { progress.show($0.position, of: $0.head) }
             ).run()
             result = own.isEmpty ? found : result.adding(found)

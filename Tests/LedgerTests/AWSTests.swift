@@ -1,0 +1,157 @@
+import EventStore
+import Foundation
+import PostgresEngine
+import RawHTTP
+import TestAWS
+import TestPostgres
+import TestPrograms
+import Testing
+
+/// The program on AWS: the API, the workers, and what operators do, against the emulator.
+@Suite(
+    .serialized, .enabled(if: Emulator.isThere && TestCluster.isThere, "scripts/test.sh starts what this needs"),
+    .dropsDatabases)
+struct AWSTests {
+    let scratch: ScratchDirectory
+
+    init() throws { scratch = try ScratchDirectory() }
+
+    private static let slots = """
+        scheduleId,countryISO,centerId,specialtyId,medicId,date
+        100,PE,4,3,2,2046-11-26T15:00:00Z
+        101,PE,4,3,3,2046-11-26T15:00:00Z
+        102,PE,4,3,4,2046-11-26T15:00:00Z
+
+        """
+
+    /// A ledger on AWS with a database for Peru and one for the mirror.
+    private struct Place {
+        let environment: [String: String]
+        let scratch: ScratchDirectory
+
+        func run(_ words: String..., input: String = "") async throws -> LedgerBinary.Outcome {
+            try await LedgerBinary.run(words + ["--engine", "aws"], input: input, environment: environment)
+        }
+
+        func start(_ words: String...) throws -> RunningProgram { try RunningProgram(words, environment: environment) }
+
+        /// Runs a verb until its output holds a text.
+        func wait(for text: String, _ words: String..., seconds: Double = 60) async throws {
+            let end = ContinuousClock.now + .seconds(seconds)
+            while true {
+                let outcome = try await LedgerBinary.run(words + ["--engine", "aws"], environment: environment)
+                if outcome.output.contains(text) { return }
+                try #require(ContinuousClock.now < end, "'\(text)' never came: \(outcome)")
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    private func place() async throws -> (Place, mirror: TestDatabase) {
+        let (peru, mirror) = (
+            try await TestCluster.database(.country(.peru)), try await TestCluster.database(.ledger)
+        )
+        let environment = try await Emulator.makeLedger().environment
+            .merging(["RDS_URL_PE": peru.url, "RDS_URL_LEDGER": mirror.url]) { $1 }
+        return (Place(environment: environment, scratch: scratch), mirror)
+    }
+
+    @Test("API and two workers bring requests to their end; operators see, verify, rebuild and mend them there")
+    func flow() async throws {
+        let (place, mirror) = try await place()
+        let file = scratch.path + "/slots.csv"
+        try Self.slots.write(toFile: file, atomically: true, encoding: .utf8)
+        let imported = try await place.run("schedules", "import", file)
+        #expect(imported.status == 0, "\(imported)")
+        let key = try await place.run("keys", "create", "--name", "desk", "--role", "admin")
+        let secret = try #require(try JSONValue(Array(key.output.utf8))["secret"]?.text)
+
+        let workers = [try place.start("worker"), try place.start("worker")]
+        let server = try RunningProgram(
+            ["serve", "--engine", "aws", "--port", "0"], environment: place.environment)
+        try await server.waitForErrors("listening on 127.0.0.1:")
+        try await Task.sleep(for: .milliseconds(20))
+        let port = try #require(
+            server.errors.range(of: "listening on 127.0.0.1:")
+                .flatMap { Int(server.errors[$0.upperBound...].prefix { $0.isNumber }) })
+
+        var ids: [String] = []
+        for number in 0..<3 {
+            let body = #"{"insuredId":"0070\#(number)","scheduleId":\#(100 + number),"countryISO":"PE"}"#
+            let answer = try #require(
+                try await exchange(
+                    port,
+                    post(
+                        Array(body.utf8), headers: "Content-Type: application/json\r\nX-API-Key: \(secret)\r\n")))
+            #expect(answer.status == 201, "\(answer.text)")
+            ids.append(try #require(try JSONValue(Array(answer.body))["appointmentId"]?.text))
+        }
+        for id in ids { try await place.wait(for: #""status":"completed""#, "state", id) }
+        let unknown = try #require(try await exchange(port, RawHTTP.request("GET /appointments/00700")))
+        #expect(unknown.status == 401)
+
+        let verified = try await place.run("verify")
+        #expect(verified.status == 0 && verified.errors.contains("verified 12 events"), "\(verified)")
+        let history = try await place.run("history", ids[0])
+        #expect(history.lines.count == 4 && history.lines[3].contains(#""type":"completed""#))
+        try await place.wait(for: #""position":12"#, "mirror", "status")
+        // What is done to the mirror is named, and mended from the table.
+        _ = try await mirror.pool.use { session in
+            try session.run(
+                """
+                ALTER TABLE ledger.entries DISABLE TRIGGER USER;
+                DELETE FROM ledger.entries WHERE position = 5;
+                ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_arrive;
+                ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;
+                ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER an_entry_never_changes;
+                """)
+        }
+        let damaged = try await place.run("verify", "--mirror")
+        #expect(damaged.status == 2 && damaged.lines.count >= 1, "\(damaged)")
+        let mended = try await place.run("repair", "--mirror", "--yes")
+        #expect(mended.status == 0, "\(mended)")
+        #expect(try await place.run("verify", "--mirror").status == 0)
+        let reconciled = try await place.run("reconcile")
+        #expect(reconciled.status == 0, "\(reconciled)")
+        let audited = try await place.run("audit", "--type", "routed")
+        #expect(audited.lines.count == 3, "\(audited)")
+        let stats = try await place.run("stats")
+        #expect(stats.output.contains(#""figure":"appointments","of":"completed","countryISO":"PE","value":3"#))
+        let rebuilt = try await place.run("rebuild", "--yes")
+        #expect(rebuilt.status == 0, "\(rebuilt)")
+        let replayed = try await place.run("replay", "--to", "stdout", "--type", "completed")
+        #expect(replayed.lines.count == 3)
+        let asked = try await place.run("request", "--insured", "00709", "--schedule", "100", "--country", "PE")
+        let refused = try #require(try JSONValue(Array(asked.output.utf8))["appointmentId"]?.text)
+        try await place.wait(for: #""reason":"SLOT_TAKEN""#, "state", refused)
+        let held = try await place.run("projections", "pause", "appointments")
+        #expect(held.status == 0, "\(held)")
+        let listed = try await place.run("projections", "list")
+        #expect(listed.output.contains(#""state":"paused""#), "\(listed)")
+        #expect(try await place.run("projections", "resume", "appointments").status == 0)
+        #expect(try await place.run("dlq", "list").lines.isEmpty)
+
+        for program in workers + [server] { program.signal(SIGTERM) }
+        for program in workers + [server] {
+            #expect(try await program.waitForExit() == 0, "\(program.errors)")
+            #expect(!program.errors.contains("00700") && !program.errors.contains(#""level":"ERROR""#))
+        }
+    }
+
+    @Test("What is missing is named, with what to do")
+    func refusals() async throws {
+        let (place, _) = try await place()
+        for (words, environment, told) in [
+            (["stats"], ["AWS_REGION": ""], "set AWS_REGION"), (["worker"], ["KMS_KEY_ID": ""], "set KMS_KEY_ID"),
+            (["stats"], ["AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"], "failed"),
+            (["stats"], ["EVENTS_TABLE_NAME": "nowhere"], "nowhere"),
+            (["mirror", "run"], [:], "ledger worker --only stream"),
+            (["serve", "--mirror"], [:], "leave out --mirror"),
+        ] as [([String], [String: String], String)] {
+            let engine = words == ["worker"] ? [] : ["--engine", "aws"]
+            let outcome = try await LedgerBinary.run(
+                words + engine, environment: place.environment.merging(environment) { $1 })
+            #expect(outcome.status == 1 && outcome.errors.contains(told), "\(words): \(outcome)")
+        }
+    }
+}
