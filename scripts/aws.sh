@@ -3,39 +3,26 @@
 #
 #   scripts/aws.sh start     prints the line to evaluate: export LEDGER_TEST_AWS=http://127.0.0.1:PORT
 #   scripts/aws.sh stop
-#   scripts/aws.sh python    prints the Python that has botocore, for Tests/AWSEngineTests/Signatures
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=.build/aws
-venv="$folder/venv"
-# What the emulator is tested with; a change here makes a new environment.
-packages=(ministack==1.5.33 cryptography botocore)
-
-prepare() {
-    if [[ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ]]; then
-        rm -rf "$venv"
-        mkdir -p "$folder"
-        python3 -m venv "$venv" >&2
-        "$venv/bin/pip" install --quiet "${packages[@]}" >&2
-        echo "${packages[*]}" >"$venv/packages"
-    fi
-}
 
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 start() {
-    prepare
+    local python port tries
+    python="$(scripts/python.sh)"
+    mkdir -p "$folder"
     stop
-    local port tries
     port="$(free_port)"
     # Without these a program that the emulator starts would call the real AWS.
     env BIND_HOST=127.0.0.1 MINISTACK_HOST=127.0.0.1 GATEWAY_PORT="$port" IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 \
         AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=secret \
         AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true \
-        setsid timeout --kill-after=5s 3h "$venv/bin/ministack" >"$folder/log" 2>&1 </dev/null &
+        setsid timeout --kill-after=5s 3h "$(dirname "$python")/ministack" >"$folder/log" 2>&1 </dev/null &
     echo $! >"$folder/pid"
     for tries in {1..150}; do
         if curl --silent --fail --max-time 2 "http://127.0.0.1:$port/_ministack/health" >"$folder/health"; then
@@ -62,9 +49,8 @@ stop() {
 case "${1:-}" in
 start) start ;;
 stop) stop ;;
-python) prepare && echo "$venv/bin/python" ;;
 *)
-    echo "usage: scripts/aws.sh start|stop|python" >&2
+    echo "usage: scripts/aws.sh start|stop" >&2
     exit 1
     ;;
 esac

@@ -65,18 +65,6 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
 }
 
-# Python packages have an environment of their own, made anew when the list of them changes.
-install_python() {
-    local list=serverless/requirements.txt folder=.build/python
-    ! cmp -s "$list" "$folder/requirements.txt" || return 0
-    echo "install.sh: installing what $list names into $folder" >&2
-    rm -rf "$folder"
-    python3 -m venv "$folder" >&2
-    "$folder/bin/pip" install --quiet --requirement "$list" >&2
-    # Last, so that an installation that was broken off is begun again.
-    cp "$list" "$folder/requirements.txt"
-}
-
 check_swift() {
     local help="Install the toolchain for Debian 12 from https://www.swift.org/install/linux/ and put its usr/bin
 into PATH, for example: export PATH=/opt/swift/usr/bin:\$PATH"
@@ -96,5 +84,5 @@ if command -v dpkg-query >/dev/null; then
 else
     echo "install.sh: no dpkg here; this needs what Debian calls: $(tr '\n' ' ' <<<"$list")" >&2
 fi
-[[ " $* " != *" test "* ]] || install_python
+[[ " $* " != *" test "* ]] || scripts/python.sh >/dev/null
 check_swift

@@ -19,10 +19,9 @@ def resources():
     return services("prod")[1].template["Resources"]
 
 
-def events():
-    return [
-        event["http"] for event in services("prod")[1].service["functions"]["appointment"]["events"] if "http" in event
-    ]
+def events(stage="prod"):
+    functions = services(stage)[1].service["functions"].values()
+    return [event["http"] for function in functions for event in function.get("events", []) if "http" in event]
 
 
 def test_every_route_of_the_openapi_file_is_there_and_no_other():
@@ -118,9 +117,5 @@ def test_the_gateways_own_answers_have_the_apis_error_shape(name):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_callers_need_keys_outside_of_development(stage):
-    private = [
-        event["http"]["private"]
-        for event in services(stage)[1].service["functions"]["appointment"]["events"]
-        if "private" in event.get("http", {})
-    ]
+    private = [event["private"] for event in events(stage) if "private" in event]
     assert len(private) == 6 and set(private) == {stage != "dev"}

@@ -10,7 +10,10 @@ from validation.values import Values
 
 TABLE = documents.load(SERVERLESS / "tests/permissions.yml")
 SOURCES = ("medical.appointment", "medical.appointment.pe", "medical.appointment.cl", "another.source")
-FIRST_KEYS = ("keys", "failures/appointments-pe", "failures/appointments-cl")
+FIRST_KEYS = {
+    "dynamodb:GetItem": ("keys",),
+    "dynamodb:PutItem": ("keys", "failures/appointments-pe", "failures/appointments-cl"),
+}
 CHANGES = ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
 
 
@@ -61,8 +64,8 @@ def actions():
                 yield f"{action} as {source}", action, {"events:source": source}, ""
             continue
         yield word, action, {"dynamodb:LeadingKeys": "another"}, ":7" if version else ""
-        if action == "dynamodb:PutItem":
-            for key in FIRST_KEYS:
+        if action in FIRST_KEYS:
+            for key in FIRST_KEYS[action]:
                 yield f"{action} as {key}", action, {"dynamodb:LeadingKeys": key}, ""
 
 

@@ -1,5 +1,7 @@
 """The names, numbers and patterns that this system has had since its first version."""
 
+import json
+
 import pytest
 from validation.services import ACCOUNT, STAGES, services
 from validation.values import Values
@@ -63,6 +65,24 @@ def test_triggers(resources):
     }
     for mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        if mapping["EventSourceArn"]["Fn::GetAtt"][0] == "EventsTable":
+            # An outage uses up no tries: only age gives a record up.
+            assert (mapping["MaximumRetryAttempts"], mapping["MaximumRecordAgeInSeconds"]) == (-1, 43200)
+            assert mapping["BisectBatchOnFunctionError"] is True
+
+
+def test_auditors_are_answered_where_the_mirror_is(resources):
+    uri = json.dumps(resources["ApiGatewayMethodAuditEventsGet"]["Properties"]["Integration"]["Uri"])
+    assert "AppointmentDashmirrorLambdaFunction" in uri
+
+
+def test_answers_name_the_origins_of_the_stage(stage, app):
+    values = Values(app.template, app.stack, "us-east-1", ACCOUNT)
+    for logical in ("Appointment", "AppointmentDashmirror"):
+        variables = app.template["Resources"][f"{logical}LambdaFunction"]["Properties"]["Environment"]["Variables"]
+        origins = values.of(variables["CORS_ORIGINS"])
+        assert ("*" in origins) == (stage == "dev")
+        assert origins.split(",")[0] in json.dumps(app.service["custom"]["config"]["api"]["cors"]["origins"])
 
 
 def test_variables_of_the_seed(app):

@@ -1,6 +1,6 @@
 """Writes signatures.json: every shape of request that AWSEngine sends, with the signature that botocore makes for it.
 
-    $(scripts/aws.sh python) Tests/AWSEngineTests/Signatures/make-signatures.py
+    $(scripts/python.sh) Tests/AWSEngineTests/Signatures/make-signatures.py
 """
 
 import base64
