@@ -8,7 +8,8 @@ package struct Migration: Sendable {
 extension Migration {
     /// The steps of a country's clinical database.
     package static let country = [
-        Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql)
+        Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql),
+        Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
     ]
 
     /// The steps of the ledger's mirror.

@@ -25,10 +25,14 @@ package struct SlotClaim: Equatable, Sendable {
 
     /// The answer to the claim. Every engine asks this, inside the transaction that then stores the holder.
     ///
+    /// - Parameter refused: what the appointment was told before; nil where it was not refused.
     /// - Parameter slot: the slot that is claimed; nil where the country has none with this id.
     /// - Parameter holder: the appointment that holds it.
     /// - Parameter others: the slots that the insured person holds, or those of them that overlap.
-    package func decide(on slot: Slot?, heldBy holder: AppointmentID?, others: [Slot]) -> ClaimResult {
+    package func decide(
+        refused: FailureReason?, on slot: Slot?, heldBy holder: AppointmentID?, others: [Slot]
+    ) -> ClaimResult {
+        if let refused { return .refused(refused) }
         guard let slot else { return .refused(.scheduleNotFound) }
         if holder == appointment { return .held(slot) }
         if let reason = refusal(of: slot) { return .refused(reason) }
@@ -69,12 +73,14 @@ package struct ScheduleRow: Equatable, Sendable {
 /// The clinical database of one country: its slots, and who holds them.
 package protocol CountryDatabase: Sendable {
     /// Holds a slot for an appointment, in one transaction: a slot has one holder whoever races, and no insured person
-    /// holds two slots that overlap. Claiming again what the appointment holds gives the same answer.
+    /// holds two slots that overlap. Claiming again gives the same answer: the slot that the appointment holds, or the
+    /// reason why it was refused. So a claim that comes late, from a worker that was thought dead, holds nothing that
+    /// nobody gives back.
     ///
     /// The order of the reasons: not found, held already by this appointment, past, closed, taken, already booked.
     func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult
 
-    /// Gives back what an appointment holds; nothing happens when it holds nothing.
+    /// Gives back what an appointment holds. From then on its claims are refused, also when it held nothing.
     func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError)
 
     /// Adds slots, or replaces those that nobody holds; all or none.

@@ -4,16 +4,18 @@ package import Handlers
 
 /// The clinical database of one country in PostgreSQL: its slots, and who holds them.
 ///
-/// Claims lock the person and then the slot, so that races are decided without a statement that fails. The rules hold
+/// Claims lock the appointment, the person and then the slot, so that races are decided without a statement that fails. The rules hold
 /// by constraint even for a writer that does not.
 package final class PostgresCountryDatabase: CountryDatabase {
     private let pool: PostgresPool
     private let country: Country
     private let claims: String
+    private let refusals: String
 
     package init(_ pool: PostgresPool, _ country: Country) {
         (self.pool, self.country) = (pool, country)
         claims = Self.claims(of: country)
+        refusals = "clinical.refusals_\(country.code.lowercased())"
     }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
@@ -21,10 +23,13 @@ package final class PostgresCountryDatabase: CountryDatabase {
     }
 
     package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
-        try await pool.transaction { [claims] session in
+        try await pool.transaction { [self] session in
+            // Behind a claim of the same appointment that is under way, or before it.
+            try session.pipeline([Self.lock(appointment)]) { _, _ in }
             _ = try session.execute(
                 "UPDATE \(claims) SET released = $1 WHERE appointment = $2 AND released IS NULL",
                 [.moment(now), .uuid(appointment.id)])
+            try refuse(appointment, .processingExhausted, at: now, in: session)
         }
     }
 
@@ -73,24 +78,27 @@ extension PostgresCountryDatabase {
     }
 
     private func claim(_ claim: SlotClaim, in session: PostgresSession) throws -> ClaimResult {
+        var refused: FailureReason?
         var slot: Slot?
         var holder: AppointmentID?
         var others: [Slot] = []
         try session.pipeline(reads(for: claim)) { index, row in
             switch index {
-            case 1: slot = try Self.slot(row)
-            case 2: holder = AppointmentID(try row.uuid(0))
-            case 3: others.append(try Self.slot(row))
+            case 2: slot = try Self.slot(row)
+            case 3: holder = AppointmentID(try row.uuid(0))
+            case 5: refused = try Self.reason(row)
+            case 4: others.append(try Self.slot(row))
             default: break
             }
         }
-        let result = claim.decide(on: slot, heldBy: holder, others: others)
+        let result = claim.decide(refused: refused, on: slot, heldBy: holder, others: others)
+        if case .refused(let reason) = result, refused == nil {
+            try refuse(claim.appointment, reason, at: claim.now, in: session)
+        }
         guard case .held(let slot) = result, holder != claim.appointment else { return result }
         try session.execute(
             """
             INSERT INTO \(claims) (appointment, schedule, subject, date, ends, claimed) VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (appointment) DO UPDATE SET schedule = excluded.schedule, date = excluded.date,
-                ends = excluded.ends, claimed = excluded.claimed, released = NULL
             """,
             [
                 .uuid(claim.appointment.id), .int8(Int(claim.schedule.number)), .uuid(claim.subject),
@@ -104,6 +112,7 @@ extension PostgresCountryDatabase {
     private func reads(for claim: SlotClaim) -> [PostgresStatement] {
         let person = Int(truncatingIfNeeded: claim.subject.high ^ claim.subject.low)
         return [
+            Self.lock(claim.appointment),
             PostgresStatement("SELECT pg_advisory_xact_lock($1)", [.int8(person)]),
             PostgresStatement(
                 """
@@ -118,7 +127,32 @@ extension PostgresCountryDatabase {
                 SELECT \(Self.columns) FROM \(claims) AS claim JOIN clinical.schedules AS slot
                     ON slot.schedule = claim.schedule WHERE claim.subject = $1 AND claim.released IS NULL
                 """, [.uuid(claim.subject)]),
+            PostgresStatement(
+                "SELECT reason FROM \(refusals) WHERE appointment = $1", [.uuid(claim.appointment.id)]),
         ]
+    }
+
+    /// Has claims and returns of one appointment wait for each other. These locks are none of those of persons.
+    private static func lock(_ appointment: AppointmentID) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT pg_advisory_xact_lock(1, $1)",
+            [.int4(Int(Int32(truncatingIfNeeded: appointment.id.high ^ appointment.id.low)))])
+    }
+
+    private static func reason(_ row: PostgresRow) throws -> FailureReason {
+        guard let reason = FailureReason(rawValue: try row.text(0)) else {
+            throw EventStoreError(.corrupt, message: "a refusal of the database has a reason that is none")
+        }
+        return reason
+    }
+
+    /// Refuses an appointment for ever; the first reason stands.
+    private func refuse(
+        _ appointment: AppointmentID, _ reason: FailureReason, at now: Timestamp, in session: PostgresSession
+    ) throws {
+        _ = try session.execute(
+            "INSERT INTO \(refusals) (appointment, reason, refused) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            [.uuid(appointment.id), .text(reason.rawValue), .moment(now)])
     }
 }
 

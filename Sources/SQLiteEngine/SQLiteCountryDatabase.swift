@@ -10,10 +10,12 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     private let country: Country
     /// `appointments_pe` or `appointments_cl`.
     private let claims: String
+    private let refusals: String
 
     package init(_ file: SQLiteFile, _ country: Country) {
         (self.file, self.country) = (file, country)
         claims = "appointments_\(country.code.lowercased())"
+        refusals = "refusals_\(country.code.lowercased())"
     }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
@@ -25,6 +27,7 @@ package final class SQLiteCountryDatabase: CountryDatabase {
             try writing.database.run(
                 "UPDATE \(claims) SET released = ? WHERE appointment = ? AND released IS NULL",
                 [now.milliseconds, appointment.blob])
+            try self.refuse(appointment, .processingExhausted, at: now, in: writing.database)
         }
     }
 
@@ -95,21 +98,39 @@ extension SQLiteCountryDatabase {
 
     private func claim(_ claim: SlotClaim, in database: Database) throws -> ClaimResult {
         let holder = try holder(of: claim.schedule, in: database)
+        let refused = try refusal(of: claim.appointment, in: database)
         let result = claim.decide(
-            on: try slot(claim.schedule, in: database), heldBy: holder,
+            refused: refused, on: try slot(claim.schedule, in: database), heldBy: holder,
             others: try slots(heldBy: claim.subject, in: database))
+        if case .refused(let reason) = result, refused == nil {
+            try refuse(claim.appointment, reason, at: claim.now, in: database)
+        }
         guard case .held(let slot) = result, holder != claim.appointment else { return result }
         try database.run(
             """
             INSERT INTO \(claims) (appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (appointment) DO UPDATE SET schedule = excluded.schedule, date = excluded.date,
-                claimed = excluded.claimed, released = NULL
             """,
             [
                 claim.appointment.blob, claim.schedule.number, claim.subject.blob, slot.date.milliseconds,
                 claim.now.milliseconds,
             ])
         return .held(slot)
+    }
+
+    private func refusal(of appointment: AppointmentID, in database: Database) throws -> FailureReason? {
+        try database.row("SELECT reason FROM \(refusals) WHERE appointment = ?", [appointment.blob]) { row in
+            guard let reason = FailureReason(rawValue: row[0]) else { throw row.damaged(0) }
+            return reason
+        }
+    }
+
+    /// Refuses an appointment for ever; the first reason stands.
+    private func refuse(
+        _ appointment: AppointmentID, _ reason: FailureReason, at now: Timestamp, in database: Database
+    ) throws {
+        try database.run(
+            "INSERT INTO \(refusals) (appointment, reason, refused) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [appointment.blob, reason.rawValue, now.milliseconds])
     }
 
     private func add(_ slot: Slot, in database: Database) throws {

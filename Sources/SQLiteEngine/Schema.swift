@@ -12,6 +12,7 @@ enum Schema {
         migrator.registerMigration("6 view sets") { try $0.execute(sql: viewSets) }
         migrator.registerMigration("7 projections") { try $0.execute(sql: projections) }
         migrator.registerMigration("8 audit access") { try $0.execute(sql: auditAccess) }
+        migrator.registerMigration("9 refusals") { try $0.execute(sql: refusals) }
         return migrator
     }
 
@@ -180,6 +181,21 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    /// What each appointment was refused, or that it gave its slot back.
+    private static let refusals = ["pe", "cl"].map { country in
+        """
+        CREATE TABLE refusals_\(country) (
+            appointment BLOB PRIMARY KEY,
+            reason TEXT NOT NULL,
+            refused INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO refusals_\(country)
+            SELECT appointment, 'PROCESSING_EXHAUSTED', released FROM appointments_\(country)
+            WHERE released IS NOT NULL;
+
+        """
+    }.joined()
 
     private static let auditAccess = """
         CREATE TABLE audit_access (

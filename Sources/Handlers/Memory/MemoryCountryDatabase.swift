@@ -12,6 +12,7 @@ package final class MemoryCountryDatabase: CountryDatabase {
     private struct State {
         var slots: [ScheduleID: Slot] = [:]
         var holders: [ScheduleID: Held] = [:]
+        var refused: [AppointmentID: FailureReason] = [:]
     }
 
     private let country: Country
@@ -45,10 +46,12 @@ extension MemoryCountryDatabase {
     package func claimNow(_ claim: SlotClaim) -> ClaimResult {
         state.withLock { state in
             let result = claim.decide(
-                on: state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
+                refused: state.refused[claim.appointment], on: state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
                 others: state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] })
-            if case .held = result {
+            switch result {
+            case .held:
                 state.holders[claim.schedule] = Held(appointment: claim.appointment, subject: claim.subject)
+            case .refused(let reason): state.refused[claim.appointment] = reason
             }
             return result
         }
@@ -58,6 +61,7 @@ extension MemoryCountryDatabase {
     package func releaseNow(_ appointment: AppointmentID) {
         state.withLock { state in
             state.holders = state.holders.filter { $0.value.appointment != appointment }
+            if state.refused[appointment] == nil { state.refused[appointment] = .processingExhausted }
         }
     }
 
