@@ -4,8 +4,8 @@ package import Handlers
 
 /// The clinical database of one country in PostgreSQL: its slots, and who holds them.
 ///
-/// Claims lock the appointment, the person and then the slot, so that races are decided without a statement that fails. The rules hold
-/// by constraint even for a writer that does not.
+/// Claims lock the appointment, the person and then the slot, so that races are decided without a statement that fails.
+/// The rules hold by constraint even for a writer that does not.
 package final class PostgresCountryDatabase: CountryDatabase {
     private let pool: PostgresPool
     private let country: Country

@@ -266,7 +266,8 @@ extension Checks {
         let (stray, missing) = (held.filter { !booked.contains($0) }, booked.filter { !held.contains($0) })
         require(
             stray.isEmpty && missing.isEmpty,
-            "the countries' holders are not those of the ledger: held \(stray.prefix(3)), not held \(missing.prefix(3))")
+            "the countries' holders are not those of the ledger: \(stray.prefix(3)) too many, \(missing.prefix(3)) missing"
+        )
         require(mirror.conflicts.isEmpty, "the mirror kept \(mirror.conflicts.count) conflicts")
         require(poison.isEmpty, "\(poison.count) messages that nobody can read are neither handled nor dead")
     }

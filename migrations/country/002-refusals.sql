@@ -1,5 +1,5 @@
--- What each appointment was refused, or that it gave its slot back: it is refused for ever. A claim may come late, from a
--- worker that was thought dead when another had its message; nobody would give back what it held then.
+-- What each appointment was refused, or that it gave its slot back: it is refused for ever. A claim may come late, from
+-- a worker that was thought dead when another had its message; nobody would give back what it held then.
 CREATE TABLE clinical.refusals_pe (
     appointment uuid PRIMARY KEY,
     reason text COLLATE "C" NOT NULL,

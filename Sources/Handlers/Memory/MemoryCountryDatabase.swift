@@ -46,7 +46,8 @@ extension MemoryCountryDatabase {
     package func claimNow(_ claim: SlotClaim) -> ClaimResult {
         state.withLock { state in
             let result = claim.decide(
-                refused: state.refused[claim.appointment], on: state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
+                refused: state.refused[claim.appointment],
+                on: state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
                 others: state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] })
             switch result {
             case .held:
