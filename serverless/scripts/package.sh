@@ -110,7 +110,8 @@ if [[ "$native" == yes ]]; then
         fail "this machine is $machine and builds nothing for $architecture" \
             "Leave --native out, or name --architecture"
     command -v swift >/dev/null || fail "there is no swift command" "Install it: https://www.swift.org/install/linux/"
-    build_here "$staging/bootstrap" "${SCRATCH:-$root/.build}"
+    # A folder of its own: static libraries would make .build/release anew, and so would the next build without them.
+    build_here "$staging/bootstrap" "${SCRATCH:-$root/.build/lambda-build}"
     pack "$staging/bootstrap" "$output/bootstrap.zip"
     check "$output/bootstrap.zip"
 else
