@@ -35,8 +35,9 @@ simulate: ## runs fresh seeds of the simulator, docs/simulation.md (MINUTES=10)
 	swift build -c release --product ledger-simulator
 	.build/release/ledger-simulator --seconds $$(($(MINUTES) * 60))
 
-aws-local: ## deploys the stacks to an emulator of AWS on this machine and prints the URL (ARGUMENTS=--help)
+aws-local: ## deploys the program to an emulator of AWS here, prints the URL and an API key (ARGUMENTS=--help)
 	scripts/install.sh run test
+	swift build -c release --product ledger
 	serverless/scripts/package.sh --native --architecture $$(uname -m | sed s/aarch64/arm64/)
 	exec .build/python/bin/python serverless/scripts/local.py $(ARGUMENTS)
 

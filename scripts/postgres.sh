@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Starts and stops a PostgreSQL cluster of the tests' own.
 #
-#   scripts/postgres.sh start DIR    makes the cluster in the directory DIR, or starts it again; ready when this returns
-#   scripts/postgres.sh halt DIR     stops it at once, as if the power had gone, and keeps its files
-#   scripts/postgres.sh stop DIR     stops it and removes DIR
+#   scripts/postgres.sh start DIR [PORT]  makes the cluster in the directory DIR, or starts it again; ready when this
+#                                         returns
+#   scripts/postgres.sh halt DIR          stops it at once, as if the power had gone, and keeps its files
+#   scripts/postgres.sh stop DIR          stops it and removes DIR
 #
 # DIR is one that mktemp -d /tmp/ledger-postgres.XXXXXX has made; its path has to be short, for sockets' paths are. The
-# cluster listens on a Unix socket in DIR and on nothing else, so it is in no other cluster's way. PostgreSQL refuses to
-# run as root: then it runs as the user postgres, or nobody.
+# cluster listens on a Unix socket in DIR and on nothing else, so it is in no other cluster's way; with PORT it listens
+# on that port of 127.0.0.1 too. PostgreSQL refuses to run as root: then it runs as the user postgres, or nobody.
 set -euo pipefail
 
 fail() {
@@ -15,10 +16,11 @@ fail() {
     exit 1
 }
 
-usage="usage: scripts/postgres.sh start|halt|stop DIR"
-[[ $# -eq 2 ]] || fail "$usage"
+usage="usage: scripts/postgres.sh start DIR [PORT] | halt DIR | stop DIR"
+[[ $# -eq 2 || ($# -eq 3 && "$1" == start && "$3" =~ ^[0-9]+$) ]] || fail "$usage"
 action="$1"
 directory="$2"
+port="${3:-}"
 # What is removed at the end is to be nothing else by mistake.
 [[ "$(basename "$directory")" == ledger-postgres.* && -d "$directory" ]] ||
     fail "postgres.sh: $directory is no directory called ledger-postgres.*; make one with mktemp -d"
@@ -70,7 +72,10 @@ start() {
         # Bash reads this script by 255, and closes it itself.
         if ((open > 2 && open != 255)); then eval "exec $open>&-"; fi
     done
-    unprivileged "$programs/pg_ctl" --pgdata="$files" --log="$log" --wait --timeout=60 start </dev/null >/dev/null 2>&1 ||
+    local own=()
+    [[ -z "$port" ]] || own=(--options="-c listen_addresses=127.0.0.1 -p $port")
+    unprivileged "$programs/pg_ctl" --pgdata="$files" --log="$log" "${own[@]}" --wait --timeout=60 start \
+        </dev/null >/dev/null 2>&1 ||
         fail "postgres.sh: the cluster did not start:" "$(tail -n 20 "$log" 2>&1)"
 }
 

@@ -232,7 +232,7 @@ def running(log: Path):
             # It leads a group of its own: what it has started ends with it.
             os.killpg(process.pid, signal.SIGTERM)
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=3)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -46,13 +46,28 @@ build_here() {
     strip -o "$staging/bootstrap" "$binary"
     chmod 755 "$staging/bootstrap"
     [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
-    local name path
-    while read -r name _ path _; do
-        [[ ! "$name" =~ $provided ]] || continue
-        [[ -f "$path" ]] || fail "the library $name, which the program asks for, is not on this machine"
-        mkdir -p "$staging/lib"
-        cp -L "$path" "$staging/lib/$name"
-    done < <(ldd "$staging/bootstrap" | grep '=>')
+    pack_libraries "$staging"
+}
+
+# What the program needs and Lambda does not have, and what that needs in turn. What only Lambda's own libraries need
+# here is Lambda's business there: ldd tells of all of them, so it is asked for places alone.
+pack_libraries() {
+    local staging="$1" file name path
+    local -A places=()
+    while read -r name _ path _; do places[$name]="$path"; done < <(ldd "$staging/bootstrap" | grep '=>')
+    local files=("$staging/bootstrap")
+    while [[ ${#files[@]} -gt 0 ]]; do
+        file="${files[0]}"
+        files=("${files[@]:1}")
+        while read -r name; do
+            [[ ! "$name" =~ $provided && ! -e "$staging/lib/$name" ]] || continue
+            path="${places[$name]:-}"
+            [[ -f "$path" ]] || fail "the library $name, which the program asks for, is not on this machine"
+            mkdir -p "$staging/lib"
+            cp -L "$path" "$staging/lib/$name"
+            files+=("$path")
+        done < <(objdump -p "$file" | awk '$1 == "NEEDED" { print $2 }')
+    done
 }
 
 build_in_container() {
@@ -110,7 +125,8 @@ if [[ "$native" == yes ]]; then
         fail "this machine is $machine and builds nothing for $architecture" \
             "Leave --native out, or name --architecture"
     command -v swift >/dev/null || fail "there is no swift command" "Install it: https://www.swift.org/install/linux/"
-    build_here "$staging/bootstrap" "${SCRATCH:-$root/.build}"
+    # A folder of its own: static libraries would make .build/release anew, and so would the next build without them.
+    build_here "$staging/bootstrap" "${SCRATCH:-$root/.build/lambda-build}"
     pack "$staging/bootstrap" "$output/bootstrap.zip"
     check "$output/bootstrap.zip"
 else

@@ -1,7 +1,6 @@
 """Both stacks are made in the emulator for every stage; requests run through dev's; it is updated and removed."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -210,25 +209,3 @@ def test_the_scripts_look_after_what_is_deployed_and_remove_it(dev):
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{dev.api}/health/ready")
     assert dev.emulator.client("dynamodb").list_tables()["TableNames"] == []
-
-
-def test_a_deployment_on_this_machine_says_where_it_is_and_answers(tmp_path):
-    text = (SERVERLESS / "tests/placeholder.py").read_text(encoding="utf-8")
-    package(tmp_path / "bootstrap.zip", {"bootstrap": f"#!{sys.executable}\n{text}"})
-    package(tmp_path / "hooks.zip", {"traffic.py": ""})
-    command = [sys.executable, str(SERVERLESS / "scripts/local.py"), "--packages", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as local:
-        try:
-            said = []
-            for line in local.stdout:
-                said.append(line)
-                if "Ctrl-C" in line:
-                    break
-            (url,) = [line.split()[-1] for line in said if line.startswith("API")]
-            with urllib.request.urlopen(f"{url}/health/ready") as answer:
-                assert json.load(answer)["handler"] == "appointment"
-        finally:
-            local.send_signal(signal.SIGINT)
-        assert local.wait(timeout=30) == 0
-    with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{url}/health/ready", timeout=5)
