@@ -137,7 +137,7 @@ let package = Package(
             name: "LambdaTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "LambdaRuntime", "AWSEngine",
-                "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", logging,
+                "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", "ledger", logging,
             ],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),

@@ -5,6 +5,7 @@ import Handlers
 import PostgresEngine
 import TestAWS
 import TestPostgres
+import TestPrograms
 import Testing
 
 @testable import AWSEngine
@@ -17,6 +18,8 @@ final class Deployment: Sendable {
     let peru: TestDatabase
     let mirrorDatabase: TestDatabase
     let environment: [String: String]
+    /// The same past any proxy.
+    private let direct: [String: String]
     let appointment: LambdaHost
     let country: LambdaHost
     let mirror: LambdaHost
@@ -37,12 +40,20 @@ final class Deployment: Sendable {
                 "STAGE": "test", "RDS_URL": peru.url, "RDS_URL_LEDGER": mirrorDatabase.url, "LOG_LEVEL": "info",
             ]
         ) { $1 }
+        direct = environment.merging(["AWS_ENDPOINT_URL": Emulator.environment()["AWS_ENDPOINT_URL"] ?? ""]) { $1 }
         appointment = LambdaHost("appointment", environment)
         country = LambdaHost("appointment-pe", environment)
         mirror = LambdaHost("appointment-mirror", environment)
         let keys = DynamoDBAPIKeys(client, tables: names.tables)
         try await keys.add(
             APIKey(name: "tests", role: .admin, createdAt: AWSClock.realTime()), digest: Hash(of: Array(apiKey.utf8)))
+    }
+
+    /// Has the operator's program verify everything: events, chain, view and mirror.
+    func expectVerified() async throws {
+        let program = try RunningProgram(
+            path: RunningProgram.url(of: "ledger").path, ["verify", "--engine", "aws"], environment: direct)
+        #expect(try await program.waitForExit() == 0, "\(program.output)\(program.errors)")
     }
 
     /// A request as API Gateway hands it on.

@@ -165,6 +165,7 @@ struct FunctionFlowTests {
         let mirror = PostgresMirror(try deployment.mirrorDatabase.pool)
         #expect(try await mirror.state().position == 16)
         #expect(try await mirror.conflictCount() == 0)
+        try await deployment.expectVerified()
         // Yesterday's deliveries, after all is done: each message is handled, and changes nothing.
         let events = try await deployment.store.count()
         for (id, schedule) in zip(ids, 100...) {
@@ -207,6 +208,7 @@ struct FunctionFlowTests {
             try await settle(deployment, Triggers(deployment), count: 3)
             for id in ids { try await expectCompleted(id, deployment) }
             calls.append(proxy.requests.count)
+            try await deployment.expectVerified()
         }
         #expect(calls[1] < 3 * calls[0], "\(calls[0]) calls in good weather, \(calls[1]) in bad")
     }
