@@ -22,7 +22,7 @@ package actor Once<Value: Sendable> {
         } onCancel: {
             making.cancel()
         }
-        self.making = nil
+        if self.making == making { self.making = nil }
         let value = try outcome.get()
         made = value
         return value

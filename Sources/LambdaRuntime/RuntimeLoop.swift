@@ -15,8 +15,8 @@ package struct RuntimeLoop: Sendable {
     private let logger: Logger
 
     /// So long before its deadline the work on an invocation is cancelled, so that what is done of a batch can still be
-    /// told.
-    private static let reserveMilliseconds: Int64 = 500
+    /// told: a call that waits for an answer notices within about a second.
+    private static let reserveMilliseconds: Int64 = 2000
 
     /// - Parameter current: is told which invocation is in hand.
     package init(

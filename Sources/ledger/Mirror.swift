@@ -50,6 +50,18 @@ struct Mirror: Sendable {
         trail = PostgresAuditTrail(readers)
     }
 
+    /// Checks it as `check` does, unless it does not answer: it is left for later then, and catches up by itself.
+    func checkUnlessAway(_ logger: Logger) async throws(EventStoreError) {
+        do throws(EventStoreError) {
+            try await check()
+        } catch {
+            guard error.code == .unavailable else { throw error }
+            logger.warning(
+                "the mirror does not answer; it is filled when it does",
+                metadata: ["mirror": "\(summary)", "error": "\(error)"])
+        }
+    }
+
     /// Compares its schema with this program's, and builds the indexes that a backfill took away and did not live to
     /// build again.
     ///

@@ -21,7 +21,8 @@ struct QueuePoller: Sendable {
             try await client.call(.sqs, "ReceiveMessage") { writer in
                 writer.member("QueueUrl", url)
                 writer.member("MaxNumberOfMessages", 10)
-                writer.member("VisibilityTimeout", 180)
+                // What meets an outage waits for this to run out; in a deployment it is 180 seconds.
+                writer.member("VisibilityTimeout", 2)
                 writer.member("AttributeNames") { $0.array { $0.string("All") } }
             }["Messages"]?.elements ?? []
         if messages.isEmpty { return (0, 0) }

@@ -82,7 +82,7 @@ import Testing
         let aws = WireProxy(to: nil) { _ in .slow(milliseconds: 8000, .refuse("ServiceUnavailable", status: 503)) }
         let host = LambdaHost("appointment", Self.environment(aws))
         try await host.waitUntilIdle()
-        let outcome = try await host.invoke(#"{"Records":[]}"#, milliseconds: 2500)
+        let outcome = try await host.invoke(#"{"Records":[]}"#, milliseconds: 4200)
         guard case .failed("Ledger.Unavailable", let message) = outcome else {
             Issue.record("it was \(outcome)")
             return

@@ -42,7 +42,7 @@ package struct DynamoDBMirrorOrder: EventFeed {
         let first = max(position, 0)
         guard limit > 0, first < order.count else { return [] }
         var positions: [EventPlace: Int] = [:]
-        let wanted = order[first..<min(first + limit, order.count)]
+        let wanted = order[first...].prefix(limit)
         for (index, position) in zip(wanted.indices, wanted) {
             let place = look.place(at: position)
             positions[EventPlace(stream: place.stream, version: place.version)] = index + 1
@@ -54,6 +54,11 @@ package struct DynamoDBMirrorOrder: EventFeed {
                     $0.attribute("version", number: place.version)
                 }
             })
+        // An empty page would pass for the end.
+        guard items.count == wanted.count else {
+            throw EventStoreError(
+                .unavailable, message: "events went missing from \(table.name) while they were read: run it again")
+        }
         return try items.map { item throws(EventStoreError) in
             try RecordedEvent(item: item) { positions[EventPlace(stream: $0, version: $1)] }
         }.sorted { ($0.position ?? 0) < ($1.position ?? 0) }

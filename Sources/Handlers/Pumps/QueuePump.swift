@@ -58,7 +58,8 @@ package struct QueuePump: Sendable {
     }
 
     /// Handles a batch that somebody else has received and acknowledges. What failed is given back with its reason, to
-    /// come again sooner than its visibility would have it.
+    /// come again sooner than its visibility would have it. What met an outage waits for that: its receives are to last
+    /// for as long as they can.
     ///
     /// - Returns: the ids of the messages that are to come again.
     package func settleOnce(_ messages: [ReceivedMessage]) async -> [String] {
@@ -68,7 +69,10 @@ package struct QueuePump: Sendable {
             switch outcome {
             case .handled: continue
             case .failed(let why): reason = why
-            case .unavailable(let error): reason = error.message
+            case .unavailable(let error):
+                logger.warning("a message waits for a store", metadata: ["error": "\(error)"])
+                failed.append(message.id)
+                continue
             }
             failed.append(message.id)
             do throws(EventStoreError) {

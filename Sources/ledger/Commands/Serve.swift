@@ -90,14 +90,7 @@ struct Serve: AsyncParsableCommand {
     /// The mirror that is kept here. One that does not answer is left for later: it catches up by itself.
     private func begin(mirroring ledger: Embedded, _ logger: Logger) async throws -> Mirror {
         let mirror = try ledger.requireMirror()
-        do throws(EventStoreError) {
-            try await mirror.check()
-        } catch {
-            guard error.code == .unavailable else { throw error }
-            logger.warning(
-                "the mirror does not answer; it is filled when it does",
-                metadata: ["mirror": "\(mirror.summary)", "error": "\(error)"])
-        }
+        try await mirror.checkUnlessAway(logger)
         return mirror
     }
 

@@ -47,8 +47,8 @@ struct Worker: AsyncParsableCommand {
     func run() async throws {
         let logger = Logs.start("ledger-worker", level: logLevel)
         let remote = try await Remote.open(Machine.environment)
-        try await remote.countryPools.check(logger)
-        if let mirror = remote.mirror { try await mirror.check() }
+        if only != .stream { try await remote.countryPools.check(logger) }
+        if only != .queues, let mirror = remote.mirror { try await mirror.checkUnlessAway(logger) }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
