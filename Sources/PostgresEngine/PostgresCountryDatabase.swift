@@ -127,8 +127,13 @@ extension PostgresCountryDatabase {
                 SELECT \(Self.columns) FROM \(claims) AS claim JOIN clinical.schedules AS slot
                     ON slot.schedule = claim.schedule WHERE claim.subject = $1 AND claim.released IS NULL
                 """, [.uuid(claim.subject)]),
+            // A slot that an older program gave back has no refusal beside it.
             PostgresStatement(
-                "SELECT reason FROM \(refusals) WHERE appointment = $1", [.uuid(claim.appointment.id)]),
+                """
+                SELECT reason FROM \(refusals) WHERE appointment = $1
+                UNION ALL SELECT 'PROCESSING_EXHAUSTED' FROM \(claims) WHERE appointment = $1 AND released IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM \(refusals) WHERE appointment = $1)
+                """, [.uuid(claim.appointment.id)]),
         ]
     }
 

@@ -83,6 +83,26 @@ struct CountrySchemaTests {
         #expect(try await sqlState(of: free + moved, in: pool) == nil)
     }
 
+    @Test("a slot that an older program gave back stays given back")
+    func givenBackBefore() async throws {
+        let database = try await TestCluster.database(.country(.peru))
+        let id = AppointmentID(Identifier(high: 1, low: 2))
+        try await database.pool.use {
+            try $0.run(Self.slots)
+            try $0.run(
+                """
+                INSERT INTO clinical.appointments_pe (appointment, schedule, subject, date, ends, claimed, released)
+                VALUES ('\(id)', 1, gen_random_uuid(), '2026-03-02 15:00Z', '2026-03-02 15:30Z', now(), now())
+                """)
+        }
+        let schedule = try #require(ScheduleID(1))
+        let now = try #require(Timestamp("2026-03-01T15:00:00Z"))
+        let answer = try await PostgresCountryDatabase(database.pool, .peru).claim(
+            SlotClaim(
+                appointment: id, schedule: schedule, country: .peru, subject: Identifier(high: 3, low: 4), now: now))
+        #expect(answer == .refused(.processingExhausted))
+    }
+
     @Test("a claim that meets a writer without locks is answered as if it had come later")
     func unlocked() async throws {
         let pool = try await TestCluster.database(.country(.peru)).pool
