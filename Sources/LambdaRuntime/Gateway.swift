@@ -1,4 +1,5 @@
 import EventStore
+import HTTPClient
 package import Handlers
 
 extension APIRequest {
@@ -41,20 +42,9 @@ extension APIRequest {
         return members.compactMap { member in member.value.text.map { (member.key, $0) } }
     }
 
-    /// Percent-encodes what a URL holds in no other way (RFC 3986, section 2).
     private static func encode(_ text: String, keeping kept: String = "") -> String {
         var bytes: [UInt8] = []
-        let hexadecimal = Array("0123456789ABCDEF".utf8)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                bytes.append(byte)
-            case _ where kept.utf8.contains(byte): bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), hexadecimal[Int(byte >> 4)], hexadecimal[Int(byte & 15)]]
-            }
-        }
+        PercentEncoding.append(text, to: &bytes, keeping: kept)
         return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -5,7 +5,6 @@ import Handlers
 import Machine
 import Projections
 import Replay
-import SQLiteEngine
 import Synchronization
 
 /// Where events are sent again.

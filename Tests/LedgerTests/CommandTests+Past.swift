@@ -79,23 +79,23 @@ extension CommandTests {
     @Test("a replay to standard output gives every entry as it is stored, marked, and goes on from its checkpoint")
     func replayLines() async throws {
         let (ids, _) = try await beginAndFail()
-        let all = try rows(try await run("replay", "--to", "stdout", "--checkpoint", "nightly"))
+        let all = try rows(try await run("replay", "--to", "stdout", "--resume", "nightly"))
         #expect(all.compactMap { $0["position"]?.whole } == [1, 2, 3])
         #expect(all[0]["entry"]?["stream"]?.text == "appointment-\(ids[0])")
         #expect(Set(all.map { $0["replay"]?.text }).count == 1)
-        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly").lines.isEmpty)
+        #expect(try await run("replay", "--to", "stdout", "--resume", "nightly").lines.isEmpty)
         #expect(try await run("request", "--insured", "00125", "--schedule", "101", "--country", "PE").status == 0)
-        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly", "--rate", "100").lines.count == 1)
+        #expect(try await run("replay", "--to", "stdout", "--resume", "nightly", "--rate", "100").lines.count == 1)
         #expect(try await run("replay", "--to", "stdout", "--type", "failed").lines.count == 1)
         #expect(try await run("replay", "--to", "stdout", "--insured", "00123").lines.count == 2)
         #expect(try await run("replay", "--to", "stdout", "--after", "2", "--country", "CL").lines.isEmpty)
         let listed = try rows(try await run("projections", "list"))
         #expect(listed.first { $0["name"]?.text == "replay-nightly@1" }?["state"]?.text == "detached")
         #expect(try await run("projections", "remove", "replay-nightly@1", "--yes").status == 0)
-        #expect(try await run("replay", "--to", "stdout", "--checkpoint", "nightly").lines.count == 4)
+        #expect(try await run("replay", "--to", "stdout", "--resume", "nightly").lines.count == 4)
         for wrong in [
             ["--to", "ftp://x"], ["--to", "https://me@x"], ["--to", "http://x:0/"],
-            ["--to", "stdout", "--checkpoint", "A b"], ["--rate", "1"],
+            ["--to", "stdout", "--resume", "A b"], ["--rate", "1"],
         ] {
             let run = try RunningLedger(["replay", "--data", scratch.data] + wrong)
             #expect(try await run.waitForExit() == 1)
@@ -211,6 +211,11 @@ extension CommandTests {
         #expect(outcome.status == 0 && outcome.errors.contains("2 rows equal"))
         #expect(
             try rows(try await run("projections", "list")).last?["name"]?.text == "appointments@1/trial")
+        #expect(try await run("projections", "remove", "appointments@1/trial", "--yes").status == 0)
+        let again = try await run("rebuild", "--into", "trial")
+        #expect(again.status == 0 && again.errors.contains("2 rows equal"), "\(again)")
+        #expect(try await run("rebuild", "--into", "trial", "--keep-old").status == 1)
+        #expect(try await run("rebuild", "--into", "kept").status == 1)
         #expect(try await run("projections", "remove", "appointments@1/trial", "--yes").status == 0)
         #expect(try await run("replay", "--into-new-view", "next").status == 1)
         #expect(try await run("replay").status == 1)

@@ -259,3 +259,13 @@ def package(path: Path, files: dict[str, str]) -> Path:
             entry.external_attr = 0o755 << 16
             archive.writestr(entry, text)
     return path
+
+
+def eventually(question, seconds: int = 180):
+    """The first answer that counts as true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := question():
+            return answer
+        time.sleep(0.2)
+    raise AssertionError(f"nothing after {seconds} seconds")

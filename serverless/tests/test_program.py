@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import traffic
-from emulator import Emulator, package
+from emulator import Emulator, eventually, package
 from validation.services import ROOT, SERVERLESS
 
 PROGRAMS = Path(os.environ.get("LEDGER_PROGRAMS", ROOT / ".build/debug"))
@@ -50,16 +49,6 @@ class Local:
         url = queues.get_queue_url(QueueName=f"medical-appointment-scheduling-{queue}")["QueueUrl"]
         depth = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         return url, int(depth["Attributes"]["ApproximateNumberOfMessages"])
-
-
-def eventually(question, seconds=90):
-    """The first answer that counts as true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.3)
-    raise AssertionError(f"nothing after {seconds} seconds")
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 import json
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
 import pytest
-from emulator import REGION, UNKNOWN, Emulator, Stage, package
+from emulator import REGION, UNKNOWN, Emulator, Stage, eventually, package
 from validation.services import SERVERLESS, STAGES, services
 
 # Requests to an API carry no signature, and the emulator takes them for the first account's.
@@ -46,16 +45,6 @@ class Deployed(Stage):
 
     def script(self, name, *arguments, **options):
         return self.run(str(SERVERLESS / "scripts" / name), *arguments, **options)
-
-
-def eventually(question, seconds=180):
-    """The first answer that counts as true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"nothing after {seconds} seconds")
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+import HTTPClient
+
 /// The bodies of the query protocol, and what is read of its answers.
 enum Form {
     /// Writes parameters as `application/x-www-form-urlencoded`: all but RFC 3986's unreserved characters is escaped.
@@ -5,24 +7,11 @@ enum Form {
         var bytes: [UInt8] = []
         for (place, parameter) in parameters.enumerated() {
             if place > 0 { bytes.append(UInt8(ascii: "&")) }
-            escape(parameter.name, into: &bytes)
+            PercentEncoding.append(parameter.name, to: &bytes)
             bytes.append(UInt8(ascii: "="))
-            escape(parameter.value, into: &bytes)
+            PercentEncoding.append(parameter.value, to: &bytes)
         }
         return bytes
-    }
-
-    private static func escape(_ text: String, into bytes: inout [UInt8]) {
-        let digits = Array("0123456789ABCDEF".utf8)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
     }
 }
 

@@ -4,7 +4,6 @@ import EventStore
 import Handlers
 import Machine
 import Replay
-import SQLiteEngine
 
 /// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the
 /// parser would take them from those of `view`, which have the same names.

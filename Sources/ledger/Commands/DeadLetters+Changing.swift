@@ -6,7 +6,6 @@ import Handlers
 import Logging
 import Machine
 import Projections
-import SQLiteEngine
 
 extension DeadLettersCommand {
     struct Redrive: AsyncParsableCommand {

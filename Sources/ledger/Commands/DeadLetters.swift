@@ -4,7 +4,6 @@ import EventStore
 import Handlers
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger dlq`: what was given up.
 struct DeadLettersCommand: AsyncParsableCommand {

@@ -5,7 +5,6 @@ import Handlers
 import Machine
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger history`: the events of one appointment.
 struct HistoryCommand: AsyncParsableCommand {

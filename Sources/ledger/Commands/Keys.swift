@@ -2,7 +2,6 @@ import ArgumentParser
 import EventStore
 import Handlers
 import Machine
-import SQLiteEngine
 
 /// `ledger keys`: who may use the API.
 struct KeysCommand: AsyncParsableCommand {

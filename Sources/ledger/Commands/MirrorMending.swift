@@ -5,7 +5,6 @@ import Machine
 import PostgresEngine
 import Projections
 import Replay
-import SQLiteEngine
 
 /// The part of `ledger repair` that concerns the mirror: says what it will do, asks, does it.
 struct MirrorMending {

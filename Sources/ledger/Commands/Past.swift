@@ -3,7 +3,6 @@ import ArgumentParser
 import EventStore
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger audit view`: a list as it is, or as it was.
 struct ViewCommand: AsyncParsableCommand {

@@ -3,7 +3,6 @@ import EventStore
 import Handlers
 import Machine
 import Projections
-import SQLiteEngine
 
 /// `ledger projections`: the consumers of the feed.
 struct ProjectionsCommand: AsyncParsableCommand {

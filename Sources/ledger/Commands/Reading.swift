@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
+import Projections
 import Replay
 
 /// Reads the values of the domain from arguments, as strictly as the API does.
@@ -52,6 +53,21 @@ enum Reading {
     static func role(_ text: String) throws -> Role {
         let roles = Role.allCases.map(\.rawValue).joined(separator: ", ")
         return try require(Role(rawValue: text), "'\(text)' is no role: take \(roles)")
+    }
+
+    /// - Throws: when a text can't name a checkpoint or a set of tables.
+    static func requireName(_ name: String) throws {
+        guard ViewSet.isName(name) else {
+            throw ValidationError("'\(name)' is no name: take 1 to 32 of a to z, 0 to 9 and _")
+        }
+    }
+
+    /// - Throws: when a text can't name a set of tables that an operator makes.
+    static func requireSetName(_ name: String) throws {
+        try requireName(name)
+        guard ![ViewSet.next, ViewSet.kept].contains(name) else {
+            throw ValidationError("\(name) is the set of a rebuild that goes live: take another name")
+        }
     }
 
     private static func require<Value>(_ value: Value?, _ message: String) throws -> Value {

@@ -5,7 +5,6 @@ import Machine
 import PostgresEngine
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger rebuild`: the views anew from the events.
 struct RebuildCommand: AsyncParsableCommand {
@@ -25,6 +24,7 @@ struct RebuildCommand: AsyncParsableCommand {
               ledger rebuild --dry-run
               ledger rebuild --from mirror --dry-run
               ledger rebuild --keep-old
+              ledger rebuild --into trial
               ledger rebuild --rollback
             """)
 
@@ -36,6 +36,8 @@ struct RebuildCommand: AsyncParsableCommand {
 
     @Argument(help: "The views to rebuild; all unless named.") var view: [View] = []
     @Option(help: "Where the events are read from.") var from = Source.store
+    @Option(help: "Make the tables under this name, beside the live ones, where nothing reads them.")
+    var into: String?
     @Flag(help: "Build and compare, change nothing.") var dryRun = false
     @Flag(help: "Keep the old tables beside the live ones, for --rollback.") var keepOld = false
     @Flag(help: "Put the tables back that --keep-old has kept, brought up to the last event.") var rollback = false
@@ -50,6 +52,12 @@ struct RebuildCommand: AsyncParsableCommand {
         if rollback, dryRun || keepOld || anew || dropUnexplained || from == .mirror {
             throw ValidationError("--rollback goes with no other option of a rebuild")
         }
+        if let into {
+            try Reading.requireSetName(into)
+            if rollback || dryRun || keepOld || anew || dropUnexplained {
+                throw ValidationError("--into puts nothing in place: leave out what is about the live tables")
+            }
+        }
         if dryRun, keepOld { throw ValidationError("--dry-run puts nothing in place that --keep-old could keep") }
     }
 
@@ -57,6 +65,7 @@ struct RebuildCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         if rollback { return try await putBack(ledger) }
         let source = try await source(ledger)
+        if let into { return try await ledger.tryOut(into, from: source, options, person.display) }
         if anew { _ = try await ledger.viewSets.drop(ViewSet.next) }
         let progress = Progress()
         let rebuild = ledger.rebuild(from: source) { progress.show($0) }
@@ -144,6 +153,20 @@ struct RebuildCommand: AsyncParsableCommand {
 }
 
 extension OpenLedger {
+    /// Makes a table set that stands beside the live one, and says how it differs.
+    func tryOut(
+        _ name: String, from source: any StreamScan & EventFeed, _ options: SharedOptions, _ display: PersonDisplay
+    ) async throws {
+        let progress = Progress()
+        try await rebuild(from: source) { progress.show($0) }.build(name, now: Machine.now())
+        progress.clear()
+        let found = try await viewSets.compare(name, limit: 1000)
+        try await RebuildCommand.show(found, self, options, display)
+        let set = "\(ProjectionRunner.projection)/\(name)"
+        report("ledger: \(RebuildCommand.summary(of: found)); the table set \(set) is there, and nothing reads it")
+        report("ledger: `ledger projections list` shows it, `ledger projections remove \(set)` takes it away")
+    }
+
     /// A rebuild of the appointments view.
     ///
     /// - Parameter source: where its events are read from; the store unless given.

@@ -5,7 +5,6 @@ import Machine
 import PostgresEngine
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger repair`: mends what is derived.
 struct RepairCommand: AsyncParsableCommand {

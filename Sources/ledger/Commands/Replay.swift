@@ -4,7 +4,6 @@ import Handlers
 import Machine
 import Projections
 import Replay
-import SQLiteEngine
 
 /// `ledger replay`: recorded events once more.
 struct ReplayCommand: AsyncParsableCommand {
@@ -15,12 +14,12 @@ struct ReplayCommand: AsyncParsableCommand {
             Events are sent in the order of the log, so in order for each appointment, and each carries the id of the \
             run. topic and bus get the messages that live traffic sent because of the events; consumers that have \
             handled them find their step done. A URL gets one POST an event, with the same JSON as standard output; \
-            what is not answered with 2xx is tried three times, then the replay stops there. With --checkpoint a run \
+            what is not answered with 2xx is tried three times, then the replay stops there. With --resume a run \
             that was stopped goes on behind what was sent. Nothing is appended.
 
             EXAMPLES
               ledger replay --to bus --country PE --from 2026-11-24T00:00:00Z --dry-run
-              ledger replay --to bus --country PE --from 2026-11-24T00:00:00Z --rate 50 --checkpoint november
+              ledger replay --to bus --country PE --from 2026-11-24T00:00:00Z --rate 50 --resume november
               ledger replay --to stdout --type failed
               ledger replay --into-new-view trial
             """)
@@ -34,7 +33,7 @@ struct ReplayCommand: AsyncParsableCommand {
     @OptionGroup var wanted: EventOptions
     @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var until: Timestamp?
     @Option(help: "At most so many events a second; without it as fast as it goes.") var rate: Int?
-    @Option(help: "Remember under this name how far it came, and go on there.") var checkpoint: String?
+    @Option(help: "Remember under this name how far it came, and go on there.") var resume: String?
     @Flag(help: "Say how many events of which kind would be sent where, send nothing.") var dryRun = false
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
@@ -43,17 +42,15 @@ struct ReplayCommand: AsyncParsableCommand {
         guard (to == nil) != (intoNewView == nil) else { throw ValidationError("name --to or --into-new-view") }
         if let from = wanted.from, let until, from > until { throw ValidationError("--from is later than --until") }
         if let rate, !(1...1_000_000).contains(rate) { throw ValidationError("--rate is 1 to 1000000") }
-        if let name = checkpoint ?? intoNewView, !ViewSet.isName(name) {
-            throw ValidationError("'\(name)' is no name: take 1 to 32 of a to z, 0 to 9 and _")
-        }
-        if let intoNewView, [ViewSet.next, ViewSet.kept].contains(intoNewView) {
-            throw ValidationError("\(intoNewView) is a name of `ledger rebuild`: take another")
-        }
+        if let resume { try Reading.requireName(resume) }
+        if let intoNewView { try Reading.requireSetName(intoNewView) }
     }
 
     func run() async throws {
         let ledger = try await options.open()
-        if let intoNewView { return try await tryOut(intoNewView, ledger) }
+        if let intoNewView {
+            return try await ledger.tryOut(intoNewView, from: ledger.store, options, person.display)
+        }
         guard let to else { return }
         var filter = try await wanted.query.resolved(by: ledger.views)
         filter.to = until
@@ -62,7 +59,7 @@ struct ReplayCommand: AsyncParsableCommand {
         let source = ReplaySource(
             feed: ledger.store, log: ledger.store, filter: filter,
             pageEvents: rate.map { max(min($0 / 4, 2000), 1) } ?? 2000)
-        let name = checkpoint.map { ProjectionName("replay-\($0)", number: 1) }
+        let name = resume.map { ProjectionName("replay-\($0)", number: 1) }
         var start = wanted.after
         if let name { start = max(start, try await ledger.views.checkpoint(of: name)) }
         if dryRun { return try await count(source, after: start, head, run, to, ledger) }
@@ -109,18 +106,6 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         try printer.finish()
         report("ledger: \(counts.values.reduce(0, +)) events from position \(start + 1) to \(head); nothing was sent")
-    }
-
-    /// Makes a table set that stands beside the live one, and says how it differs.
-    private func tryOut(_ name: String, _ ledger: OpenLedger) async throws {
-        let progress = Progress()
-        try await ledger.rebuild { progress.show($0) }.build(name, now: Machine.now())
-        progress.clear()
-        let found = try await ledger.viewSets.compare(name, limit: 1000)
-        try await RebuildCommand.show(found, ledger, options, person.display)
-        let set = "\(ProjectionRunner.projection)/\(name)"
-        report("ledger: \(RebuildCommand.summary(of: found)); the table set \(set) is there, and nothing reads it")
-        report("ledger: `ledger projections list` shows it, `ledger projections remove \(set)` takes it away")
     }
 }
 

@@ -9,19 +9,22 @@ struct VerifyCommand: AsyncParsableCommand {
         abstract: "Recomputes every hash, chain and view row from the stored bytes.",
         discussion: """
             Prints what contradicts the ledger, one row a finding, and a summary on standard error. Exit code 0: it \
-            verifies; 2: it does not; 1: it could not be read. --chain, --views and --mirror verify that part alone; \
+            verifies; 2: it does not; 1: it could not be read. --store (or --chain), --views and --mirror verify that part alone; \
             without them all is verified, the mirror where one is configured. --sample looks at some appointments \
             only, and proves nothing of the others.
 
             EXAMPLES
               ledger verify
-              ledger verify --chain
+              ledger verify --store
               ledger verify --mirror
               ledger verify --sample 1000
               ledger verify --format json
             """)
 
-    @Flag(help: "Entries, their hashes, their places and their links.") var chain = false
+    @Flag(
+        name: [.customLong("store"), .customLong("chain")],
+        help: "The store: entries, their hashes, their places and their links.")
+    var chain = false
     @Flag(help: "Every view row against the events it is made of.") var views = false
     @Flag(help: "The mirror: every entry against the store's, and every row of it.") var mirror = false
     @Option(help: "Only so many appointments, chosen by chance.") var sample: Int?

@@ -6,7 +6,6 @@ import HTTPClient
 import Handlers
 import Logging
 import Machine
-import PostgresEngine
 import Projections
 import ServiceLifecycle
 import UnixSignals
