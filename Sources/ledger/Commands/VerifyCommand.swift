@@ -9,9 +9,9 @@ struct VerifyCommand: AsyncParsableCommand {
         abstract: "Recomputes every hash, chain and view row from the stored bytes.",
         discussion: """
             Prints what contradicts the ledger, one row a finding, and a summary on standard error. Exit code 0: it \
-            verifies; 2: it does not; 1: it could not be read. --store (or --chain), --views and --mirror verify that part alone; \
-            without them all is verified, the mirror where one is configured. --sample looks at some appointments \
-            only, and proves nothing of the others.
+            verifies; 2: it does not; 1: it could not be read. --store (or --chain), --views and --mirror verify that \
+            part alone; without them all is verified, the mirror where one is configured. --sample looks at some \
+            appointments only, and proves nothing of the others.
 
             EXAMPLES
               ledger verify
