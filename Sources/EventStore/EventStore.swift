@@ -52,9 +52,14 @@ package protocol EventFeed: Sendable {
 
     /// The position of the last event; 0 when there is none.
     func head() async throws(EventStoreError) -> Int
+
+    /// How many things stand among the events that are none, and have no position. A store that can't hold such has 0.
+    func foreignItems() async throws(EventStoreError) -> Int
 }
 
 extension EventFeed {
+    package func foreignItems() async throws(EventStoreError) -> Int { 0 }
+
     package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
         try await events(after: position, limit: limit).map(EventLink.init(_:))
     }

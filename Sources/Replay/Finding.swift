@@ -15,6 +15,8 @@ package struct Finding: Equatable, Sendable {
         case leafDiffers = "leaf-differs"
         /// The store refuses to give an event out, or its bytes are no entry that this program knows.
         case entryUnreadable = "entry-unreadable"
+        /// Something stands among the events that is none.
+        case foreignItem = "foreign-item"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -77,7 +79,7 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers: [.chain]
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict:

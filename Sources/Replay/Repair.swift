@@ -59,7 +59,9 @@ package struct Repair: Sendable {
                 switch finding.kind {
                 case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable: finding.stream == nil ? .none : .refold
                 case .rowWithoutEvents: .remove
-                case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers: .none
+                case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers,
+                    .foreignItem:
+                    .none
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict:
                     .none

@@ -64,6 +64,14 @@ package struct Verify: Sendable {
                     .positionGap, position: state.position + 1,
                     message: "positions \(state.position + 1) to \(head) are missing from the log"))
         }
+        let foreign = try await feed.foreignItems()
+        if foreign > 0 {
+            state.report.add(
+                Finding(
+                    .foreignItem,
+                    message: "\(foreign == 1 ? "an item" : "\(foreign) items") in the table of events that "
+                        + "\(foreign == 1 ? "is no event" : "are no events"): no appointment and version in the key"))
+        }
         if parts.contains(.views) { try await compareRows(&state) }
         state.report.streams = state.streams.count
         return state.report

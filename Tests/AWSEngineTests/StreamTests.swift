@@ -81,6 +81,23 @@ struct StreamTests {
             DynamoDBStream(client, tables: .init(), consumer: sink.consumer, now: { self.clock.now })
         }
 
+        func putForeign(_ stream: String, version: Int) async throws {
+            _ = try await store.table.call("PutItem") { writer in
+                writer.member("Item") { $0.object { Self.key(stream, version, &$0) } }
+            }
+        }
+
+        func deleteForeign(_ stream: String, version: Int) async throws {
+            _ = try await store.table.call("DeleteItem") { writer in
+                writer.member("Key") { $0.object { Self.key(stream, version, &$0) } }
+            }
+        }
+
+        private static func key(_ stream: String, _ version: Int, _ writer: inout JSONWriter) {
+            writer.attribute("streamId", text: stream)
+            writer.attribute("version", number: version)
+        }
+
         func append(_ numbers: ClosedRange<Int>) async throws {
             for number in numbers {
                 _ = try await store.append([Samples.event(number)], to: Samples.stream(number), expecting: .empty)
@@ -219,6 +236,30 @@ struct StreamTests {
         #expect(
             try await views.parked(by: TamperAlarm.projection).map(\.reason)
                 == ["it was changed in the table", "it was removed from the table"])
+    }
+
+    @Test("An item that is no event raises the alarm, when it comes and when it goes, and holds up nobody")
+    func foreign() async throws {
+        let ledger = try await Ledger()
+        try await ledger.append(1...1)
+        try await ledger.putForeign("note-1", version: 1)
+        // A version that no event has, of a proper appointment.
+        try await ledger.putForeign(Samples.stream(1).description, version: 1 << 40)
+        try await drain(ledger.follower())
+        // What the table held was taken in with it, and what the stream tells of it again.
+        let put = Tampering.foreign("was put into")
+        #expect(ledger.sink.tamperings == [.foreign("stands in"), .foreign("stands in"), put, put])
+        #expect(Set(ledger.sink.ids) == [Samples.id(1)])
+        try await ledger.append(2...2)
+        try await ledger.deleteForeign("note-1", version: 1)
+        try await ledger.append(3...3)
+        try await drain(ledger.follower())
+        #expect(ledger.sink.tamperings.last == .foreign("was removed from"))
+        #expect(ledger.sink.ids.suffix(2) == [Samples.id(2), Samples.id(3)])
+        let views = DynamoDBViews(ledger.client, tables: .init())
+        let alarm = TamperAlarm(signs: views, logger: Logger(label: "t", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try await alarm.raise([put], at: ledger.clock.now)
+        #expect(try await views.parked(by: TamperAlarm.projection).map(\.appointment) == [TamperAlarm.nobody])
     }
 
     @Test("A shard is read behind its parent, and a closed one is left behind for good")

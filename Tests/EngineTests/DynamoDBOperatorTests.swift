@@ -143,6 +143,38 @@ struct DynamoDBOperatorTests {
         #expect(try await ledger.verify().sample(12, random: { Int.random(in: $0) }).isClean == false)
     }
 
+    @Test("An item that is no event is named by verify, and nobody else trips over it")
+    func foreign() async throws {
+        let ledger = try await Ledger(streams: 6, seed: 56)
+        for key in ["note-1", "appointment-nobody"] {
+            _ = try await ledger.client.call(.dynamoDB, "PutItem") { writer in
+                writer.member("TableName", "events")
+                writer.member("Item") { writer in
+                    writer.object {
+                        $0.attribute("streamId", text: key)
+                        $0.attribute("version", number: 1)
+                    }
+                }
+            }
+        }
+        let report = try await ledger.verify().run()
+        #expect(report.findings.map(\.kind) == [.foreignItem])
+        #expect(report.findings.first?.message.hasPrefix("2 items") == true)
+        #expect((report.events, report.streams, report.rows) == (ledger.history.events, 6, 6))
+        let log = DynamoDBLog(ledger.client, tables: .init(), now: ledger.engine.clock.now)
+        #expect(try await log.head() == ledger.history.events)
+        #expect(try await ledger.reconcile().differences == 0)
+        let audited = try await log.events(matching: EventFilter(), after: 0, limit: 1000)
+        #expect(audited.count == ledger.history.events)
+        let rebuild = Rebuild(scan: log, feed: log, sets: ledger.engine.sets, people: ledger.engine.people)
+        try await rebuild.build(ViewSet.next, now: now)
+        _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        let repair = Repair(
+            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            sets: ledger.engine.sets, people: ledger.engine.people)
+        #expect(try await repair.plan(for: report).count(.none) == 1)
+    }
+
     @Test("As-of answers are the fold of what had happened by then: at every time, and at every position")
     func past() async throws {
         let ledger = try await Ledger(streams: 6, seed: 54)

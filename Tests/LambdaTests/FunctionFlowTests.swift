@@ -237,6 +237,29 @@ struct FunctionFlowTests {
         #expect(stream.invocations.dropFirst().allSatisfy { $0.first == poisoned || !$0.contains(poisoned) })
     }
 
+    @Test("An item that is no event raises the alarm once, and the records around it are taken in")
+    func foreign() async throws {
+        let deployment = try await Deployment()
+        let ids = try await ask(1, deployment)
+        _ = try await deployment.client.call(.dynamoDB, "PutItem") { writer in
+            writer.member("TableName", deployment.names.tables.events)
+            writer.member("Item") { writer in
+                writer.object {
+                    $0.attribute("streamId", text: "note-1")
+                    $0.attribute("version", number: 1)
+                }
+            }
+        }
+        let later = try await ask(2, deployment)
+        let stream = StreamPoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
+        _ = try await stream.poll()
+        #expect(stream.invocations.count == 1 && stream.givenUp.isEmpty)
+        #expect(try await (ids + later).versions(in: deployment.store).allSatisfy { $0 == 2 })
+        #expect(deployment.appointment.output.contains(#""TamperedEvents":1"#))
+        #expect(
+            try await deployment.views.parked(by: TamperAlarm.projection).map(\.appointment) == [TamperAlarm.nobody])
+    }
+
     @Test("A changed event raises the alarm: in the log, among the parked, and as a metric")
     func tampering() async throws {
         let deployment = try await Deployment()

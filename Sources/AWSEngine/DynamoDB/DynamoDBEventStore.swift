@@ -217,6 +217,20 @@ extension DynamoDBEventStore {
     func event(_ item: Item) throws(EventStoreError) -> RecordedEvent { try RecordedEvent(item: item) }
 }
 
+/// The key of an event among the items of the table.
+struct EventKey {
+    let stream: StreamID
+    let version: Int
+
+    /// Nil for an item that is no event: of no appointment, or at a version that none has.
+    init?(_ item: Item) {
+        guard let stream = (try? item.text("streamId")).flatMap({ StreamID($0) }),
+            let version = (try? item.number("version")).flatMap({ Int32(exactly: $0) }), version > 0
+        else { return nil }
+        (self.stream, self.version) = (stream, Int(version))
+    }
+}
+
 extension RecordedEvent {
     /// Reads an item of the events table back and checks it against its hash and its place.
     ///

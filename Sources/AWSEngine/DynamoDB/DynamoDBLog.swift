@@ -30,7 +30,9 @@ package final class DynamoDBLog: Sendable {
     func lookAnew() async throws(EventStoreError) -> EventsLook {
         let at = now()
         let kinds = EventKinds()
-        let look = EventsLook(try await store.marks(kinds), kinds: kinds)
+        let marks = try await store.marks(kinds)
+        let events = marks.compactMap(\.self)
+        let look = EventsLook(events, kinds: kinds, foreign: marks.count - events.count)
         kept.withLock { $0 = (look, at) }
         return look
     }
@@ -127,6 +129,8 @@ extension DynamoDBLog: EventFeed {
     }
 
     package func head() async throws(EventStoreError) -> Int { try await look(isBeginning: true).count }
+
+    package func foreignItems() async throws(EventStoreError) -> Int { try await look(isBeginning: true).foreign }
 }
 
 extension DynamoDBLog: AuditLog {
@@ -161,8 +165,8 @@ extension DynamoDBLog: AuditLog {
 }
 
 extension DynamoDBEventStore {
-    /// What a look tells of every event there is.
-    func marks(_ kinds: EventKinds) async throws(EventStoreError) -> [EventsLook.Mark] {
+    /// What a look tells of every event there is; nil for each item that is no event.
+    func marks(_ kinds: EventKinds) async throws(EventStoreError) -> [EventsLook.Mark?] {
         try await table.scan { writer in
             writer.member("ProjectionExpression", "#s, #v, #a, #t, #c")
             writer.member("ExpressionAttributeNames") { writer in
@@ -175,21 +179,14 @@ extension DynamoDBEventStore {
                 }
             }
         } read: { items throws(EventStoreError) in
-            try items.map { item throws(EventStoreError) in
-                do throws(Item.Damage) {
-                    // Only the key has to be there: what is damaged beside it is found when the event is read.
-                    let kind = EventKinds.Kind(
-                        type: (try? item.text("type")) ?? "", country: (try? item.text("countryISO")) ?? "")
-                    guard let version = Int32(exactly: try item.number("version")) else {
-                        throw Item.Damage(attribute: "version")
-                    }
-                    return EventsLook.Mark(
-                        stream: try item.value("streamId") { StreamID($0) },
-                        at: (try? item.value("at") { Timestamp($0) })?.milliseconds ?? 0, version: version,
-                        kind: kinds.number(of: kind))
-                } catch {
-                    throw .damaged("of the events", error)
-                }
+            items.map { item in
+                guard let key = EventKey(item) else { return nil }
+                // What is damaged beside the key is found when the event is read.
+                let kind = EventKinds.Kind(
+                    type: (try? item.text("type")) ?? "", country: (try? item.text("countryISO")) ?? "")
+                return EventsLook.Mark(
+                    stream: key.stream, at: (try? item.value("at") { Timestamp($0) })?.milliseconds ?? 0,
+                    version: Int32(key.version), kind: kinds.number(of: kind))
             }
         }
     }

@@ -224,14 +224,15 @@ package actor DynamoDBStream {
     private func fill(_ items: [Item]) async throws(EventStoreError) {
         var (events, tamperings): ([RecordedEvent], [Tampering]) = ([], [])
         for item in items {
+            guard let key = EventKey(item) else {
+                tamperings.append(.foreign("stands in"))
+                continue
+            }
             do throws(EventStoreError) {
                 events.append(try store.event(item))
             } catch {
-                guard let stream = (try? item.text("streamId")).flatMap({ StreamID($0) }),
-                    let version = try? item.number("version")
-                else { throw error }
                 tamperings.append(
-                    Tampering(stream.appointment, version: Int(version), reason: "it is stored damaged"))
+                    Tampering(key.stream.appointment, version: key.version, reason: "it is stored damaged"))
             }
         }
         let versions = events.reduce(into: [AppointmentID: Int]()) { versions, event in

@@ -25,8 +25,10 @@ struct EventsLook: Sendable {
     /// The events by position, and each one's position less one.
     private let order: [UInt32]
     private let ranks: [UInt32]
+    /// How many items there were that are no events.
+    let foreign: Int
 
-    init(_ marks: [Mark], kinds names: EventKinds) {
+    init(_ marks: [Mark], kinds names: EventKinds, foreign: Int = 0) {
         let sorted = marks.sorted { ($0.stream, $0.version) < ($1.stream, $1.version) }
         var (streams, starts): ([StreamID], [Int]) = ([], [])
         var places: [Int64] = []
@@ -46,6 +48,7 @@ struct EventsLook: Sendable {
         (self.streams, self.starts) = (streams, starts + [sorted.count])
         (versions, times, kinds) = (sorted.map(\.version), sorted.map(\.at), sorted.map(\.kind))
         (kindNames, self.order, self.ranks) = (names.all, order, ranks)
+        self.foreign = foreign
     }
 
     /// How many events there are.

@@ -16,19 +16,23 @@ package struct StreamRecord: Sendable {
 
     /// Reads a record.
     ///
-    /// - Throws: `corrupt` when it is no record of the events table.
+    /// - Throws: `corrupt` when it is no record of the events table. A record of an item that has the table's keys and
+    ///   is no event is one: it tells of tampering.
     package init(_ record: JSONValue) throws(EventStoreError) {
         let content = record["dynamodb"] ?? .null
         let keys = Item(value: content["Keys"] ?? .null)
         guard let sequenceNumber = content["SequenceNumber"]?.text, let name = record["eventName"]?.text,
-            let stream = (try? keys.text("streamId")).flatMap({ StreamID($0) }),
-            let version = try? keys.number("version")
+            (try? keys.text("streamId")) != nil, keys.value["version"]?["N"]?.text != nil
         else {
             throw EventStoreError(.corrupt, message: "a record of the change stream is none of the events table")
         }
         self.sequenceNumber = sequenceNumber
+        guard let key = EventKey(keys) else {
+            change = .tampered(.foreign(name == "REMOVE" ? "was removed from" : "was put into"))
+            return
+        }
         func tampered(_ reason: String) -> Change {
-            .tampered(Tampering(stream.appointment, version: Int(version), reason: reason))
+            .tampered(Tampering(key.stream.appointment, version: key.version, reason: reason))
         }
         switch (name, content["NewImage"]) {
         case ("INSERT", let image?):
@@ -41,5 +45,14 @@ package struct StreamRecord: Sendable {
         case ("REMOVE", _): change = tampered("it was removed from the table")
         default: change = tampered("the change stream tells of it what nobody knows")
         }
+    }
+}
+
+extension Tampering {
+    /// A sign of an item in the events table that is no event.
+    ///
+    /// - Parameter what: what was done to it: "was put into".
+    static func foreign(_ what: String) -> Tampering {
+        Tampering(nil, version: 0, reason: "an item that is no event \(what) the table of events")
     }
 }

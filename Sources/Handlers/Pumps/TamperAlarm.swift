@@ -5,12 +5,13 @@ package import Projections
 
 /// A sign that somebody changed or removed a stored event.
 package struct Tampering: Equatable, Sendable {
-    package let appointment: AppointmentID
+    /// Nil where what was seen belongs to none.
+    package let appointment: AppointmentID?
     package let version: Int
     /// What was seen, as a lowercase sentence.
     package let reason: String
 
-    package init(_ appointment: AppointmentID, version: Int, reason: String) {
+    package init(_ appointment: AppointmentID?, version: Int, reason: String) {
         (self.appointment, self.version, self.reason) = (appointment, version, reason)
     }
 }
@@ -19,6 +20,8 @@ package struct Tampering: Equatable, Sendable {
 package struct TamperAlarm: Sendable {
     /// The name under which the signs are kept, beside the parked events of projections.
     package static let projection = ProjectionName("tampering", number: 1)
+    /// The appointment that nobody has: under it signs are kept that belong to none.
+    package static let nobody = AppointmentID(Identifier(high: 0, low: 0))
 
     private let signs: any ProjectionStore
     private let logger: Logger
@@ -34,13 +37,15 @@ package struct TamperAlarm: Sendable {
             logger.critical(
                 "a stored event was tampered with: run `ledger verify`",
                 metadata: [
-                    "appointment": "\(tampering.appointment)", "version": "\(tampering.version)",
+                    "appointment": "\(tampering.appointment?.description ?? "none")",
+                    "version": "\(tampering.version)",
                     "reason": "\(tampering.reason)",
                 ])
         }
         let parked = tamperings.map { tampering in
             ParkedEvent(
-                appointment: tampering.appointment, version: tampering.version, reason: tampering.reason, at: now)
+                appointment: tampering.appointment ?? Self.nobody, version: tampering.version,
+                reason: tampering.reason, at: now)
         }
         try await signs.put([], parking: parked, by: Self.projection)
     }
