@@ -41,6 +41,9 @@ package final class AWSClient: Sendable {
         (self.settings, self.pool, self.clock, self.credentials) = (settings, pool, clock, credentials)
     }
 
+    /// 64 random bits.
+    func number() -> UInt64 { clock.random() }
+
     /// How long most calls may take, in milliseconds.
     static let timeoutMilliseconds = 10_000
 

@@ -24,11 +24,13 @@ package struct StreamConsumer: Sendable {
 /// Follows the change stream of the events table, shard by shard: a shard is read behind its parent, from behind the
 /// last record that was taken in. Records that were dropped before they were read are made up for from the table.
 ///
-/// Two of one name may run at once: both take in the same records, and the slower finds its place moved.
+/// Of several workers one reads for a consumer, by a lease. Two that step at once take in the same records, and the
+/// slower finds its place moved.
 package actor DynamoDBStream {
     private let client: AWSClient
     private let store: DynamoDBEventStore
     private let places: StreamPlaces
+    private let lease: StreamLease
     private let consumer: StreamConsumer
     private let now: @Sendable () -> Timestamp
 
@@ -40,37 +42,51 @@ package actor DynamoDBStream {
     private var roundsSinceListing = 0
     /// When a whole round was noted last.
     private var noted: Timestamp?
+    /// When the table was last gone through, since the shards were listed.
+    private var backfilled: Timestamp?
+    /// When the lease was taken last; nil while another has it.
+    private var leased: Timestamp?
 
     /// The most records of one call.
     private static let batch = 100
     /// After so many rounds the shards are listed anew: DynamoDB splits them as it likes.
     private static let roundsBetweenListings = 60
     private static let noteEveryMilliseconds: Int64 = 60_000
+    private static let longestPauseMilliseconds: Int64 = 5000
 
     package init(
         _ client: AWSClient, tables: DynamoDBTables, consumer: StreamConsumer, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.client, self.consumer, self.now) = (client, consumer, now)
         store = DynamoDBEventStore(client, tables: tables)
-        places = StreamPlaces(
-            table: DynamoDBTable(client: client, name: tables.projections), consumer: consumer.name)
+        let projections = DynamoDBTable(client: client, name: tables.projections)
+        places = StreamPlaces(table: projections, consumer: consumer.name)
+        lease = StreamLease(table: projections, consumer: consumer.name, holder: String(client.number(), radix: 36))
     }
 
-    /// Takes in the next records of every shard that may be read.
+    /// Takes in the next records of every shard that may be read. A record that can't be read holds up its own shard.
     ///
+    /// - Parameter stop: asked before each page of the table and each shard.
     /// - Returns: how many there were; 0 when the consumer is up to the stream.
-    /// - Throws: `unavailable`; what was not taken in comes again.
-    package func step() async throws(EventStoreError) -> Int {
-        if shards == nil || roundsSinceListing >= Self.roundsBetweenListings { try await list() }
+    /// - Throws: `unavailable`, or `corrupt`; what was not taken in comes again.
+    package func step(until stop: Stop? = nil) async throws(EventStoreError) -> Int {
+        if shards == nil || roundsSinceListing >= Self.roundsBetweenListings { try await list(stop) }
         roundsSinceListing += 1
         let shards = shards ?? []
         let listed = Set(shards.map(\.id))
-        var count = 0
+        var (count, unreadable): (Int, EventStoreError?) = (0, nil)
         for shard in shards where held[shard.id]?.isDone != true {
             // Of an appointment's records those in the parent are the earlier ones.
             if let parent = shard.parent, listed.contains(parent), held[parent]?.isDone != true { continue }
-            count += try await read(shard)
+            try await goOn(stop)
+            do throws(EventStoreError) {
+                count += try await read(shard, stop)
+            } catch {
+                guard error.code == .corrupt else { throw error }
+                unreadable = error
+            }
         }
+        if let unreadable { throw unreadable }
         let now = now()
         if noted.map({ now.milliseconds - $0.milliseconds >= Self.noteEveryMilliseconds }) ?? true {
             try await places.sawRound(at: now)
@@ -79,35 +95,94 @@ package actor DynamoDBStream {
         return count
     }
 
-    /// Follows the stream until it is told to stop.
+    /// Follows the stream until it is told to stop, for as long as no other worker does.
     package func run(until stop: Stop, logger: Logger) async {
         var pause: Int64 = 250
         while !stop.isRequested {
             do throws(EventStoreError) {
-                if try await step() == 0 { await stop.sleep(milliseconds: 250) }
+                if try await !holdsLease() {
+                    await stop.sleep(milliseconds: StreamLease.askEveryMilliseconds)
+                } else if try await step(until: stop) == 0 {
+                    await stop.sleep(milliseconds: 250)
+                }
                 pause = 250
             } catch {
+                if stop.isRequested { break }
                 logger.warning("the change stream waits", metadata: ["error": "\(error)"])
+                // Who fails for long lets another try, who asks within such a pause.
+                if pause >= StreamLease.askEveryMilliseconds { await release(logger) }
                 await stop.sleep(milliseconds: pause)
-                pause = min(pause * 2, 5000)
+                pause = min(pause * 2, Self.longestPauseMilliseconds)
             }
         }
+        await release(logger)
+    }
+
+    // MARK: Lease
+
+    /// Whether this worker is the one that reads. A lease that is held is renewed in time.
+    private func holdsLease() async throws(EventStoreError) -> Bool {
+        let now = now()
+        if let leased, (0..<StreamLease.renewAfterMilliseconds).contains(now.milliseconds - leased.milliseconds) {
+            return true
+        }
+        // Whoever read meanwhile has moved the places.
+        if leased == nil { shards = nil }
+        leased = try await lease.take(at: now) ? now : nil
+        return leased != nil
+    }
+
+    private func release(_ logger: Logger) async {
+        guard leased != nil else { return }
+        leased = nil
+        do throws(EventStoreError) {
+            try await lease.release()
+        } catch {
+            // It runs out by itself.
+            logger.warning("the lease of the change stream is not given back", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Between two pieces of work: renews the lease, and ends the work when a stop is asked for.
+    private func goOn(_ stop: Stop?) async throws(EventStoreError) {
+        if stop?.isRequested == true {
+            throw EventStoreError(.unavailable, message: "the change stream was left for a stop: start a worker again")
+        }
+        // Another who took a lease that ran out reads the same; the next round leaves it to that one.
+        if leased != nil { _ = try await holdsLease() }
     }
 
     // MARK: Shards
 
-    private func list() async throws(EventStoreError) {
+    private func list(_ stop: Stop?) async throws(EventStoreError) {
+        let listed: [StreamShard]
         let arn = try await streamARN()
-        let (listed, known) = (try await StreamShard.all(of: arn, client), try await places.all())
+        do throws(AWSError) {
+            listed = try await StreamShard.all(of: arn, client)
+        } catch {
+            throw forget(after: error)
+        }
+        let known = try await places.all()
+        let ids = Set(listed.map(\.id))
+        let gone = known.filter { !ids.contains($0.key) }
+        // An iterator goes on from where this process has read, unless another has moved the place.
+        iterators = iterators.filter { ids.contains($0.key) && held[$0.key] == known[$0.key] }
+        (held, backfilled) = (known, nil)
         // A shard that was not read to its end and is listed no more took records with it; so did a long silence.
-        let vanished = known.filter { place in !place.value.isDone && !listed.contains { $0.id == place.key } }.keys
-        held = known
-        iterators = [:]
-        if try await places.isForgotten(at: now()) || !vanished.isEmpty { try await backfill() }
-        for shard in vanished {
-            held[shard] = try await places.move(shard, from: held[shard], to: held[shard]?.sequence, isDone: true)
+        let isLossy = gone.values.contains { !$0.isDone }
+        if try await places.isForgotten(at: now()) || isLossy { try await backfill(stop) }
+        for shard in gone.keys.sorted() {
+            try await places.remove(shard)
+            held[shard] = nil
         }
         (shards, roundsSinceListing) = (listed, 0)
+    }
+
+    /// Forgets what an error shows to be gone. What another call brings along again is kept: it would cost calls when
+    /// there are too many already.
+    private func forget(after error: AWSError) -> EventStoreError {
+        if error.isRefused("ResourceNotFoundException") { (shards, arn) = (nil, nil) }
+        return error.asStoreError
     }
 
     private func streamARN() async throws(EventStoreError) -> String {
@@ -127,17 +202,13 @@ package actor DynamoDBStream {
 
     // MARK: Records
 
-    private func read(_ shard: StreamShard) async throws(EventStoreError) -> Int {
+    private func read(_ shard: StreamShard, _ stop: Stop?) async throws(EventStoreError) -> Int {
         let answer: JSONValue
         do throws(AWSError) {
             answer = try await records(of: shard)
         } catch {
-            guard error.isRefused("TrimmedDataAccessException") else {
-                // A shard or stream that is gone is found out by listing.
-                shards = nil
-                throw error.asStoreError
-            }
-            try await backfill()
+            guard error.isRefused("TrimmedDataAccessException") else { throw forget(after: error) }
+            if !isBackfilled { try await backfill(stop) }
             iterators[shard.id] = try await horizon(of: shard)
             return 0
         }
@@ -202,44 +273,18 @@ package actor DynamoDBStream {
 
     // MARK: Backfill
 
-    /// Takes in from the table what the consumer is behind with.
-    private func backfill() async throws(EventStoreError) {
-        var pages: [[Item]] = []
-        var start: JSONValue?
-        repeat {
-            pages = []
-            let from = start
-            try await store.table.pages("Scan") { writer in
-                writer.member("ConsistentRead") { $0.boolean(true) }
-                if let from { writer.member("ExclusiveStartKey") { $0.value(from) } }
-            } until: { (items, answer) throws(EventStoreError) in
-                pages.append(items)
-                start = answer["LastEvaluatedKey"]
-                return true
-            }
-            for items in pages { try await fill(items) }
-        } while start != nil
+    /// Whether what a shard has dropped unread was taken in since the shards were listed. Records stay for a day, so
+    /// what was not in the table then can't be gone yet.
+    private var isBackfilled: Bool {
+        guard let backfilled else { return false }
+        return now().milliseconds - backfilled.milliseconds < StreamPlaces.patienceMilliseconds
     }
 
-    private func fill(_ items: [Item]) async throws(EventStoreError) {
-        var (events, tamperings): ([RecordedEvent], [Tampering]) = ([], [])
-        for item in items {
-            guard let key = EventKey(item) else {
-                tamperings.append(.foreign("stands in"))
-                continue
-            }
-            do throws(EventStoreError) {
-                events.append(try store.event(item))
-            } catch {
-                tamperings.append(
-                    Tampering(key.stream.appointment, version: key.version, reason: "it is stored damaged"))
-            }
+    private func backfill(_ stop: Stop?) async throws(EventStoreError) {
+        let start = now()
+        try await StreamBackfill(store: store, consumer: consumer).run { () async throws(EventStoreError) in
+            try await goOn(stop)
         }
-        let versions = events.reduce(into: [AppointmentID: Int]()) { versions, event in
-            versions[event.stream.appointment] = max(versions[event.stream.appointment] ?? 0, event.version)
-        }
-        let lagging = try await consumer.lagging(versions)
-        let missing = events.filter { lagging.contains($0.stream.appointment) }
-        if !missing.isEmpty || !tamperings.isEmpty { try await consumer.take(missing, tamperings) }
+        backfilled = start
     }
 }

@@ -6,24 +6,20 @@ struct StreamShard: Sendable {
     let parent: String?
 
     /// All shards of a stream, parents before their children.
-    static func all(of arn: String, _ client: AWSClient) async throws(EventStoreError) -> [StreamShard] {
+    static func all(of arn: String, _ client: AWSClient) async throws(AWSError) -> [StreamShard] {
         var shards: [StreamShard] = []
         var start: String?
-        do throws(AWSError) {
-            repeat {
-                let answer = try await client.call(.streams, "DescribeStream") { writer in
-                    writer.member("StreamArn", arn)
-                    if let start { writer.member("ExclusiveStartShardId", start) }
-                }["StreamDescription"]
-                for shard in answer?["Shards"]?.elements ?? [] {
-                    guard let id = shard["ShardId"]?.text else { continue }
-                    shards.append(StreamShard(id: id, parent: shard["ParentShardId"]?.text))
-                }
-                start = answer?["LastEvaluatedShardId"]?.text
-            } while start != nil
-        } catch {
-            throw error.asStoreError
-        }
+        repeat {
+            let answer = try await client.call(.streams, "DescribeStream") { writer in
+                writer.member("StreamArn", arn)
+                if let start { writer.member("ExclusiveStartShardId", start) }
+            }["StreamDescription"]
+            for shard in answer?["Shards"]?.elements ?? [] {
+                guard let id = shard["ShardId"]?.text else { continue }
+                shards.append(StreamShard(id: id, parent: shard["ParentShardId"]?.text))
+            }
+            start = answer?["LastEvaluatedShardId"]?.text
+        } while start != nil
         return ordered(shards)
     }
 
@@ -74,7 +70,7 @@ struct StreamPlaces: Sendable {
     private static let seen = "seen"
     private static let prefix = "shard#"
     /// Records are kept for 24 hours; a consumer that was away for longer than this may have missed some.
-    private static let patienceMilliseconds: Int64 = 20 * 3_600_000
+    static let patienceMilliseconds: Int64 = 20 * 3_600_000
 
     private func key(_ item: String, _ writer: inout JSONWriter) {
         writer.attribute("projectionId", text: "stream/\(consumer)")
@@ -145,6 +141,11 @@ struct StreamPlaces: Sendable {
             if error.isRefused("ConditionalCheckFailedException") { return nil }
             throw error.asStoreError
         }
+    }
+
+    /// Forgets a shard that the stream has no more.
+    func remove(_ shard: String) async throws(EventStoreError) {
+        _ = try await table.delete { key(Self.prefix + shard, &$0) }
     }
 
     /// Whether the consumer is new, or was away for so long that records may have been dropped unread.
