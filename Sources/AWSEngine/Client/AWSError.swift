@@ -67,12 +67,13 @@ extension AWSError: CustomStringConvertible {
         return "\(product.rawValue) \(operation) \(what) after \(attempts) \(attempts == 1 ? "try" : "tries")\(request)"
     }
 
-    /// Errors about permissions, names and tokens say who may not do what; others may quote an item.
+    /// Errors about permissions, names and tokens say who may not do what; others may quote an item, or, where a
+    /// signature is wrong, the headers with the session token.
     private static func isTelling(_ name: String) -> Bool {
         [
             "AccessDenied", "AccessDeniedException", "AuthorizationError", "ResourceNotFoundException", "NotFound",
             "NotFoundException", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken",
-            "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException", "QueueDoesNotExist",
+            "ExpiredTokenException", "QueueDoesNotExist",
         ].contains(name)
     }
 
