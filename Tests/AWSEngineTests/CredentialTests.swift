@@ -97,15 +97,39 @@ struct CredentialTests {
             [profile circle2]
             role_arn = r
             source_profile = circle
+            [profile bare]
+            role_arn = r
+            aws_access_key_id = AKB
+            aws_secret_access_key = b
+            [profile metadata]
+            role_arn = r
+            credential_source = Ec2InstanceMetadata
+            aws_access_key_id = AKM
+            aws_secret_access_key = m
+            [profile onbare]
+            role_arn = r
+            source_profile = bare
             """)
         let files = ["AWS_CONFIG_FILE": config, "AWS_SHARED_CREDENTIALS_FILE": credentials]
         #expect(try await find(files, server) == Credentials(accessKey: "AKD", secretKey: "d"))
         #expect(try await find(files.merging(["AWS_PROFILE": "role"]) { $1 }, server).accessKey == "ASIA")
         #expect(server.requests.last?.headers["authorization"]?.contains("Credential=AKD/") == true)
-        for name in ["sso", "circle", "unknown"] {
-            await #expect(throws: CredentialFailure.self) {
+        for name in ["sso", "circle", "unknown", "bare", "metadata"] {
+            let error = await #expect(throws: CredentialFailure.self) {
                 try await find(files.merging(["AWS_PROFILE": name]) { $1 }, server)
             }
+            #expect(error?.message.contains(name) == true)
+        }
+        // A role that nothing assumes is not a reason to be somebody else.
+        let bare = await #expect(throws: CredentialFailure.self) {
+            try await find(files.merging(["AWS_PROFILE": "bare"]) { $1 }, server)
+        }
+        #expect(bare?.message.contains("set its source_profile") == true)
+        // As a source it stands for its own keys.
+        #expect(try await find(files.merging(["AWS_PROFILE": "onbare"]) { $1 }, server).accessKey == "ASIA")
+        #expect(server.requests.last?.headers["authorization"]?.contains("Credential=AKB/") == true)
+        await #expect(throws: CredentialFailure.self) {
+            try await find(files.merging(["AWS_DEFAULT_PROFILE": "unknown"]) { $1 }, server)
         }
         #expect(try AWSSettings(environment: files).region == "eu-west-1")
     }
@@ -133,6 +157,7 @@ struct CredentialTests {
             ("http://127.0.0.1.example.com/x", false), ("http://localhost.example.com", false),
             ("http://127.0.0.1@example.com/", false), ("http://[::1].example.com/", false), ("ftp://localhost/", false),
             ("http://example.com#localhost", false), ("http://[fd00:ec2::24]/", false), ("http://127.0.0/", false),
+            ("http://0127.0.0.1/", false), ("http://127.0.0.01/", false), ("http://127.+0.0.1/", false),
         ])
     func trust(url: String, isTrusted: Bool) async throws {
         #expect(MetadataCredentials.isTrusted(url) == isTrusted)

@@ -51,31 +51,44 @@ struct CredentialChain: Sendable {
         guard let profile = profiles[name], !seen.contains(name) else {
             throw CredentialFailure(message: "the profile \(name) is missing, or is its own source_profile")
         }
+        // What signs for a role are the keys of its source, whatever role that has itself.
+        if !seen.isEmpty, let keys = fixed(profile) { return keys }
         if let role = profile["role_arn"] {
-            let session = profile["role_session_name"]
-            if let file = profile["web_identity_token_file"] {
-                return try await assume(role, session: session, tokenFile: file)
-            }
-            if let source = profile["source_profile"] {
-                let own = source == name ? fixed(profile) : nil
-                var signer = own
-                if signer == nil {
-                    signer = try await credentials(of: source, in: profiles, seen: seen.union([name]))
-                }
-                guard let signer else {
-                    throw CredentialFailure(message: "the source_profile of \(name) holds no keys")
-                }
-                return try await assume(role, session: session, profile["external_id"], signer: signer)
-            }
+            return try await credentials(of: name, assuming: role, in: profiles, seen: seen)
         }
         if let found = fixed(profile) { return found }
         let foreign = ["sso_session", "sso_start_url", "credential_process", "credential_source", "login_session"]
-        if let setting = foreign.first(where: { profile[$0] != nil }) {
-            throw CredentialFailure(
-                message: "profile \(name) uses \(setting), which is not read here: "
-                    + "put its credentials into the environment (aws configure export-credentials --format env)")
-        }
+        if let setting = foreign.first(where: { profile[$0] != nil }) { throw Self.unread(setting, of: name) }
         return nil
+    }
+
+    /// The credentials of a profile's role. Keys beside it are another identity, and never taken in its place.
+    private func credentials(
+        of name: String, assuming role: String, in profiles: Profiles, seen: Set<String>
+    ) async throws(CredentialFailure) -> Credentials {
+        let profile = profiles[name] ?? [:]
+        let session = profile["role_session_name"]
+        if let file = profile["web_identity_token_file"] {
+            return try await assume(role, session: session, tokenFile: file)
+        }
+        if profile["credential_source"] != nil { throw Self.unread("credential_source", of: name) }
+        guard let source = profile["source_profile"] else {
+            throw CredentialFailure(
+                message: "profile \(name) has a role_arn, and nothing to assume it with: "
+                    + "set its source_profile, or take the role_arn away to use its own keys")
+        }
+        var signer = source == name ? fixed(profile) : nil
+        if signer == nil { signer = try await credentials(of: source, in: profiles, seen: seen.union([name])) }
+        guard let signer else {
+            throw CredentialFailure(message: "the source_profile of \(name) holds no keys")
+        }
+        return try await assume(role, session: session, profile["external_id"], signer: signer)
+    }
+
+    private static func unread(_ setting: String, of name: String) -> CredentialFailure {
+        CredentialFailure(
+            message: "profile \(name) uses \(setting), which is not read here: "
+                + "put its credentials into the environment (aws configure export-credentials --format env)")
     }
 
     private func fixed(_ profile: [String: String]) -> Credentials? {

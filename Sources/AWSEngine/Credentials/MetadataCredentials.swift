@@ -38,8 +38,10 @@ struct MetadataCredentials: Sendable {
             return ["::1", "fd00:ec2::23"].contains(host) && (rest == "]" || rest.hasPrefix("]:"))
         }
         let host = authority.prefix { $0 != ":" }.lowercased()
-        let numbers = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        if numbers.count == 4, numbers.allSatisfy({ $0 != nil }), numbers[0] == 127 { return true }
+        let octets = host.split(separator: ".", omittingEmptySubsequences: false)
+        // libcurl reads what begins with a zero as octal: such an address may be another than it seems.
+        let isAddress = octets.count == 4 && octets.allSatisfy { octet in UInt8(octet).map { "\($0)" } == octet }
+        if isAddress, octets.first == "127" { return true }
         return ["localhost", "169.254.170.2", "169.254.170.23"].contains(host)
     }
 

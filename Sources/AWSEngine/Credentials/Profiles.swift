@@ -10,8 +10,8 @@ struct Profiles: Sendable {
     let isNamed: Bool
 
     init(environment: [String: String]) {
-        name = environment.filled("AWS_PROFILE") ?? environment.filled("AWS_DEFAULT_PROFILE") ?? "default"
-        isNamed = environment.filled("AWS_PROFILE") != nil
+        let named = environment.filled("AWS_PROFILE") ?? environment.filled("AWS_DEFAULT_PROFILE")
+        (name, isNamed) = (named ?? "default", named != nil)
         let home = environment.filled("HOME") ?? ""
         let config = environment.filled("AWS_CONFIG_FILE") ?? "\(home)/.aws/config"
         let credentials = environment.filled("AWS_SHARED_CREDENTIALS_FILE") ?? "\(home)/.aws/credentials"
