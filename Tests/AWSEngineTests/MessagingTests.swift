@@ -66,6 +66,42 @@ struct MessagingTests {
         #expect(proxy.count("SendMessageBatch") == 1)
     }
 
+    @Test(
+        "What SQS does not say that it took is not taken",
+        arguments: [
+            "", "{}", #"{"Successful":[{"Id":"1"}]}"#,
+            #"{"Failed":[{"Id":"7","SenderFault":false,"Code":"InternalError"}]}"#,
+            #"{"Failed":[{"Id":"0","Code":"InvalidParameterValue"}],"Successful":[{"Id":"1"}]}"#,
+            #"{"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidIdFormat"}],"Successful":[{"Id":"1"}]}"#,
+        ])
+    func untold(answer: String) async throws {
+        let (client, proxy) = try await client { request in
+            request.operation == "SendMessageBatch"
+                ? .answer(200, headers: ["x-amzn-RequestId": "batch-1"], body: answer) : .forward
+        }
+        let error = await #expect(throws: EventStoreError.self) {
+            try await queue(client).send([OutgoingMessage(body: [0x61]), OutgoingMessage(body: [0x62])])
+        }
+        let isInvalid = answer.contains("true")
+        #expect(error?.code == (isInvalid ? .invalid : .unavailable))
+        #expect(error?.message.contains("request id batch-1") == true)
+        #expect(proxy.count("SendMessageBatch") == (isInvalid || answer.contains("7") ? 1 : 4))
+    }
+
+    @Test("A receipt that ran out is passed over where a message is deleted or hidden")
+    func passedOver() async throws {
+        let (client, proxy) = try await client { request in
+            ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"].contains(request.operation)
+                ? .answer(
+                    200, headers: [:],
+                    body: #"{"Failed":[{"Id":"0","SenderFault":true,"Code":"ReceiptHandleIsInvalid"}]}"#) : .forward
+        }
+        let calls = SQSCalls(client, .named("appointments-pe"))
+        try await calls.delete(["old"])
+        try await calls.hide(["old"], forMilliseconds: 1000)
+        #expect(proxy.count("DeleteMessageBatch") == 1 && proxy.count("ChangeMessageVisibilityBatch") == 1)
+    }
+
     @Test("A hundred messages go in batches of ten, and come out in as many")
     func batches() async throws {
         let (client, proxy) = try await client()
@@ -108,6 +144,21 @@ struct MessagingTests {
         #expect(proxy.count("PutEvents") == 3)
         let errors = SQSQueue(client, .error, names: AWSNames(), now: AWSClock.realTime)
         #expect(try await errors.depth().waiting == 1)
+    }
+
+    @Test("What EventBridge does not say that it took is not taken", arguments: ["", "{}", #"{"Entries":[{}]}"#])
+    func untoldPut(answer: String) async throws {
+        let (client, proxy) = try await client { request in
+            request.operation == "PutEvents"
+                ? .answer(200, headers: ["x-amzn-RequestId": "put-1"], body: answer) : .forward
+        }
+        let event = BusEvent(
+            source: "s", detailType: "t", detail: Array("{}".utf8), time: Timestamp(milliseconds: 0))
+        let error = await #expect(throws: EventStoreError.self) {
+            try await EventBridgeBus(client, name: Emulator.bus).put(event)
+        }
+        #expect(error?.code == .unavailable && error?.message.contains("request id put-1") == true)
+        #expect(proxy.count("PutEvents") == 4)
     }
 
     @Test("An event that EventBridge can't read is invalid")

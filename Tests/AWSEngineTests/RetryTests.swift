@@ -50,7 +50,11 @@ struct RetryTests {
 
     @Test("An error shows what AWS said only where that can't quote what was sent")
     func discretion() async throws {
-        for (code, isShown) in [("ValidationException", false), ("AccessDeniedException", true)] {
+        // A service that finds a signature wrong quotes the headers that it has read, with the session token.
+        for (code, isShown) in [
+            ("ValidationException", false), ("AccessDeniedException", true), ("SignatureDoesNotMatch", false),
+            ("InvalidSignatureException", false),
+        ] {
             let server = server(.refuse(code, message: "about 00123"))
             let error = await failure { try await AWSClient(to: server.url, TestClock()).ask() }
             #expect(error.map { "\($0)".contains("00123") } == isShown)
@@ -109,6 +113,17 @@ struct RetryTests {
         for _ in 0..<20 { _ = await failure { try await client.ask() } }
         // 500 tokens pay for 35 retries of 14.
         #expect(broken.count("Ask") == 20 + 35)
+    }
+
+    @Test("An answer that can't be read tells its status and its request id")
+    func unreadable() async throws {
+        let server = WireProxy(to: nil) { _ in
+            .answer(200, headers: ["x-amzn-RequestId": "request-7"], body: "<html>")
+        }
+        let error = await failure { try await AWSClient(to: server.url, TestClock()).ask() }
+        #expect(error?.code == .unreadable)
+        #expect(error?.status == 200)
+        #expect(error.map { "\($0)".contains("request id request-7") } == true)
     }
 
     @Test("A call that succeeds gives back what its last retry has cost")

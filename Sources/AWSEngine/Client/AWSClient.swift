@@ -54,6 +54,14 @@ package final class AWSClient: Sendable {
         _ product: AWSProduct, _ operation: String, timeoutMilliseconds: Int = timeoutMilliseconds,
         _ parameters: (inout JSONWriter) -> Void
     ) async throws(AWSError) -> JSONValue {
+        try await answer(product, operation, timeoutMilliseconds: timeoutMilliseconds, parameters).value
+    }
+
+    /// As `call`, for answers that may tell of failures themselves: with the id of the request.
+    func answer(
+        _ product: AWSProduct, _ operation: String, timeoutMilliseconds: Int = timeoutMilliseconds,
+        _ parameters: (inout JSONWriter) -> Void
+    ) async throws(AWSError) -> JSONAnswer {
         guard case .json(let version, let prefix) = product.wireProtocol else {
             throw AWSError(.misconfigured, product, operation, message: "the product does not speak JSON")
         }
@@ -66,7 +74,8 @@ package final class AWSClient: Sendable {
             ], body: writer.bytes, timeoutMilliseconds: timeoutMilliseconds)
         return try await send(request, product, operation) { response throws(AWSError) in
             do throws(JSONError) {
-                return response.body.isEmpty ? .object([]) : try JSONValue(response.body)
+                let value = response.body.isEmpty ? .object([]) : try JSONValue(response.body)
+                return JSONAnswer(value: value, requestID: response.requestID)
             } catch {
                 throw AWSError(.unreadable, product, operation, message: "the answer is no JSON")
             }
@@ -102,7 +111,7 @@ extension AWSClient {
             var error: AWSError
             do throws(AWSError) {
                 let response = try await exchange(request, product, operation, signer)
-                let answer = try read(response)
+                let answer = try Self.readable(response, read)
                 bucket.give(paid)
                 return answer
             } catch let failure {
@@ -123,6 +132,19 @@ extension AWSClient {
             paid = trouble.cost
             await clock.sleep(RetryPolicy.delay(after: error, attempt: attempt, random: clock.random()))
             attempt += 1
+        }
+    }
+
+    /// What `read` makes of an answer; an error that it throws tells of the answer.
+    private static func readable<Answer>(
+        _ response: HTTPResponse, _ read: (HTTPResponse) throws(AWSError) -> Answer
+    ) throws(AWSError) -> Answer {
+        do throws(AWSError) {
+            return try read(response)
+        } catch let failure {
+            var error = failure
+            (error.status, error.requestID) = (response.status, response.requestID)
+            throw error
         }
     }
 
@@ -165,6 +187,29 @@ extension AWSClient {
     }
 }
 
+/// An answer in JSON.
+struct JSONAnswer: Sendable {
+    let value: JSONValue
+    /// What AWS's support asks for.
+    let requestID: String?
+
+    /// What an error says at its end of the request.
+    var place: String { requestID.map { ", request id \($0)" } ?? "" }
+}
+
+extension AWSError {
+    /// An answer that lacks what it has to have.
+    init(_ product: AWSProduct, _ operation: String, unreadable answer: JSONAnswer, message: String) {
+        self.init(.unreadable, product, operation, message: message)
+        (status, requestID) = (200, answer.requestID)
+    }
+}
+
+extension HTTPResponse {
+    /// The id that AWS gave the request, where a header has it.
+    fileprivate var requestID: String? { headers["x-amzn-requestid"] ?? headers["x-amz-request-id"] }
+}
+
 extension AWSError {
     /// What an answer with a status of failure tells, in JSON or XML.
     init(_ product: AWSProduct, _ operation: String, refusal response: HTTPResponse) {
@@ -178,8 +223,7 @@ extension AWSError {
         let message = json?["message"]?.text ?? json?["Message"]?.text ?? xml["Message"] ?? ""
         self.init(.refused(name), product, operation, message: message)
         status = response.status
-        requestID =
-            response.headers["x-amzn-requestid"] ?? response.headers["x-amz-request-id"] ?? xml["RequestId"]
+        requestID = response.requestID ?? xml["RequestId"]
         details = json
         retryAfterMilliseconds = Self.retryAfter(response.headers)
         answeredAt = response.headers["date"].flatMap(Timestamp.init(httpDate:))

@@ -41,14 +41,14 @@ struct StreamShard: Sendable {
     func iterator(
         of arn: String, behind sequence: String?, _ client: AWSClient
     ) async throws(AWSError) -> String {
-        let answer = try await client.call(.streams, "GetShardIterator") { writer in
+        let answer = try await client.answer(.streams, "GetShardIterator") { writer in
             writer.member("StreamArn", arn)
             writer.member("ShardId", id)
             writer.member("ShardIteratorType", sequence == nil ? "TRIM_HORIZON" : "AFTER_SEQUENCE_NUMBER")
             if let sequence { writer.member("SequenceNumber", sequence) }
         }
-        guard let iterator = answer["ShardIterator"]?.text else {
-            throw AWSError(.unreadable, .streams, "GetShardIterator", message: "the answer has no iterator")
+        guard let iterator = answer.value["ShardIterator"]?.text else {
+            throw AWSError(.streams, "GetShardIterator", unreadable: answer, message: "the answer has no iterator")
         }
         return iterator
     }

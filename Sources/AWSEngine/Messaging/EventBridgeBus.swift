@@ -13,11 +13,11 @@ package struct EventBridgeBus: EventBus {
 
     package func put(_ event: BusEvent) async throws(EventStoreError) {
         for attempt in 1... {
-            guard let code = try await failure(of: event) else { return }
+            guard let (code, place) = try await failure(of: event) else { return }
             let isPassing = ["ThrottlingException", "InternalFailure", "InternalException"].contains(code)
             guard isPassing, attempt < Self.attempts else {
                 throw EventStoreError(
-                    isPassing ? .unavailable : .invalid, message: "eventbridge did not take an event: \(code)")
+                    isPassing ? .unavailable : .invalid, message: "eventbridge did not take an event: \(code)\(place)")
             }
             await client.pause(afterAttempt: attempt, of: .eventBridge, code)
         }
@@ -25,10 +25,11 @@ package struct EventBridgeBus: EventBus {
 
     /// Puts an event once.
     ///
-    /// - Returns: why EventBridge did not take it, though it took the call; nil when it did.
-    private func failure(of event: BusEvent) async throws(EventStoreError) -> String? {
+    /// - Returns: why EventBridge did not take it, though it took the call, and the request; nil when it did.
+    private func failure(of event: BusEvent) async throws(EventStoreError) -> (code: String, place: String)? {
+        let answer: JSONAnswer
         do throws(AWSError) {
-            let answer = try await client.call(.eventBridge, "PutEvents") { writer in
+            answer = try await client.answer(.eventBridge, "PutEvents") { writer in
                 writer.member("Entries") { writer in
                     writer.array { writer in
                         writer.object {
@@ -42,10 +43,11 @@ package struct EventBridgeBus: EventBus {
                     }
                 }
             }
-            guard let count = answer["FailedEntryCount"]?.whole, count > 0 else { return nil }
-            return answer["Entries"]?.elements.first?["ErrorCode"]?.text ?? "InternalFailure"
         } catch {
             throw error.asStoreError
         }
+        // An answer that does not say that it was taken leaves that open.
+        if answer.value["FailedEntryCount"]?.whole == 0 { return nil }
+        return (answer.value["Entries"]?.elements.first?["ErrorCode"]?.text ?? "InternalFailure", answer.place)
     }
 }

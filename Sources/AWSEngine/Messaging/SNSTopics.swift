@@ -42,7 +42,11 @@ package final class SNSTopics: Topics {
         let answer = try await client.query(.sts, "GetCallerIdentity", [])
         guard let account = answer["Account"],
             let partition = answer["Arn"]?.split(separator: ":").dropFirst().first
-        else { throw AWSError(.unreadable, .sts, "GetCallerIdentity", message: "the answer names no account") }
+        else {
+            var error = AWSError(.unreadable, .sts, "GetCallerIdentity", message: "the answer names no account")
+            error.requestID = answer["RequestId"]
+            throw error
+        }
         let found = "arn:\(partition):sns:\(client.settings.region):\(account):"
         place.withLock { $0 = found }
         return found

@@ -37,9 +37,16 @@ final class SQSCalls: Sendable {
         _ operation: String, timeoutMilliseconds: Int = AWSClient.timeoutMilliseconds,
         _ parameters: (inout JSONWriter) -> Void
     ) async throws(EventStoreError) -> JSONValue {
+        try await answer(operation, timeoutMilliseconds: timeoutMilliseconds, parameters).value
+    }
+
+    private func answer(
+        _ operation: String, timeoutMilliseconds: Int = AWSClient.timeoutMilliseconds,
+        _ parameters: (inout JSONWriter) -> Void
+    ) async throws(EventStoreError) -> JSONAnswer {
         do throws(AWSError) {
             let url = try await queueURL()
-            return try await client.call(.sqs, operation, timeoutMilliseconds: timeoutMilliseconds) { writer in
+            return try await client.answer(.sqs, operation, timeoutMilliseconds: timeoutMilliseconds) { writer in
                 writer.member("QueueUrl", url)
                 parameters(&writer)
             }
@@ -61,9 +68,9 @@ final class SQSCalls: Sendable {
     }
 
     private func queueURL(of name: String) async throws(AWSError) -> String {
-        let answer = try await client.call(.sqs, "GetQueueUrl") { $0.member("QueueName", name) }
-        guard let found = answer["QueueUrl"]?.text else {
-            throw AWSError(.unreadable, .sqs, "GetQueueUrl", message: "the answer has no address")
+        let answer = try await client.answer(.sqs, "GetQueueUrl") { $0.member("QueueName", name) }
+        guard let found = answer.value["QueueUrl"]?.text else {
+            throw AWSError(.sqs, "GetQueueUrl", unreadable: answer, message: "the answer has no address")
         }
         return found
     }
@@ -134,16 +141,17 @@ final class SQSCalls: Sendable {
     }
 
     func delete(_ receipts: [String]) async throws(EventStoreError) {
-        try await inBatches(receipts.filter { !$0.isEmpty }, "DeleteMessageBatch") { receipt, writer in
+        let good = receipts.filter { !$0.isEmpty }
+        try await inBatches(good, "DeleteMessageBatch", passingOver: Self.isPassedOver) { receipt, writer in
             writer.member("ReceiptHandle", receipt)
         }
     }
 
     /// Hides received messages for some time from now on. A receipt that ran out is passed over.
     func hide(_ receipts: [String], forMilliseconds milliseconds: Int64) async throws(EventStoreError) {
-        try await inBatches(receipts, "ChangeMessageVisibilityBatch") { receipt, writer in
-            writer.member("ReceiptHandle", receipt)
-            writer.member("VisibilityTimeout", Self.seconds(milliseconds))
+        try await inBatches(receipts, "ChangeMessageVisibilityBatch", passingOver: Self.isPassedOver) {
+            $1.member("ReceiptHandle", $0)
+            $1.member("VisibilityTimeout", Self.seconds(milliseconds))
         }
     }
 
@@ -188,31 +196,35 @@ final class SQSCalls: Sendable {
     // MARK: Batches
 
     /// Sends entries in batches, and those that failed again.
+    ///
+    /// - Parameter isPassedOver: of the code that an entry failed with, whether that is as good as success.
     private func inBatches<Entry>(
-        _ entries: [Entry], _ operation: String, _ write: (Entry, inout JSONWriter) -> Void
+        _ entries: [Entry], _ operation: String, passingOver isPassedOver: (String) -> Bool = { _ in false },
+        _ write: (Entry, inout JSONWriter) -> Void
     ) async throws(EventStoreError) {
         var rest = entries[...]
         while !rest.isEmpty {
             var batch = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(Self.batch)
             for attempt in 1... {
-                let failed = try await send(batch, operation, write)
+                let answer = try await send(batch, operation, write)
+                let failed = try Self.failed(batch.count, operation, answer, isPassedOver)
                 if failed.isEmpty { break }
                 guard attempt < Self.attempts else {
                     throw EventStoreError(
-                        .unavailable, message: "sqs \(operation) failed for \(failed.count) entries of a batch")
+                        .unavailable,
+                        message: "sqs \(operation) failed for \(failed.count) entries of a batch\(answer.place)")
                 }
-                batch = failed
+                batch = failed.map { batch[$0] }
                 await client.pause(afterAttempt: attempt, of: .sqs, "InternalError")
             }
         }
     }
 
-    /// - Returns: the entries that failed, and may succeed another time.
     private func send<Entry>(
         _ entries: [Entry], _ operation: String, _ write: (Entry, inout JSONWriter) -> Void
-    ) async throws(EventStoreError) -> [Entry] {
-        let answer = try await call(operation) { writer in
+    ) async throws(EventStoreError) -> JSONAnswer {
+        try await answer(operation) { writer in
             writer.member("Entries") { writer in
                 writer.array { writer in
                     for (place, entry) in entries.enumerated() {
@@ -224,18 +236,32 @@ final class SQSCalls: Sendable {
                 }
             }
         }
-        var failed: [Entry] = []
-        for failure in answer["Failed"]?.elements ?? [] {
-            guard let place = failure["Id"]?.text.flatMap({ Int($0) }), entries.indices.contains(place) else {
-                continue
+    }
+
+    /// The places of entries that failed and may succeed another time. What an answer does not tell of has failed.
+    private static func failed(
+        _ count: Int, _ operation: String, _ answer: JSONAnswer, _ isPassedOver: (String) -> Bool
+    ) throws(EventStoreError) -> [Int] {
+        func place(_ entry: JSONValue) -> Int? {
+            entry["Id"]?.text.flatMap { Int($0) }.flatMap { (0..<count).contains($0) ? $0 : nil }
+        }
+        var done = Set((answer.value["Successful"]?.elements ?? []).compactMap(place))
+        for failure in answer.value["Failed"]?.elements ?? [] {
+            guard let place = place(failure) else {
+                throw EventStoreError(
+                    .unavailable, message: "sqs \(operation) told of an entry that was not sent\(answer.place)")
             }
             let code = failure["Code"]?.text ?? ""
-            if Self.isPassedOver(code) { continue }
-            if failure["SenderFault"] == .boolean(true) {
-                throw EventStoreError(.invalid, message: "sqs \(operation) refused an entry with \(code)")
+            if isPassedOver(code) {
+                done.insert(place)
+                continue
             }
-            failed.append(entries[place])
+            if failure["SenderFault"] == .boolean(true) {
+                throw EventStoreError(
+                    .invalid, message: "sqs \(operation) refused an entry with \(code)\(answer.place)")
+            }
+            done.remove(place)
         }
-        return failed
+        return (0..<count).filter { !done.contains($0) }
     }
 }
