@@ -115,6 +115,19 @@ struct RetryTests {
         #expect(broken.count("Ask") == 20 + 35)
     }
 
+    @Test("An outage of one product leaves the others their retries")
+    func tokensOfEach() async throws {
+        let server = WireProxy(to: nil) { [fine] request in
+            request.headers["x-amz-target"]?.hasPrefix("AmazonSQS") == true || request.number % 2 == 1
+                ? .refuse("InternalServerError", status: 500) : fine
+        }
+        let client = try AWSClient(to: server.url, TestClock())
+        for _ in 0..<40 { _ = await failure { try await client.ask(.sqs) } }
+        server.forget()
+        _ = try await client.ask(.dynamoDB)
+        #expect(server.count("Ask") == 2)
+    }
+
     @Test("An answer that can't be read tells its status and its request id")
     func unreadable() async throws {
         let server = WireProxy(to: nil) { _ in

@@ -24,7 +24,8 @@ package final class AWSClient: Sendable {
     private let pool: ConnectionPool
     private let clock: AWSClock
     private let credentials: CredentialProvider
-    private let bucket = TokenBucket()
+    /// One a product, as the SDKs have one a client: an outage of one leaves the others their retries.
+    private let buckets = Dictionary(uniqueKeysWithValues: AWSProduct.allCases.map { ($0, TokenBucket()) })
     /// How far AWS's clock is ahead of ours, in milliseconds, as far as an answer has shown it.
     private let skewMilliseconds = Atomic<Int64>(0)
 
@@ -105,6 +106,7 @@ extension AWSClient {
         _ read: (HTTPResponse) throws(AWSError) -> Answer
     ) async throws(AWSError) -> Answer {
         let policy = RetryPolicy(maximumAttempts: settings.maximumAttempts(of: product))
+        guard let bucket = buckets[product] else { preconditionFailure("every product has its bucket") }
         var (attempt, paid, isFresh) = (1, 1, false)
         while true {
             let signer = try await credentials.credentials(for: product, operation)

@@ -79,7 +79,7 @@ struct RetryPolicy: Sendable {
     }
 }
 
-/// The tokens that retries cost, so that a client whose calls all fail stops adding to the load.
+/// The tokens that retries cost, so that callers of a product whose calls all fail stop adding to its load.
 final class TokenBucket: Sendable {
     static let capacity = 500
     private let tokens = Mutex(capacity)
