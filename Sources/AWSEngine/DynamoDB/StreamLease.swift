@@ -31,16 +31,16 @@ struct StreamLease: Sendable {
                 key(&$0)
                 $0.attribute("holder", text: holder)
                 $0.attribute("leaseEnds", number: now.milliseconds + Self.milliseconds)
-            }, if: "attribute_not_exists(projectionId) OR holder = :me OR leaseEnds < :now"
-        ) {
-            $0.attribute(":me", text: holder)
-            $0.attribute(":now", number: now.milliseconds)
-        }
+            }, if: "attribute_not_exists(projectionId) OR holder = :me OR leaseEnds < :now",
+            values: {
+                $0.attribute(":me", text: holder)
+                $0.attribute(":now", number: now.milliseconds)
+            })
         return standing == nil
     }
 
     /// Gives the lease back, unless another has it by now.
     func release() async throws(EventStoreError) {
-        _ = try await table.delete({ key(&$0) }, if: "holder = :me") { $0.attribute(":me", text: holder) }
+        _ = try await table.delete({ key(&$0) }, if: "holder = :me", values: { $0.attribute(":me", text: holder) })
     }
 }
