@@ -41,6 +41,23 @@ struct RedriveContract {
         #expect(try await ledger.deadLetters.list(nil, limit: 10).count == 2)
     }
 
+    @Test("Letters of a queue go back so many at a time, until none is left", arguments: Engine.ofStores)
+    func redriveAll(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        _ = try await kill(["a", "b", "c"], in: ledger)
+        let letters = try await ledger.deadLetters.list(.peru, limit: 10)
+        let end = try #require(letters.map(\.deadAt).max())
+        func redrive(_ queue: QueueName?, until: Timestamp) async throws -> Int {
+            try await ledger.deadLetters.redrive(of: queue, limit: 2, deadUntil: until)
+        }
+        #expect(try await redrive(.chile, until: end) == 0)
+        #expect(try await redrive(nil, until: letters[0].deadAt.adding(milliseconds: -1)) == 0)
+        #expect(try await redrive(.peru, until: end) == 2)
+        #expect(try await redrive(nil, until: end) == 1)
+        #expect(try await redrive(nil, until: end) == 0)
+        #expect(try await ledger.queues(.peru).depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+    }
+
     @Test("Letters that are gone or named twice are not counted", arguments: Engine.ofStores)
     func gone(engine: Engine) async throws {
         let ledger = try await engine.make()

@@ -79,7 +79,8 @@ package struct DeadLetter: Equatable, Sendable {
 
 /// The dead letters of all queues, for the operator.
 package protocol DeadLetters: Sendable {
-    /// Dead letters, oldest first, at most `limit`; of all queues where none is named.
+    /// Dead letters, oldest first, at most `limit`; of all queues where none is named. Where a queue has no order, which
+    /// of more than `limit` come is left to it.
     func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter]
 
     func letter(_ id: String) async throws(EventStoreError) -> DeadLetter?
@@ -87,8 +88,26 @@ package protocol DeadLetters: Sendable {
     /// Puts dead letters back into their queues with a receive count of zero; returns how many it moved.
     func redrive(_ ids: [String]) async throws(EventStoreError) -> Int
 
+    /// Puts at most `limit` dead letters back that died until some moment, of all queues where none is named; returns
+    /// how many it moved, and 0 only when there are none.
+    func redrive(of queue: QueueName?, limit: Int, deadUntil: Timestamp) async throws(EventStoreError) -> Int
+
     /// Takes a dead letter away for good; false when it was gone.
     func remove(_ id: String) async throws(EventStoreError) -> Bool
+}
+
+extension DeadLetters {
+    package func redrive(
+        of queue: QueueName?, limit: Int, deadUntil: Timestamp
+    ) async throws(EventStoreError) -> Int {
+        while true {
+            let chosen = try await list(queue, limit: limit).filter { $0.deadAt <= deadUntil }.map(\.id)
+            if chosen.isEmpty { return 0 }
+            let count = try await redrive(chosen)
+            // Another may have moved all of them meanwhile; there may be more.
+            if count > 0 { return count }
+        }
+    }
 }
 
 /// The topics with their subscriptions.

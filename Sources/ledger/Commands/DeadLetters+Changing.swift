@@ -60,11 +60,11 @@ extension DeadLettersCommand {
             let share = max(rate / 4, 1)
             var count = 0
             while count < limit ?? .max {
-                let page = try await ledger.deadLetters.list(queue, limit: min((limit ?? .max) - count, share))
-                let chosen = page.filter { $0.deadAt <= start }.map(\.id)
-                if chosen.isEmpty { break }
-                count += try await ledger.deadLetters.redrive(chosen)
-                if chosen.count == share { try await Task.sleep(for: .seconds(Double(share) / Double(rate))) }
+                let moved = try await ledger.deadLetters.redrive(
+                    of: queue, limit: min((limit ?? .max) - count, share), deadUntil: start)
+                if moved == 0 { break }
+                count += moved
+                if moved == share { try await Task.sleep(for: .seconds(Double(share) / Double(rate))) }
             }
             report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
         }
