@@ -51,6 +51,40 @@ private struct DelayedCountry: CountryDatabase {
     }
 }
 
+/// A queue that twice does not hide what it is told to.
+private final class ForgetfulQueue: MessageQueue {
+    private let queue: any MessageQueue
+    private let failures = Mutex(2)
+
+    init(queue: any MessageQueue) { self.queue = queue }
+
+    func send(_ messages: [OutgoingMessage]) async throws(EventStoreError) { try await queue.send(messages) }
+
+    func receive(
+        limit: Int, waitMilliseconds: Int64, visibilityMilliseconds: Int64
+    ) async throws(EventStoreError) -> [ReceivedMessage] {
+        try await queue.receive(
+            limit: limit, waitMilliseconds: waitMilliseconds, visibilityMilliseconds: visibilityMilliseconds)
+    }
+
+    func delete(_ receipts: [String]) async throws(EventStoreError) { try await queue.delete(receipts) }
+
+    func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
+        let fails = failures.withLock { left in
+            left -= 1
+            return left >= 0
+        }
+        if fails { throw EventStoreError(.unavailable, message: "the queue does not answer") }
+        try await queue.hide(receipts, forMilliseconds: forMilliseconds)
+    }
+
+    func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
+        try await queue.retry(receipt, afterMilliseconds: afterMilliseconds, reason: reason)
+    }
+
+    func depth() async throws(EventStoreError) -> QueueDepth { try await queue.depth() }
+}
+
 @Suite struct OutageTests {
     @Test("a batch that takes long stays hidden, so that nobody else begins with it", .timeLimit(.minutes(1)))
     func longWork() async throws {
@@ -91,6 +125,42 @@ private struct DelayedCountry: CountryDatabase {
             stop.request()
         }
         #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+    }
+
+    @Test("a batch that could not be kept hidden is hidden anew while it still is", .timeLimit(.minutes(1)))
+    func hiddenAgain() async throws {
+        let world = try World()
+        try world.list(1)
+        _ = try await world.ask(1)
+        _ = try await world.router.step(limit: 10)
+        let gate = Doorbell(alarm: .real)
+        let country = DelayedCountry(database: try #require(world.countries[.peru])) { _ throws(EventStoreError) in
+            await gate.wait(since: 0, atMostMilliseconds: 60_000)
+        }
+        let queue = ForgetfulQueue(queue: world.messaging.queue(.peru))
+        let waits = Mutex<[(milliseconds: Int64, ring: @Sendable () -> Void)]>([])
+        let alarm = Alarm { milliseconds, ring in
+            waits.withLock { $0.append((milliseconds, ring)) }
+            return {}
+        }
+        let pump = QueuePump(
+            .peru, queue: queue, performer: world.performer(with: country), alarm: alarm, logger: world.logger)
+        let stop = Stop(alarm: .real)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
+            for count in 1...4 {
+                while waits.withLock({ $0.count }) < count { try await Task.sleep(for: .milliseconds(1)) }
+                let due = waits.withLock { $0[count - 1] }
+                world.clock.advance(milliseconds: due.milliseconds)
+                due.ring()
+            }
+            while waits.withLock({ $0.count }) < 5 { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(waits.withLock { $0.map(\.milliseconds) } == [90_000, 5000, 5000, 90_000, 90_000])
+            // Four minutes have passed, and it was hidden for all of them.
+            #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
+            gate.ring()
+            stop.request()
+        }
     }
 
     @Test(

@@ -187,6 +187,9 @@ extension QueuePump {
         }
     }
 
+    /// How long it waits after a failure before it tries again to keep messages hidden.
+    private static let hideAgainMilliseconds: Int64 = 5000
+
     /// Handles a batch and keeps it hidden for as long as that takes, so that nobody else begins with it meanwhile.
     private func outcomesWhileHidden(_ messages: [ReceivedMessage]) async -> [Outcome] {
         let receipts = messages.map(\.receipt)
@@ -194,13 +197,17 @@ extension QueuePump {
         return await withTaskGroup(of: [Outcome]?.self) { group in
             group.addTask { await outcomes(of: messages) }
             group.addTask {
+                var pause = QueueSettings.visibilityMilliseconds / 2
                 while true {
-                    await bell.wait(since: 0, atMostMilliseconds: QueueSettings.visibilityMilliseconds / 2)
+                    await bell.wait(since: 0, atMostMilliseconds: pause)
                     if Task.isCancelled { return nil }
+                    pause = QueueSettings.visibilityMilliseconds / 2
                     do throws(EventStoreError) {
                         try await queue.hide(receipts, forMilliseconds: QueueSettings.visibilityMilliseconds)
                     } catch {
-                        // They come again when their visibility runs out; who handles them then finds it done.
+                        // Soon again, while they are hidden still. Once their visibility has run out they come again,
+                        // and who handles them then finds it done.
+                        pause = Self.hideAgainMilliseconds
                         logger.warning("a batch could not be kept hidden", metadata: ["error": "\(error)"])
                     }
                 }
