@@ -1,4 +1,4 @@
-"""Writes signatures.json: every shape of request that AWSEngine sends, with the signature that botocore makes for it.
+"""Writes signatures.json: every operation that AWSEngine calls, with the signature that botocore makes for it.
 
     $(scripts/python.sh) Tests/AWSEngineTests/Signatures/make-signatures.py
 """
@@ -41,11 +41,12 @@ JSON_CALLS = [
         "ExpressionAttributeValues": {":s": {"S": STREAM}, ":v": {"N": "1"}}, "ScanIndexForward": False, "Limit": 1}),
     ("dynamodb", "GetItem", {"TableName": "events", "Key": KEY, "ConsistentRead": True}),
     ("dynamodb", "BatchGetItem", {"RequestItems": {"appointments": {"Keys": [KEY], "ConsistentRead": True}}}),
+    ("dynamodb", "BatchWriteItem", {
+        "RequestItems": {"projections": [{"PutRequest": {"Item": ITEM}}, {"DeleteRequest": {"Key": KEY}}]}}),
     ("dynamodb", "TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "events", "Item": ITEM}}]}),
     ("dynamodb", "UpdateItem", {"TableName": "projections", "Key": KEY, "UpdateExpression": "SET #c = :c"}),
     ("dynamodb", "DeleteItem", {"TableName": "projections", "Key": KEY}),
     ("dynamodb", "Scan", {"TableName": "events", "ExclusiveStartKey": KEY, "Limit": 100}),
-    ("dynamodb", "CreateTable", {"TableName": "events", "BillingMode": "PAY_PER_REQUEST"}),
     ("dynamodb", "DescribeTable", {"TableName": "events"}),
     ("dynamodb-streams", "DescribeStream", {"StreamArn": ARN}),
     ("dynamodb-streams", "GetShardIterator", {
@@ -61,7 +62,8 @@ JSON_CALLS = [
     ("sqs", "GetQueueUrl", {"QueueName": "appointments-pe"}),
     ("sqs", "GetQueueAttributes", {"QueueUrl": QUEUE, "AttributeNames": ["ApproximateNumberOfMessages"]}),
     ("eventbridge", "PutEvents", {"Entries": [{"Source": "medical.appointment.pe", "Detail": "{\"status\":\"X\"}"}]}),
-    ("kms", "Encrypt", {"KeyId": "alias/appointments", "Plaintext": BINARY, "EncryptionContext": {"subject": "a"}}),
+    ("kms", "GenerateDataKey", {
+        "KeyId": "alias/appointments", "NumberOfBytes": 32, "EncryptionContext": {"subject": "a"}}),
     ("ssm", "GetParameter", {"Name": "/medical-appointment/dev/rds/password", "WithDecryption": True}),
     ("kms", "Decrypt", {"CiphertextBlob": BINARY, "EncryptionContext": {"subject": "a"}}),
 ]
@@ -72,6 +74,7 @@ FORM_CALLS = [
         ("MessageAttributes.entry.1.Name", "countryISO"),
         ("MessageAttributes.entry.1.Value.DataType", "String"),
         ("MessageAttributes.entry.1.Value.StringValue", "PE")]),
+    ("sts", "GetCallerIdentity", []),
     ("sts", "AssumeRole", [
         ("RoleArn", "arn:aws:iam::000000000000:role/appointments"), ("RoleSessionName", "appointment-ledger-1")]),
 ]
