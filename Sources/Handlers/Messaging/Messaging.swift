@@ -79,8 +79,8 @@ package struct DeadLetter: Equatable, Sendable {
 
 /// The dead letters of all queues, for the operator.
 package protocol DeadLetters: Sendable {
-    /// Dead letters, oldest first, at most `limit`; of all queues where none is named. Where a queue has no order, which
-    /// of more than `limit` come is left to it.
+    /// Dead letters, oldest first, at most `limit`; of all queues where none is named. Where a queue has no order, it
+    /// chooses which of more than `limit` come.
     func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter]
 
     func letter(_ id: String) async throws(EventStoreError) -> DeadLetter?
