@@ -34,11 +34,13 @@ extension MirrorRepair {
         var wanted: [AppointmentID: AppointmentRow] = [:]
         for event in events where entries[event.place] != nil {
             let id = event.stream.appointment
+            // Behind a hole there is nothing to fold onto.
+            guard event.version == (wanted[id]?.version ?? 0) + 1 else { continue }
             wanted[id] = try AppointmentProjection.project(event, onto: wanted[id], insured: insured[event.stream])
         }
-        let held = try await rows(in: range)
+        let (held, damaged) = try await rows(in: range)
         var folds: [AppointmentID: MirroredFold] = [:]
-        for id in Set(wanted.keys).union(held.keys) where held[id] != .some(wanted[id]) {
+        for id in damaged.union(wanted.keys).union(held.keys) where damaged.contains(id) || held[id] != wanted[id] {
             folds[id] = MirroredFold(version: wanted[id]?.version ?? 0, row: wanted[id])
         }
         if folds.isEmpty { return [] }
@@ -47,12 +49,14 @@ extension MirrorRepair {
         return moved
     }
 
-    /// The rows of a range; nil for one that can't be read.
-    private func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentID: AppointmentRow?] {
-        var held: [AppointmentID: AppointmentRow?] = [:]
+    /// The rows of a range, and the appointments whose row can't be read.
+    private func rows(
+        in range: StreamRange
+    ) async throws(EventStoreError) -> (held: [AppointmentID: AppointmentRow], damaged: Set<AppointmentID>) {
+        var (held, damaged): ([AppointmentID: AppointmentRow], Set<AppointmentID>) = ([:], [])
         do throws(EventStoreError) {
             for row in try await mirror.rows(in: range) { held[row.appointment] = row }
-            return held
+            return (held, [])
         } catch {
             if error.code == .unavailable { throw error }
         }
@@ -61,9 +65,9 @@ extension MirrorRepair {
                 if let row = try await mirror.row(appointment) { held[appointment] = row }
             } catch {
                 if error.code == .unavailable { throw error }
-                held[appointment] = .some(nil)
+                damaged.insert(appointment)
             }
         }
-        return held
+        return (held, damaged)
     }
 }

@@ -46,7 +46,7 @@ package struct MirrorRepair: Sendable {
     }
 
     /// How often something is looked at that a worker moves meanwhile.
-    static let rounds = 100
+    private static let rounds = 1000
 
     /// Goes through the whole mirror and mends what differs, batch by batch. A worker may go on meanwhile: nothing that
     /// it takes in is taken away, and what moved under the repair is looked at again.

@@ -45,7 +45,7 @@ struct Embedded: Sendable {
     ///   database that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
         let environment = ProcessInfo.processInfo.environment
-        let secrets = try PostgresSettings.secrets(of: environment)
+        let secrets = try PostgresSettings.passwords(of: environment)
         let countryPools = try CountryPools.of(environment, secrets: secrets)
         let mirror = try Mirror.of(environment, secrets: secrets)
         let path = directory + "/ledger.sqlite"

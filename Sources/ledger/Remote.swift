@@ -22,8 +22,8 @@ struct Remote: Sendable {
     /// - Throws: `invalid` when a setting is missing or wrong, with what to do; `unavailable`; `corrupt`.
     static func open(_ environment: [String: String]) async throws(EventStoreError) -> Remote {
         let ledger = try AWSLedger.of(environment)
-        let countryPools = try CountryPools.of(environment, secrets: ledger.secrets)
-        let mirror = try Mirror.of(environment, secrets: ledger.secrets)
+        let countryPools = try CountryPools.of(environment, secrets: ledger.passwords)
+        let mirror = try Mirror.of(environment, secrets: ledger.passwords)
         let keyRing = try await ledger.keyRing()
         let databases = Country.allCases.reduce(into: [Country: any CountryDatabase]()) { databases, country in
             databases[country] = countryPools.database(of: country)

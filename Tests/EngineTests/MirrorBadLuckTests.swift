@@ -126,7 +126,7 @@ struct MirrorBadLuckTests {
         let mirror = try await mirror(cluster)
         let pool = try cluster.database.pool
         try await load.run(into: mirror) {
-            for round in 0..<BadLuck.terminations {
+            for _ in 0..<BadLuck.terminations {
                 try await Task.sleep(for: BadLuck.pause)
                 let process = try? await pool.use { session in
                     try session.row(

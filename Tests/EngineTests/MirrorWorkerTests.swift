@@ -118,7 +118,7 @@ struct MirrorWorkerTests {
         }
         let pump = MirrorPump(
             runner: try runner(feed, into: mirror), mirror: mirror, now: { Samples.noon }, logger: logger)
-        await pump.run(until: stop, appended: Doorbell())
+        await pump.run(until: stop, appended: Doorbell(alarm: .real))
         #expect(number.load(ordering: .relaxed) < 20)
         let told = lines.all.withLock { $0 }
         #expect(told.count == 1 && told[0].contains("contradict") && told[0].contains("ERROR"), "\(told)")
@@ -137,7 +137,7 @@ struct MirrorWorkerTests {
         let mirror = MemoryMirror()
         let pump = MirrorPump(
             runner: try runner(feed, into: mirror), mirror: mirror, now: { Samples.noon }, logger: logger)
-        await pump.run(until: stop, appended: Doorbell())
+        await pump.run(until: stop, appended: Doorbell(alarm: .real))
         let told = lines.all.withLock { $0 }
         #expect(told.count == 1 && told[0].contains("stands still") && !told[0].contains("waits"), "\(told)")
     }

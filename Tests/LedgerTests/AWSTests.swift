@@ -60,11 +60,7 @@ struct AWSTests {
     @Test("migrate, and auditors of an embedded ledger, log in with a password of the Parameter Store")
     func passwords() async throws {
         let (client, variables) = try await Emulator.makeLedger()
-        _ = try await client.call(.ssm, "PutParameter") { writer in
-            writer.member("Name", "/ledger/password")
-            writer.member("Value", "geheim")
-            writer.member("Type", "SecureString")
-        }
+        try await client.putParameter("/ledger/password", "geheim")
         let database = try await TestCluster.database(.ledger)
         let data = scratch.data
         #expect(try await LedgerBinary.run("bench", "replay", "--events", "4", "--history", data).status == 0)

@@ -96,7 +96,7 @@ private struct MigrationTarget {
     /// - Throws: a refusal when the environment names none.
     static func all() throws -> [MigrationTarget] {
         let environment = ProcessInfo.processInfo.environment
-        let secrets = try PostgresSettings.secrets(of: environment)
+        let secrets = try PostgresSettings.passwords(of: environment)
         var targets: [MigrationTarget] = []
         for kind in Country.allCases.map(PostgresDatabase.country) + [.ledger] {
             guard let settings = try PostgresSettings(kind, environment: environment, secrets: secrets) else {

@@ -16,7 +16,7 @@ extension AWSLedger {
     }
 
     /// Reads the passwords that are parameters of the Parameter Store.
-    var secrets: PostgresSettings.SecretReader {
+    var passwords: PostgresSettings.SecretReader {
         { [parameters] name throws(EventStoreError) in try await parameters.value(of: name) }
     }
 }
@@ -25,8 +25,8 @@ extension PostgresSettings {
     /// Reads the passwords that an environment names by `RDS_PASSWORD_PARAMETER`; nil when it names none.
     ///
     /// - Throws: `invalid` when it names one and says nothing of AWS, with what to do.
-    static func secrets(of environment: [String: String]) throws(EventStoreError) -> SecretReader? {
+    static func passwords(of environment: [String: String]) throws(EventStoreError) -> SecretReader? {
         let names = environment.filter { $0.key.hasPrefix("RDS_PASSWORD_PARAMETER") && !$0.value.isEmpty }
-        return names.isEmpty ? nil : try AWSLedger.of(environment).secrets
+        return names.isEmpty ? nil : try AWSLedger.of(environment).passwords
     }
 }
