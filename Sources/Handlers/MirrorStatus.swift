@@ -17,8 +17,10 @@ package struct MirrorStatus: Equatable, Sendable {
         package let conflicts: Int
     }
 
-    /// Nil while it does not answer.
+    /// Nil while it does not answer, or is damaged.
     package let progress: Progress?
+    /// Why it can't say how far it is though it answers, such as a head row that is lost.
+    package let damage: String?
 
     /// Asks a mirror and its feed.
     ///
@@ -30,7 +32,7 @@ package struct MirrorStatus: Equatable, Sendable {
         do throws(EventStoreError) {
             (state, conflicts) = (try await mirror.state(), try await mirror.conflictCount())
         } catch {
-            return MirrorStatus(progress: nil)
+            return MirrorStatus(progress: nil, damage: error.code == .unavailable ? nil : error.message)
         }
         let lag = max(try await feed.head() - state.checkpoint, 0)
         let first = lag > 0 ? try await feed.events(after: state.checkpoint, limit: 1).first : nil
@@ -38,15 +40,19 @@ package struct MirrorStatus: Equatable, Sendable {
             progress: Progress(
                 position: state.position, checkpoint: state.checkpoint, lag: lag,
                 lagMilliseconds: max(first.map { now.milliseconds - $0.entry.at.milliseconds } ?? 0, 0),
-                conflicts: conflicts))
+                conflicts: conflicts), damage: nil)
     }
+
+    /// Whether it answers, be it with what is wrong.
+    package var answers: Bool { progress != nil || damage != nil }
 }
 
 extension JSONWriter {
     /// Writes how far a mirror is.
     package mutating func members(of mirror: MirrorStatus) {
         key("answers")
-        boolean(mirror.progress != nil)
+        boolean(mirror.answers)
+        if let damage = mirror.damage { member("damage", damage) }
         guard let progress = mirror.progress else { return }
         member("position", progress.position)
         member("checkpoint", progress.checkpoint)

@@ -112,9 +112,9 @@ extension Wire {
     func wait(writing: Bool, until deadline: Deadline) throws(PostgresError) {
         if !isInterrupted || hasCancelled, try waitForSocket(writing: writing, until: graceEnd ?? deadline) { return }
         if !hasCancelled {
-            cancel()
             let end = Deadline(milliseconds: Self.graceMilliseconds)
             graceEnd = end
+            cancel()
             if try waitForSocket(writing: writing, until: end) { return }
         }
         isBroken = true
@@ -143,13 +143,23 @@ extension Wire {
         }
     }
 
-    /// Tells the server to stop the statement. This waits until it has heard.
+    /// Tells the server to stop the statement. A request that does not arrive is made up for by the grace period.
+    ///
+    /// libpq connects anew for it, sends, and waits for the server to close, all without a time-out: a thread does that
+    /// which nobody waits for. The request is its own, and has nothing of the connection.
     private func cancel() {
         guard let request = PQgetCancel(connection) else { return }
-        defer { PQfreeCancel(request) }
-        var reason = [CChar](repeating: 0, count: 256)
-        // A request that does not arrive is made up for by the grace period.
-        _ = PQcancel(request, &reason, Int32(reason.count))
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { request in
+                let request = request.map { OpaquePointer($0) }
+                var reason = [CChar](repeating: 0, count: 256)
+                _ = PQcancel(request, &reason, Int32(reason.count))
+                PQfreeCancel(request)
+                return nil
+            }, UnsafeMutableRawPointer(request))
+        if status == 0 { pthread_detach(thread) } else { PQfreeCancel(request) }
     }
 
     /// Gives the connection up, in whatever state it is.

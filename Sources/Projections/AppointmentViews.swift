@@ -54,11 +54,14 @@ package struct RowCount: Hashable, Sendable {
     }
 }
 
-/// The appointments view as the API reads it.
-package protocol AppointmentViews: Sendable {
+/// What has one row an appointment: a view, or the view of a mirror.
+package protocol RowReader: Sendable {
     /// The row of an appointment; nil where there is none.
     func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow?
+}
 
+/// The appointments view as the API reads it.
+package protocol AppointmentViews: RowReader {
     /// The rows of some appointments, in one go; those without one are missing.
     func rows(of appointments: [AppointmentID]) async throws(EventStoreError) -> [AppointmentID: AppointmentRow]
 

@@ -35,6 +35,9 @@ package struct AuditQuery: Sendable {
 
     package init(_ filter: EventFilter = EventFilter()) { self.filter = filter }
 
+    /// The cause of the refusal of a person with more than `maximumStreams` appointments.
+    package struct TooManyAppointments: Error {}
+
     /// The filter with the streams that the question is about; nil streams are all of them.
     ///
     /// - Throws: as `page`.
@@ -76,7 +79,8 @@ package struct AuditQuery: Sendable {
             for row in rows { streams.insert(row.appointment.stream) }
             guard streams.count <= maximumStreams else {
                 throw EventStoreError(
-                    .invalid, message: "a person has more than \(maximumStreams) appointments: ask for one of them")
+                    .invalid, message: "a person has more than \(maximumStreams) appointments: ask for one of them",
+                    cause: TooManyAppointments())
             }
             guard rows.count == 500, let last = rows.last else { return streams }
             place = last.place

@@ -26,12 +26,12 @@ package struct LedgerDiff: Sendable {
         }
     }
 
-    /// Finds what changed, in the order of the first event after `from`, and gives each to `body`.
+    /// Finds what changed, in the order of the first event after `from`, and gives it to `body`, some at a time.
     ///
     /// - Parameter from: a time or a position; `to` as well.
     /// - Throws: `unavailable` or `corrupt`, and what `body` throws.
     package func each(
-        from: Moment, to: Moment, showing person: PersonDisplay, _ body: (Change) throws -> Void
+        from: Moment, to: Moment, showing person: PersonDisplay, _ body: ([Change]) async throws -> Void
     ) async throws {
         var filter = EventFilter()
         var after = 0
@@ -41,9 +41,11 @@ package struct LedgerDiff: Sendable {
         var seen: Set<StreamID> = []
         while true {
             let events = try await log.events(matching: filter, after: after, limit: 1000)
+            var changes: [Change] = []
             for event in events where isWithin(event, from, to) && seen.insert(event.stream).inserted {
-                if let change = try await change(event.stream, from, to, person) { try body(change) }
+                if let change = try await change(event.stream, from, to, person) { changes.append(change) }
             }
+            if !changes.isEmpty { try await body(changes) }
             guard let last = events.last?.position, events.count == 1000 else { return }
             if case .position(let end) = to, last >= end { return }
             after = last

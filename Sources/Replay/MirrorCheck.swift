@@ -3,7 +3,7 @@ package import Projections
 
 /// All that a mirror can be asked.
 package typealias AnyMirror =
-    any MirrorStore & EventFeed & StreamReader & StreamScan & AuditLog & AppointmentViews & RowScan
+    any MirrorStore & EventFeed & StreamReader & StreamScan & AuditLog & RowReader & RowScan
 
 /// Compares a mirror with its store: every entry by its place, its hash and its position, and every row of the mirror
 /// with the fold of its entries. Hashes are recomputed from the bytes on both sides.
@@ -91,7 +91,7 @@ package struct MirrorCheck: Sendable {
 
     /// Names the entries that the store does not hold, when there are more than it does.
     private func findExtra(_ state: inout State) async throws(EventStoreError) {
-        let counts: [EventCount] = try await mirror.counts()
+        let counts = try await mirror.counts()
         if counts.reduce(0, { $0 + $1.count }) <= state.held { return }
         var position = 0
         while true {

@@ -1,4 +1,3 @@
-import Appointments
 package import EventStore
 package import Projections
 
@@ -6,10 +5,10 @@ package import Projections
 /// is never touched.
 package struct MirrorRepair: Sendable {
     private let feed: any EventFeed
-    private let scan: any StreamScan
-    private let mirror: AnyMirror
-    private let people: PersonResolver
-    private let batch: Int
+    let scan: any StreamScan
+    let mirror: AnyMirror
+    let people: PersonResolver
+    let batch: Int
 
     package init(
         feed: any EventFeed, scan: any StreamScan, mirror: AnyMirror, people: PersonResolver, batch: Int = 2000
@@ -39,166 +38,197 @@ package struct MirrorRepair: Sendable {
     /// What a repair does, or would do.
     package struct Outcome: Sendable {
         package fileprivate(set) var entries: [Action: Int] = [:]
-        package fileprivate(set) var rows = 0
+        package internal(set) var rows = 0
+        /// The position that the mirror's head goes back to, behind which it holds nothing; nil when it stands well.
+        package fileprivate(set) var head: Int?
 
-        package var isEmpty: Bool { entries.isEmpty && rows == 0 }
+        package var isEmpty: Bool { entries.isEmpty && rows == 0 && head == nil }
     }
 
-    /// Goes through the whole mirror and mends what differs, batch by batch.
+    /// How often something is looked at that a worker moves meanwhile.
+    private static let rounds = 1000
+
+    /// Goes through the whole mirror and mends what differs, batch by batch. A worker may go on meanwhile: nothing that
+    /// it takes in is taken away, and what moved under the repair is looked at again.
     ///
     /// - Parameters:
     ///   - isDry: whether it only says what it would do.
     ///   - fillsOnly: whether it leaves alone what stands at a position, right or wrong.
-    ///   - report: is told each step about an entry, before it is done.
+    ///   - report: is told each step about an entry, once it is done, or would be.
     ///   - progress: is told the position that it has come to, and the last one.
     /// - Throws: `unavailable`: what was mended stays mended. `invalid` when the login may not replace entries.
     package func run(
         isDry: Bool, fillsOnly: Bool = false, report: (Step) throws -> Void, progress: (Int, Int) -> Void = { _, _ in }
     ) async throws -> Outcome {
-        var outcome = Outcome()
-        let head = min(try await feed.head(), try await mirror.state().checkpoint)
-        var position = 0
-        while position < head {
-            let events = try await feed.events(after: position, limit: min(batch, head - position))
-            guard let last = events.last?.position else { break }
-            var steps = try await steps(for: events, after: position, through: last)
-            if fillsOnly { steps.removeAll { $0.action != .fill } }
-            for step in steps { try report(step) }
-            try await carryOut(steps, events, isDry: isDry, &outcome)
-            position = last
-            progress(position, head)
+        var work = Work(isDry: isDry, fillsOnly: fillsOnly)
+        for round in 1... {
+            let state = try await mirror.state()
+            let head = min(try await feed.head(), state.checkpoint)
+            while work.position < head {
+                guard try await mendWindow(upTo: head, &work, report) else { break }
+                progress(work.position, head)
+            }
+            if fillsOnly { break }
+            // What a worker has taken in meanwhile is the next round's.
+            if try await cut(behind: head, expecting: state, &work, report) || round == Self.rounds { break }
         }
-        if !fillsOnly { try await removeRest(behind: head, isDry: isDry, report, &outcome) }
-        try await mendRows(isDry: isDry, &outcome)
-        return outcome
+        try await mendRows(isDry: isDry, &work.outcome)
+        return work.outcome
     }
 
-    private func carryOut(
-        _ steps: [Step], _ events: [RecordedEvent], isDry: Bool, _ outcome: inout Outcome
-    ) async throws(EventStoreError) {
-        if steps.isEmpty { return }
-        for step in steps { outcome.entries[step.action, default: 0] += 1 }
-        if isDry { return }
-        let wanted = Set(steps.filter { $0.action != .remove }.map(\.position))
-        try await mirror.mend(
-            events.filter { $0.position.map(wanted.contains) ?? false },
-            removing: steps.filter { $0.action != .fill }.map(\.position))
+    /// How far a repair has come.
+    private struct Work {
+        let isDry: Bool
+        let fillsOnly: Bool
+        /// Up to here each position is mended.
+        var position = 0
+        /// What stood behind that and has been put to its position, or would be.
+        var moved: [Int: MirroredPlace] = [:]
+        var outcome = Outcome()
+    }
+
+    /// What is to be done at some positions.
+    private struct Plan {
+        var steps: [Step] = []
+        /// What stands in the way of the entries: at their positions, and where they stand by mistake.
+        var removed: [MirroredPlace] = []
+        /// Of these, what stands behind the positions.
+        var moved: [Int: MirroredPlace] = [:]
     }
 }
 
 // MARK: - Entries
 
 extension MirrorRepair {
+    /// Mends the next positions.
+    ///
+    /// - Returns: false when the feed has none, up to `head`.
+    private func mendWindow(
+        upTo head: Int, _ work: inout Work, _ report: (Step) throws -> Void
+    ) async throws -> Bool {
+        let start = work.position
+        let events = try await feed.events(after: start, limit: min(batch, head - start))
+        guard let last = events.last?.position else { return false }
+        for _ in 0..<Self.rounds {
+            let plan = try await plan(for: events, after: start, through: last, work)
+            if !plan.steps.isEmpty, !work.isDry {
+                let wanted = Set(plan.steps.filter { $0.action != .remove }.map(\.position))
+                let entries = events.filter { $0.position.map(wanted.contains) ?? false }
+                guard try await mirror.mend(entries, removing: plan.removed) else { continue }
+            }
+            try note(plan.steps, &work, report)
+            work.moved.merge(plan.moved) { $1 }
+            work.moved = work.moved.filter { $0.key > last }
+            work.position = last
+            return true
+        }
+        throw EventStoreError(
+            .unavailable, message: "the mirror moves at position \(start + 1) while it is mended: run it again")
+    }
+
+    private func note(_ steps: [Step], _ work: inout Work, _ report: (Step) throws -> Void) rethrows {
+        for step in steps {
+            work.outcome.entries[step.action, default: 0] += 1
+            try report(step)
+        }
+    }
+
     /// What the positions of some events need.
-    private func steps(
-        for events: [RecordedEvent], after start: Int, through end: Int
-    ) async throws(EventStoreError) -> [Step] {
+    private func plan(
+        for events: [RecordedEvent], after start: Int, through end: Int, _ work: Work
+    ) async throws(EventStoreError) -> Plan {
         var held: [Int: MirroredPlace] = [:]
         for place in try await mirror.places(after: start, limit: end - start) where place.position <= end {
-            held[place.position] = place
+            // In a dry run what was put to its position still stands here.
+            if work.moved[place.position] != place { held[place.position] = place }
         }
-        let whole = try await wholePositions(after: start, through: end)
-        var steps: [Step] = []
+        let whole = try await sealedFields(after: start, through: end)
+        var plan = Plan()
+        var wanted: [RecordedEvent] = []
         for event in events {
             guard let position = event.position else { continue }
             let found = held.removeValue(forKey: position)
-            let isRight = found?.place == event.place && found?.leaf == event.leaf && whole.contains(position)
-            if isRight { continue }
-            steps.append(Step(action: found == nil ? .fill : .replace, position: position, place: event.place))
+            let isRight =
+                found?.place == event.place && found?.leaf == event.leaf && whole[position] == event.sealed
+            if isRight || work.fillsOnly && found != nil { continue }
+            plan.steps.append(Step(action: found == nil ? .fill : .replace, position: position, place: event.place))
+            if let found { plan.removed.append(found) }
+            wanted.append(event)
         }
-        steps += held.values.map { Step(action: .remove, position: $0.position, place: $0.place) }
-        return steps.sorted { $0.position < $1.position }
+        if !work.fillsOnly {
+            plan.steps += held.values.map { Step(action: .remove, position: $0.position, place: $0.place) }
+            plan.removed += held.values
+        }
+        try await clearWay(for: wanted, behind: end, &plan, work)
+        plan.steps.sort { $0.position < $1.position }
+        return plan
     }
 
-    /// The positions whose entries hash to their leaves, and whose columns say what the entry says.
-    private func wholePositions(after start: Int, through end: Int) async throws(EventStoreError) -> Set<Int> {
+    /// Takes in that some entries already stand behind the positions that they are to have.
+    private func clearWay(
+        for events: [RecordedEvent], behind end: Int, _ plan: inout Plan, _ work: Work
+    ) async throws(EventStoreError) {
+        let entries = try await mirror.entries(at: events.map(\.place))
+        let removed = Set(plan.removed.map(\.position))
+        for (place, entry) in entries where !removed.contains(entry.position) {
+            if work.fillsOnly {
+                plan.steps.removeAll { $0.place == place }
+                continue
+            }
+            let found = MirroredPlace(position: entry.position, place: place, leaf: entry.leaf)
+            if work.moved[entry.position] == found { continue }
+            plan.removed.append(found)
+            if entry.position > end { plan.moved[entry.position] = found }
+        }
+    }
+
+    /// The sealed fields at the positions whose entries hash to their leaves, and whose columns say what the entry says.
+    private func sealedFields(
+        after start: Int, through end: Int
+    ) async throws(EventStoreError) -> [Int: [String: [UInt8]]] {
+        var found: [Int: [String: [UInt8]]] = [:]
+        func take(_ events: [RecordedEvent]) {
+            for event in events { if let position = event.position { found[position] = event.sealed } }
+        }
         do throws(EventStoreError) {
-            return Set(try await mirror.events(after: start, limit: end - start).compactMap(\.position))
+            take(try await mirror.events(after: start, limit: end - start))
+            return found
         } catch {
             if error.code == .unavailable { throw error }
         }
-        var whole: Set<Int> = []
         for position in start..<end {
             do throws(EventStoreError) {
-                if try await mirror.events(after: position, limit: 1).first?.position == position + 1 {
-                    whole.insert(position + 1)
-                }
+                take(try await mirror.events(after: position, limit: 1))
             } catch {
                 if error.code == .unavailable { throw error }
             }
         }
-        return whole
+        return found
     }
 
-    /// Takes away what stands behind all that the mirror has read of its feed.
-    private func removeRest(
-        behind head: Int, isDry: Bool, _ report: (Step) throws -> Void, _ outcome: inout Outcome
-    ) async throws {
-        // What a worker takes in meanwhile stands there by right.
-        guard try await mirror.state().checkpoint == head else { return }
+    /// Takes away what stands behind all that the mirror has read of its feed, and has its head go back.
+    ///
+    /// - Returns: false when there may be more: a worker moved the mirror, or not all was read.
+    private func cut(
+        behind head: Int, expecting state: MirrorState, _ work: inout Work, _ report: (Step) throws -> Void
+    ) async throws -> Bool {
+        var after = head
         while true {
-            let rest = try await mirror.places(after: head, limit: batch)
-            if rest.isEmpty { return }
-            let steps = rest.map { Step(action: .remove, position: $0.position, place: $0.place) }
-            for step in steps { try report(step) }
-            try await carryOut(steps, [], isDry: isDry, &outcome)
-            if isDry { return }
-        }
-    }
-}
-
-// MARK: - Rows
-
-extension MirrorRepair {
-    /// Writes the rows anew that are not the fold of those events that the mirror holds.
-    private func mendRows(isDry: Bool, _ outcome: inout Outcome) async throws(EventStoreError) {
-        var after: StreamID?
-        while let range = try await scan.range(after: after, events: batch) {
-            try await mendRows(in: range, isDry: isDry, &outcome)
-            after = range.through
-        }
-        try await mendRows(in: .rest(after: after), isDry: isDry, &outcome)
-    }
-
-    private func mendRows(
-        in range: StreamRange, isDry: Bool, _ outcome: inout Outcome
-    ) async throws(EventStoreError) {
-        let events = try await scan.events(in: range)
-        let entries = try await mirror.entries(at: events.map(\.place))
-        let insured = try await people.insured(ofAll: events)
-        var wanted: [AppointmentID: AppointmentRow] = [:]
-        for event in events where entries[event.place] != nil {
-            let id = event.stream.appointment
-            wanted[id] = try AppointmentProjection.project(event, onto: wanted[id], insured: insured[event.stream])
-        }
-        let held = try await rows(in: range, of: Set(events.map(\.stream.appointment)))
-        var rows: [AppointmentID: AppointmentRow?] = [:]
-        for id in Set(wanted.keys).union(held.keys) where held[id] != .some(wanted[id]) {
-            rows[id] = .some(wanted[id])
-        }
-        outcome.rows += rows.count
-        if !isDry, !rows.isEmpty { try await mirror.mend(rows) }
-    }
-
-    /// The rows of a range; nil for one that can't be read.
-    private func rows(
-        in range: StreamRange, of appointments: Set<AppointmentID>
-    ) async throws(EventStoreError) -> [AppointmentID: AppointmentRow?] {
-        var held: [AppointmentID: AppointmentRow?] = [:]
-        do throws(EventStoreError) {
-            for row in try await mirror.rows(in: range) { held[row.appointment] = row }
-            return held
-        } catch {
-            if error.code == .unavailable { throw error }
-        }
-        for appointment in appointments {
-            do throws(EventStoreError) {
-                if let row = try await mirror.row(appointment) { held[appointment] = row }
-            } catch {
-                if error.code == .unavailable { throw error }
-                held[appointment] = .some(nil)
+            let seen = try await mirror.places(after: after, limit: batch)
+            let rest = seen.filter { work.moved[$0.position] != $0 }
+            // A mirror that has read more than the feed has: nobody knows that what stands there is wrong.
+            let removed = state.checkpoint == head ? rest : []
+            if removed.count < rest.count || seen.isEmpty && (state.position <= head || after > head) { return true }
+            if work.isDry {
+                guard try await mirror.state() == state else { return false }
+            } else {
+                guard try await mirror.cut(removed, expecting: state) else { return false }
             }
+            try note(
+                removed.map { Step(action: .remove, position: $0.position, place: $0.place) }, &work, report)
+            if state.position > head { work.outcome.head = head }
+            guard work.isDry else { return false }
+            after = seen.last?.position ?? state.position
         }
-        return held
     }
 }

@@ -11,7 +11,7 @@ package struct Verify: Sendable {
     let feed: any EventFeed
     let scan: any StreamScan
     let store: any StreamReader
-    let views: any AppointmentViews & RowScan
+    let views: any RowReader & RowScan
     let people: PersonResolver?
     let parts: Set<Finding.Part>
     let batch: Int
@@ -20,7 +20,7 @@ package struct Verify: Sendable {
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
-        feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any AppointmentViews & RowScan,
+        feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any RowReader & RowScan,
         people: PersonResolver?, parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {

@@ -24,6 +24,8 @@ struct LedgerFunction: Sendable {
     private let name: Name
     private let ledger: AWSLedger
     private let database: PostgresPool?
+    /// Answers auditors. They have sessions of their own, so that neither they nor the mirror wait for each other.
+    private let audits: PostgresPool?
     private let origins: AllowedOrigins
     private let metrics: EmbeddedMetric
     private let logger: Logger
@@ -54,13 +56,13 @@ struct LedgerFunction: Sendable {
         self.ledger = ledger
         origins = AllowedOrigins(environment["CORS_ORIGINS"])
         metrics = EmbeddedMetric(stage: environment["STAGE"] ?? "none", now: Machine.now)
-        database = try Self.settings(name, environment, ledger.parameters).map { settings in
-            // An environment handles one batch at a time; its messages share these sessions.
-            PostgresPool(settings, size: 2, random: Machine.number)
-        }
-        let (database, origins) = (database, origins)
+        let settings = try Self.settings(name, environment, ledger.parameters)
+        // An environment handles one batch at a time; its messages share these sessions.
+        database = settings.map { PostgresPool($0, size: 2, random: Machine.number) }
+        audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: Machine.number) } : nil
+        let (database, audits, origins) = (database, audits, origins)
         opened = Once { () throws(EventStoreError) in
-            try await Self.open(ledger, name, database, origins, logger)
+            try await Self.open(ledger, name, database, audits, origins, logger)
         }
     }
 
@@ -85,7 +87,8 @@ struct LedgerFunction: Sendable {
     }
 
     private static func open(
-        _ ledger: AWSLedger, _ name: Name, _ database: PostgresPool?, _ origins: AllowedOrigins, _ logger: Logger
+        _ ledger: AWSLedger, _ name: Name, _ database: PostgresPool?, _ audits: PostgresPool?,
+        _ origins: AllowedOrigins, _ logger: Logger
     ) async throws(EventStoreError) -> Opened {
         let keyRing = try await ledger.keyRing()
         var countries: [Country: any CountryDatabase] = [:]
@@ -94,9 +97,7 @@ struct LedgerFunction: Sendable {
         var (audit, trail): (any AuditLog, any AuditTrail) = (
             ledger.log(), ledger.trail(random: Machine.number)
         )
-        if let database, name == .mirror {
-            (audit, trail) = (PostgresMirror(database), PostgresAuditTrail(database))
-        }
+        if let audits { (audit, trail) = (PostgresMirror(audits), PostgresAuditTrail(audits)) }
         return Opened(
             performer: performer, stream: ledger.streamHandler(performer, keyRing, logger: logger),
             table: ledger.requestTable(
@@ -200,7 +201,11 @@ extension LedgerFunction {
             people: try await opened.value().people)
         return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
             // The function that routes raises the alarm over what was changed.
-            try await runner.take(in: events, now: Machine.now())
+            let conflicts = try await runner.take(in: events, now: Machine.now())
+            if conflicts > 0 {
+                MirrorAlarm(logger: logger).raise(conflicts)
+                metrics.put(.conflicts, Int64(conflicts))
+            }
             guard let last = events.last else { return }
             metrics.put(.mirrorLag, max(Machine.now().milliseconds - last.entry.at.milliseconds, 0))
         }

@@ -25,7 +25,7 @@ struct CountryPools: Sendable {
     /// - Parameter secrets: reads a password that is named and not given.
     /// - Throws: `invalid`, with the variable and what to do.
     static func of(
-        _ environment: [String: String], secrets: PostgresSettings.SecretReader? = nil
+        _ environment: [String: String], secrets: PostgresSettings.SecretReader?
     ) throws(EventStoreError) -> CountryPools {
         var settings: [Country: PostgresSettings] = [:]
         for country in Country.allCases {

@@ -5,6 +5,7 @@ import Glibc
 import Handlers
 import Logging
 import Machine
+import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
@@ -44,7 +45,9 @@ struct Embedded: Sendable {
     ///   database that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
         let environment = ProcessInfo.processInfo.environment
-        let (countryPools, mirror) = (try CountryPools.of(environment), try Mirror.of(environment))
+        let secrets = try PostgresSettings.passwords(of: environment)
+        let countryPools = try CountryPools.of(environment, secrets: secrets)
+        let mirror = try Mirror.of(environment, secrets: secrets)
         let path = directory + "/ledger.sqlite"
         let isNew = access(path, F_OK) != 0
         if isNew {

@@ -18,36 +18,45 @@ struct Mirror: Sendable {
     let probe: PostgresMirror
     let trail: PostgresAuditTrail
     private let workerPool: PostgresPool
-
-    /// What the planner is to know: reads are not from turning disks, a page is small, and its filters differ.
-    private static let auditing = ["random_page_cost": "1.1", "jit": "off", "plan_cache_mode": "force_custom_plan"]
+    private let readerPool: PostgresPool
 
     /// The mirror that the variables with `_LEDGER` name; nil when they name none.
     ///
     /// - Parameter secrets: reads a password that is named and not given.
     /// - Throws: `invalid`, with the variable and what to do.
     static func of(
-        _ environment: [String: String], secrets: PostgresSettings.SecretReader? = nil
+        _ environment: [String: String], secrets: PostgresSettings.SecretReader?
     ) throws(EventStoreError) -> Mirror? {
         try PostgresSettings(.ledger, environment: environment, secrets: secrets).map { Mirror($0) }
     }
 
     init(_ settings: PostgresSettings) {
         summary = settings.summary
-        var (working, reading, probing) = (settings, settings, settings)
+        var (working, reading, probing) = (settings, settings.auditing, settings)
         working.statementMilliseconds = 300_000
         // A batch of entries is kept in memory for the trigger behind it, and not in a file (measured: 8.6 µs an entry
         // instead of 13.2).
         working.parameters = ["work_mem": "64MB"]
-        (reading.connectMilliseconds, reading.statementMilliseconds) = (1000, 10_000)
-        reading.parameters = Self.auditing
+        reading.connectMilliseconds = 1000
         (probing.connectMilliseconds, probing.statementMilliseconds) = (1000, 1000)
         workerPool = PostgresPool(working, size: 2, random: Machine.number)
-        let readers = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: Machine.number)
+        readerPool = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: Machine.number)
         worker = PostgresMirror(workerPool)
-        reader = PostgresMirror(readers)
+        reader = PostgresMirror(readerPool)
         probe = PostgresMirror(PostgresPool(probing, size: 1, patienceMilliseconds: 500, random: Machine.number))
-        trail = PostgresAuditTrail(readers)
+        trail = PostgresAuditTrail(readerPool)
+    }
+
+    /// Compares its schema with this program's before it answers auditors, unless it does not answer: the store does
+    /// then.
+    ///
+    /// - Throws: `invalid` when it is another, with what to do.
+    func checkForReading() async throws(EventStoreError) {
+        do throws(EventStoreError) {
+            try await Migrator(readerPool, Migrator.steps(of: .ledger)).check()
+        } catch {
+            guard error.code == .unavailable else { throw error }
+        }
     }
 
     /// Checks it as `check` does, unless it does not answer: it is left for later then, and catches up by itself.

@@ -1,10 +1,8 @@
 import AWSEngine
 import Appointments
 import EventStore
-import HTTPClient
 import Handlers
 import Machine
-import PostgresEngine
 import Projections
 
 /// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.
@@ -23,15 +21,9 @@ struct Remote: Sendable {
     ///
     /// - Throws: `invalid` when a setting is missing or wrong, with what to do; `unavailable`; `corrupt`.
     static func open(_ environment: [String: String]) async throws(EventStoreError) -> Remote {
-        let ledger = try AWSLedger(
-            environment: environment,
-            pool: ConnectionPool(ConnectionPool.Settings(certificates: environment["AWS_CA_BUNDLE"])),
-            clock: AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number))
-        let secrets: PostgresSettings.SecretReader = { name throws(EventStoreError) in
-            try await ledger.parameters.value(of: name)
-        }
-        let countryPools = try CountryPools.of(environment, secrets: secrets)
-        let mirror = try Mirror.of(environment, secrets: secrets)
+        let ledger = try AWSLedger.of(environment)
+        let countryPools = try CountryPools.of(environment, secrets: ledger.passwords)
+        let mirror = try Mirror.of(environment, secrets: ledger.passwords)
         let keyRing = try await ledger.keyRing()
         let databases = Country.allCases.reduce(into: [Country: any CountryDatabase]()) { databases, country in
             databases[country] = countryPools.database(of: country)

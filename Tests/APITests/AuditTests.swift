@@ -37,6 +37,13 @@ import Testing
         }
     }
 
+    @Test("what a database refuses is no mistake of who asks")
+    func refused() async throws {
+        let world = try World(views: Failing(error: EventStoreError(.invalid, message: "a table is not there")))
+        let answer = try await world.send("GET", "/audit/events?insuredId=00123")
+        #expect(answer.status == 500 && !answer.text.contains("too many"), "\(answer.text)")
+    }
+
     @Test("pages follow each other by position, as JSON and as lines")
     func pages() async throws {
         let (world, _, _) = try await world()

@@ -213,7 +213,7 @@ struct DynamoDBOperatorTests {
             (.time(middle.entry.at), all.filter { $0.entry.at > middle.entry.at }),
         ] {
             var changed: Set<AppointmentID> = []
-            try await diff.each(from: from, to: .latest, showing: .whole) { changed.insert($0.appointment) }
+            try await diff.each(from: from, to: .latest, showing: .whole) { changed.formUnion($0.map(\.appointment)) }
             #expect(changed == Set(moved.map(\.stream.appointment)))
         }
         for streams in [nil, Set(all.prefix(2).map(\.stream))] {

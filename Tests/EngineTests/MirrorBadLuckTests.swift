@@ -52,6 +52,7 @@ final class Load: Sendable {
                 if let state = try? await mirror.state(), state.position >= head { break }
                 try await Task.sleep(for: .milliseconds(50))
             }
+            #expect(try await mirror.state().position >= head, "the pump did not catch up by itself")
             stop.request()
             try await group.waitForAll()
         }
@@ -73,7 +74,7 @@ final class Load: Sendable {
     /// The mirror is the store's copy, without a hole, up to the end.
     func expectWhole(_ mirror: PostgresMirror) async throws {
         let runner = MirrorRunner(feed: store, store: store, mirror: mirror, people: people)
-        while try await runner.step(now: Samples.noon) > 0 {}
+        while try await runner.step(now: Samples.noon).events > 0 {}
         let head = try await store.head()
         #expect(try await mirror.state() == MirrorState(position: head, checkpoint: head))
         let report = try await MirrorCheck(feed: store, mirror: mirror, people: people).run()
@@ -82,9 +83,19 @@ final class Load: Sendable {
     }
 }
 
+/// How long the trouble takes. `LEDGER_TEST_BAD_LUCK_SECONDS=60` makes each outage a minute, and has sessions ended every
+/// second for a minute; it takes a quarter of an hour.
+private enum BadLuck {
+    private static let seconds = ProcessInfo.processInfo.environment["LEDGER_TEST_BAD_LUCK_SECONDS"].flatMap { Int($0) }
+    static let outage: Duration = seconds.map { .seconds($0) } ?? .milliseconds(200)
+    static let terminations = seconds ?? 40
+    static let pause: Duration = seconds == nil ? .milliseconds(100) : .seconds(1)
+    static let minutes = 5 + (seconds ?? 0) / 3
+}
+
 @Suite(
     "Whatever happens to PostgreSQL, the ledger goes on and the mirror catches up by itself", .dropsDatabases,
-    .timeLimit(.minutes(5)),
+    .timeLimit(.minutes(BadLuck.minutes)),
     .enabled(if: TestCluster.isThere, TestCluster.reason))
 struct MirrorBadLuckTests {
     private func mirror(_ cluster: OwnCluster, socket: String? = nil) async throws -> PostgresMirror {
@@ -102,37 +113,80 @@ struct MirrorBadLuckTests {
             for _ in 0..<10 {
                 try await Task.sleep(for: .milliseconds(300))
                 try await cluster.stopAtOnce()
-                try await Task.sleep(for: .milliseconds(200))
+                try await Task.sleep(for: BadLuck.outage)
                 try await cluster.start()
             }
         }
         try await load.expectWhole(mirror)
     }
 
-    @Test("its sessions are ended again and again, and a server process is killed in the middle of its work")
+    @Test("its sessions are ended again and again, mostly in the middle of their work")
     func terminated() async throws {
         let (cluster, load) = (try await OwnCluster.make(), try Load())
         let mirror = try await mirror(cluster)
         let pool = try cluster.database.pool
         try await load.run(into: mirror) {
-            for round in 0..<40 {
-                try await Task.sleep(for: .milliseconds(100))
+            for _ in 0..<BadLuck.terminations {
+                try await Task.sleep(for: BadLuck.pause)
                 let process = try? await pool.use { session in
                     try session.row(
                         """
                         SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'
-                            AND pid <> pg_backend_pid() ORDER BY query LIKE 'COPY%' DESC, state LIMIT 1
+                            AND pid <> pg_backend_pid() ORDER BY state = 'active' DESC, state LIMIT 1
                         """
                     ) { try $0.int(0) }
                 }
                 guard let process = process ?? nil else { continue }
-                if round % 10 == 9 {
-                    kill(pid_t(process), SIGKILL)
-                } else {
-                    _ = try? await pool.use { try $0.row("SELECT pg_terminate_backend(\(process))") { try $0.bool(0) } }
+                _ = try? await pool.use { try $0.row("SELECT pg_terminate_backend(\(process))") { try $0.bool(0) } }
+            }
+        }
+        try await load.expectWhole(mirror)
+    }
+
+    @Test("its server process is killed inside a COPY")
+    func killed() async throws {
+        let (cluster, load) = (try await OwnCluster.make(), try Load())
+        let mirror = try await mirror(cluster)
+        let pool = try cluster.database.pool
+        // Held up behind the first entry of a batch, and so found inside the COPY by whoever looks.
+        try await pool.use { session in
+            try session.run(
+                """
+                CREATE TABLE ledger.delay (seconds double precision);
+                INSERT INTO ledger.delay VALUES (0);
+                CREATE FUNCTION ledger.dawdle() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+                BEGIN
+                    PERFORM pg_sleep(seconds) FROM ledger.delay WHERE seconds > 0;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER dawdle BEFORE INSERT ON ledger.entries FOR EACH ROW EXECUTE FUNCTION ledger.dawdle()
+                """)
+        }
+        let killed = Atomic<Int>(0)
+        try await load.run(into: mirror) {
+            for _ in 0..<3 {
+                _ = try await pool.use { try $0.execute("UPDATE ledger.delay SET seconds = 0.2") }
+                var process: Int?
+                while process == nil {
+                    try await Task.sleep(for: .milliseconds(5))
+                    process = try await pool.use { session in
+                        try session.row(
+                            """
+                            SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state = 'active'
+                                AND query LIKE 'COPY ledger.entries%' AND wait_event = 'PgSleep' LIMIT 1
+                            """
+                        ) { try $0.int(0) }
+                    }
+                }
+                kill(pid_t(process ?? 0), SIGKILL)
+                killed.add(1, ordering: .relaxed)
+                // The server restarts all its sessions.
+                while (try? await pool.use({ try $0.execute("UPDATE ledger.delay SET seconds = 0") })) == nil {
+                    try await Task.sleep(for: .milliseconds(20))
                 }
             }
         }
+        #expect(killed.load(ordering: .relaxed) == 3)
         try await load.expectWhole(mirror)
     }
 

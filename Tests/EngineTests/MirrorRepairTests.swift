@@ -64,6 +64,18 @@ private struct Damage: Sendable, CustomTestStringConvertible {
             FROM ledger.entries WHERE position = 1
             """),
         Damage(
+            "the sealed fields are lost", [.mirrorDamaged],
+            "UPDATE ledger.entries SET sealed = NULL WHERE position = 4"),
+        Damage(
+            "the sealed fields are another's", [.mirrorDamaged],
+            """
+            UPDATE ledger.entries SET sealed = (SELECT sealed FROM ledger.entries WHERE position = 1)
+            WHERE position = 4
+            """),
+        Damage(
+            "the sealed fields can't be read", [.mirrorDamaged],
+            "UPDATE ledger.entries SET sealed = 'no JSON' WHERE position = 4"),
+        Damage(
             "a row is changed", [.mirrorRowDiffers],
             """
             UPDATE ledger.appointments SET country = 'CL'
@@ -84,6 +96,14 @@ private struct Damage: Sendable, CustomTestStringConvertible {
             INSERT INTO ledger.appointments
             SELECT gen_random_uuid(), created, updated, processed, schedule, center, specialty, medic, date, version,
                 insured, country, status, reason, message, leaf
+            FROM ledger.appointments LIMIT 1
+            """),
+        Damage(
+            "a row is made up that no program reads", [.mirrorRowDiffers],
+            """
+            INSERT INTO ledger.appointments
+            SELECT gen_random_uuid(), created, updated, processed, schedule, center, specialty, medic, date, version,
+                insured, country, '?', reason, message, leaf
             FROM ledger.appointments LIMIT 1
             """),
     ]
@@ -107,10 +127,11 @@ struct MirrorRepairTests {
         PostgresMirror(try database.login(user))
     }
 
+    /// Three more events of each of four appointments, one appointment behind the other.
     private func fill() async throws {
         for number in 1...4 { try await histories.append(3, to: number) }
         let runner = try histories.runner(into: try mirror(as: "ledger_mirror"))
-        while try await runner.step(now: Samples.noon) > 0 {}
+        while try await runner.step(now: Samples.noon).events > 0 {}
     }
 
     private func check() async throws -> VerifyReport {
@@ -132,7 +153,6 @@ struct MirrorRepairTests {
             try session.run(
                 """
                 ALTER TABLE ledger.entries DISABLE TRIGGER ALL;
-                ALTER TABLE ledger.entries DROP CONSTRAINT IF EXISTS entries_stream_version_key;
                 \(sql);
                 ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_arrive;
                 ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;
@@ -173,6 +193,57 @@ struct MirrorRepairTests {
         #expect(try await check().findings.first?.position == 1)
     }
 
+    /// Inserts a made-up entry behind the last as the mirror's own role may, with all triggers.
+    private func makeUp() async throws {
+        let pool = try database.login("ledger_mirror")
+        try await pool.use { session in
+            try session.run(
+                """
+                INSERT INTO ledger.entries
+                SELECT position + 1, at, gen_random_uuid(), gen_random_uuid(), 1, type, country, actor, correlation,
+                    leaf, NULL, entry, sealed
+                FROM ledger.head, LATERAL (
+                    SELECT at, type, country, actor, correlation, leaf, entry, sealed
+                    FROM ledger.entries WHERE entries.position = 1) AS first
+                """)
+        }
+    }
+
+    @Test("what was made up at the end goes, and the head with it: the next event leaves no hole")
+    func madeUpAtTheEnd() async throws {
+        try await fill()
+        try await makeUp()
+        try await makeUp()
+        #expect(try await mirror().state() == MirrorState(position: 14, checkpoint: 12))
+        let planned = try await repair(isDry: true)
+        #expect(planned.map(\.action) == [.remove, .remove])
+        #expect(try await repair() == planned)
+        #expect(try await mirror().state() == MirrorState(position: 12, checkpoint: 12))
+        #expect(try await check().isClean)
+        try await fill()
+        #expect(try await mirror().state() == MirrorState(position: 24, checkpoint: 24))
+        let left = try await check()
+        #expect(left.isClean, "\(left.findings)")
+    }
+
+    @Test("what was made up is behind by windows of events, each one further on than in the store")
+    func shifted() async throws {
+        try await fill()
+        try await makeUp()
+        for _ in 1...3 { try await fill() }
+        #expect(try await mirror().state() == MirrorState(position: 49, checkpoint: 48))
+        let found = try await check()
+        #expect(found.findings.contains { $0.kind == .mirrorMisplaced && $0.position == 49 })
+        let planned = try await repair(isDry: true)
+        #expect(planned.first.map { $0.action == .replace && $0.position == 13 } == true)
+        #expect(planned.count == 36)
+        #expect(try await repair() == planned)
+        let left = try await check()
+        #expect(left.isClean, "\(left.findings)")
+        #expect(try await mirror().state() == MirrorState(position: 48, checkpoint: 48))
+        #expect(try await repair().isEmpty)
+    }
+
     @Test("a mirror that was fed a forged event is the store's again after a repair")
     func conflict() async throws {
         let forger = Histories()
@@ -183,7 +254,7 @@ struct MirrorRepairTests {
         try await runner.take(in: events + forged, now: Samples.noon)
         try await histories.append(2, to: 1)
         try await histories.append(3, to: 2)
-        while try await runner.step(now: Samples.noon) > 0 {}
+        while try await runner.step(now: Samples.noon).events > 0 {}
         let found = try await check().findings.map(\.kind)
         #expect(found.contains(.mirrorConflict) && found.contains(.mirrorDiffers))
         _ = try await repair()

@@ -17,11 +17,19 @@ enum MirrorEngine: CaseIterable, CustomTestStringConvertible {
     var testDescription: String { "\(self)" }
 
     /// A new, empty mirror.
-    func make() async throws -> any MirrorStore & EventFeed & StreamReader & AuditLog & RowScan & StreamScan {
+    func make() async throws -> AnyMirror {
         switch self {
         case .memory: MemoryMirror()
         // As the role that the mirror's worker logs in as: what the contract asks, it may.
         case .postgres: PostgresMirror(try await TestCluster.database(.ledger).login("ledger_mirror"))
+        }
+    }
+
+    /// A new, empty mirror whose login may take entries away.
+    func makeOwned() async throws -> AnyMirror {
+        switch self {
+        case .memory: MemoryMirror()
+        case .postgres: PostgresMirror(try await TestCluster.database(.ledger).pool)
         }
     }
 }
@@ -39,7 +47,9 @@ struct Histories {
         for next in version..<version + count {
             events.append(
                 next == 0
-                    ? try Samples.requested(1000 * number) : Samples.later(1000 * number + next, topic: topic))
+                    ? try Samples.requested(
+                        1000 * number, personal: [try Samples.sealed("00123", stream: stream)])
+                    : Samples.later(1000 * number + next, topic: topic))
         }
         return try await store.append(events, to: stream, expecting: version == 0 ? .empty : .version(version))
     }
@@ -193,6 +203,75 @@ struct MirrorStoreContract {
     }
 }
 
+extension MirrorStoreContract {
+    /// Three events of one appointment and two of another, in the mirror.
+    private func filled(_ engine: MirrorEngine) async throws -> (mirror: AnyMirror, events: [RecordedEvent]) {
+        let (mirror, histories) = (try await engine.makeOwned(), Histories())
+        let events = try await histories.append(3, to: 1) + histories.append(2, to: 2)
+        #expect(try await mirror.append(batch(events, checkpoint: 5), expecting: empty))
+        return (mirror, events)
+    }
+
+    private func place(_ events: [RecordedEvent], _ position: Int) -> MirroredPlace {
+        let event = events[position - 1]
+        return MirroredPlace(position: position, place: event.place, leaf: event.leaf)
+    }
+
+    @Test(
+        "An entry gives way to another only where it was seen, and nothing is done by half",
+        arguments: MirrorEngine.available)
+    func mend(engine: MirrorEngine) async throws {
+        let (mirror, events) = try await filled(engine)
+        let wrong = MirroredPlace(position: 2, place: events[1].place, leaf: events[2].leaf)
+        #expect(try await mirror.mend([], removing: [place(events, 3), wrong]) == false)
+        let gone = MirroredPlace(position: 6, place: events[1].place, leaf: events[1].leaf)
+        #expect(try await mirror.mend([], removing: [place(events, 3), gone]) == false)
+        // Something stands there, or the event stands elsewhere, and neither was seen.
+        #expect(try await mirror.mend([events[2]], removing: []) == false)
+        let elsewhere = RecordedEvent(position: 6, entry: events[2].entry, leaf: events[2].leaf, sealed: [:])
+        #expect(try await mirror.mend([elsewhere], removing: []) == false)
+        #expect(try await mirror.places(after: 0, limit: 10) == (1...5).map { place(events, $0) })
+        #expect(try await mirror.mend([events[2]], removing: [place(events, 3)]))
+        #expect(try await mirror.places(after: 0, limit: 10) == (1...5).map { place(events, $0) })
+    }
+
+    @Test("The head goes back with what is cut off, unless the mirror has moved", arguments: MirrorEngine.available)
+    func cut(engine: MirrorEngine) async throws {
+        let (mirror, events) = try await filled(engine)
+        let state = MirrorState(position: 5, checkpoint: 5)
+        for stale in [MirrorState(position: 4, checkpoint: 5), MirrorState(position: 5, checkpoint: 4)] {
+            #expect(try await mirror.cut([place(events, 5)], expecting: stale) == false)
+        }
+        let wrong = MirroredPlace(position: 5, place: events[4].place, leaf: events[0].leaf)
+        #expect(try await mirror.cut([wrong], expecting: state) == false)
+        #expect(try await mirror.state() == state)
+        #expect(try await mirror.cut([place(events, 4), place(events, 5)], expecting: state))
+        #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 5))
+        #expect(
+            try await mirror.append(
+                batch(Array(events.suffix(2)), checkpoint: 5), expecting: MirrorState(position: 3, checkpoint: 5)))
+        #expect(try await mirror.places(after: 0, limit: 10) == (1...5).map { place(events, $0) })
+    }
+
+    @Test("A row is written over only while its appointment is as it was folded", arguments: MirrorEngine.available)
+    func mendRows(engine: MirrorEngine) async throws {
+        let (mirror, _) = try await filled(engine)
+        let (one, two, three) = (Samples.appointment(1), Samples.appointment(2), Samples.appointment(3))
+        let row = try Samples.row(1, version: 3)
+        #expect(try await mirror.mend([one: MirroredFold(version: 3, row: row)]).isEmpty)
+        #expect(try await mirror.row(one) == row)
+        #expect(
+            try await mirror.mend([
+                one: MirroredFold(version: 2, row: try Samples.row(1, version: 2)),
+                two: MirroredFold(version: 0, row: nil), three: MirroredFold(version: 0, row: nil),
+            ]) == [one, two])
+        #expect(try await mirror.row(one) == row)
+        #expect(try await mirror.appointments(in: .rest(after: nil)) == [one])
+        #expect(try await mirror.mend([one: MirroredFold(version: 3, row: nil)]).isEmpty)
+        #expect(try await mirror.row(one) == nil)
+    }
+}
+
 @Suite("A mirror follows a feed", .dropsDatabases)
 struct MirrorRunnerTests {
     private let now = Samples.noon
@@ -212,7 +291,7 @@ struct MirrorRunnerTests {
         for number in 1...4 { try await histories.append(2, to: number) }
         for number in 2...3 { try await histories.append(2, to: number) }
         let runner = try histories.runner(into: mirror)
-        while try await runner.step(now: now, limit: limit) > 0 {}
+        while try await runner.step(now: now, limit: limit).events > 0 {}
         try await expectEqual(mirror, histories.store)
         #expect(try await mirror.state() == MirrorState(position: 12, checkpoint: 12))
         let held = try await mirror.streams([Samples.appointment(2).stream])
@@ -269,7 +348,7 @@ struct MirrorRunnerTests {
         try await withThrowingTaskGroup { group in
             for _ in 0..<2 {
                 let runner = try histories.runner(into: mirror)
-                group.addTask { while try await runner.step(now: now, limit: 3) > 0 {} }
+                group.addTask { while try await runner.step(now: now, limit: 3).events > 0 {} }
             }
             try await group.waitForAll()
         }
@@ -283,7 +362,7 @@ struct MirrorRunnerTests {
         // Its checkpoint says 15, and it holds nothing: as a copy that was restored beside a newer checkpoint.
         #expect(try await mirror.append(MirrorBatch(checkpoint: 15), expecting: empty))
         let runner = try histories.runner(into: mirror)
-        #expect(try await runner.step(now: now) == 0)
+        #expect(try await runner.step(now: now).events == 0)
         var seen: [Int] = []
         try await runner.backfill(now: now, limit: 4) { seen.append($0) }
         #expect(seen == [4, 8, 12, 15])
@@ -337,7 +416,7 @@ struct MirrorRunnerTests {
             for _ in 0..<2 {
                 let runner = try histories.runner(into: mirror)
                 group.addTask { try await runner.backfill(now: now, limit: 3) }
-                group.addTask { while try await runner.step(now: now, limit: 2) > 0 {} }
+                group.addTask { while try await runner.step(now: now, limit: 2).events > 0 {} }
             }
             try await group.waitForAll()
         }

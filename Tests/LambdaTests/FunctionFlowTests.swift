@@ -292,6 +292,30 @@ struct FunctionFlowTests {
         #expect(signs.map(\.appointment) == ids)
     }
 
+    @Test("An event that contradicts the mirror raises the alarm: in the log and as a metric")
+    func conflict() async throws {
+        let deployment = try await Deployment()
+        let ids = try await ask(1, deployment)
+        let forger = MemoryEventStore()
+        let forged = try await forger.append(
+            [
+                NewEvent(
+                    type: "requested", schema: 1, id: Identifier(high: 0x7000, low: 1 << 63),
+                    at: Timestamp(milliseconds: 0),
+                    country: "PE", actor: "forger", correlation: "c", causation: nil, data: Array("{}".utf8))
+            ], to: ids[0].stream, expecting: .empty)
+        let mirror = PostgresMirror(try deployment.mirrorDatabase.pool)
+        try await MirrorRunner(
+            feed: NoFeed(), store: forger, mirror: mirror,
+            people: PersonResolver(
+                directory: MemorySubjectDirectory(), keys: try KeyRing(master: Array(repeating: 1, count: 32)))
+        ).take(in: forged, now: Timestamp(milliseconds: 0))
+        _ = try await Triggers(deployment).mirror.poll()
+        #expect(deployment.mirror.output.contains(#""MirrorConflicts":1"#))
+        #expect(deployment.mirror.log.contains(#""level":"ERROR""#))
+        #expect(try await mirror.conflictCount() == 1)
+    }
+
     @Test("The schedule sends round what stands still, and counts what stands for good")
     func sweep() async throws {
         let deployment = try await Deployment()

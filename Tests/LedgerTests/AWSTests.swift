@@ -60,6 +60,32 @@ struct AWSTests {
         return (Place(environment: environment, scratch: scratch), mirror)
     }
 
+    @Test("migrate, and auditors of an embedded ledger, log in with a password of the Parameter Store")
+    func passwords() async throws {
+        let (client, variables) = try await Emulator.makeLedger()
+        try await client.putParameter("/ledger/password", "geheim")
+        let database = try await TestCluster.database(.ledger)
+        let data = scratch.data
+        #expect(try await LedgerBinary.run("bench", "replay", "--events", "4", "--history", data).status == 0)
+        for (name, status) in [("/ledger/password", Int32(0)), ("/ledger/none", 1)] {
+            let environment = variables.merging([
+                "RDS_HOST_LEDGER": database.directory, "RDS_DATABASE_LEDGER": database.name,
+                "RDS_USERNAME_LEDGER": "postgres", "RDS_PASSWORD_PARAMETER_LEDGER": name,
+            ]) { $1 }
+            let migrated = try await LedgerBinary.run("migrate", "up", environment: environment)
+            #expect(migrated.status == status, "\(migrated)")
+            let mirrored = try await LedgerBinary.run("mirror", "backfill", "--data", data, environment: environment)
+            #expect(mirrored.status == status, "\(mirrored)")
+        }
+        let nowhere = try await LedgerBinary.run(
+            "migrate", "up",
+            environment: [
+                "RDS_HOST_LEDGER": database.directory, "RDS_DATABASE_LEDGER": database.name,
+                "RDS_USERNAME_LEDGER": "postgres", "RDS_PASSWORD_PARAMETER_LEDGER": "/ledger/password",
+            ])
+        #expect(nowhere.status == 1 && nowhere.errors.contains("AWS_REGION"), "\(nowhere)")
+    }
+
     /// Fills the countries' databases and makes a key.
     ///
     /// - Returns: the key's secret.

@@ -52,6 +52,12 @@ extension CommandTests {
         let person = try await run("audit", "view", "insured", "--insured", "00123", "--as-of", between)
         #expect(try rows(person).map { $0["status"]?.text } == ["pending"])
         #expect(try await run("audit", "view", "insured").status == 1)
+        let looks = try rows(try await run("audit", "access", "--limit", "5"))
+        #expect(looks.map { $0["rows"]?.whole } == [1, 0, 1, 2, 1])
+        #expect(
+            looks.first?["filters"].map { String(decoding: $0.bytes, as: UTF8.self) }
+                == #"{"view":"insured","insuredId":"***23","asOf":"\#(between)"}"#)
+        #expect(looks.last?["filters"]?["view"]?.text == "status" && looks.last?["filters"]?["asOf"] == nil)
     }
 
     @Test("diff says which appointments changed between two moments and how; why says which event made each field")
@@ -68,6 +74,12 @@ extension CommandTests {
         #expect(Set(try rows(try await run("diff", "--from", "0")).map { $0["change"]?.text }) == ["new"])
         #expect(try await run("diff", "--from", "3").lines.isEmpty)
         #expect(try await run("diff", "--from", "soon").status == 1)
+        // Who was shown it is recorded, also that nothing was to be shown.
+        let looks = try rows(try await run("audit", "access"))
+        #expect(looks.map { $0["rows"]?.whole } == [0, 2, 1, 1, 1])
+        #expect(looks.allSatisfy { $0["filters"]?["diff"]?.text == "appointments" })
+        #expect(looks.first?["filters"]?["from"]?.text == "position 3")
+        #expect(looks.last?["filters"]?["to"]?.text == "position 3")
         let why = try rows(try await run("why", ids[0]))
         func made(_ field: String) -> String? { why.first { $0["field"]?.text == field }?["type"]?.text }
         #expect(made("status") == "failed" && made("createdAt") == "requested" && made("schedule.date") == nil)

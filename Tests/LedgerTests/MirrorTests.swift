@@ -80,6 +80,50 @@ struct MirrorTests {
         #expect(try await run("verify", "--mirror").status == 0)
     }
 
+    @Test("an export of many events takes no more memory than one of few")
+    func memory() async throws {
+        var peaks: [Int] = []
+        for events in [4000, 40_000] {
+            let (database, data) = (try await TestCluster.database(.ledger), scratch.path + "/\(events)")
+            let environment = ["RDS_URL_LEDGER": database.url]
+            #expect(
+                try await LedgerBinary.run("bench", "replay", "--events", "\(events)", "--history", data).status == 0)
+            #expect(
+                try await LedgerBinary.run("mirror", "backfill", "--data", data, environment: environment).status == 0)
+            let export = try RunningLedger(
+                ["audit", "--format", "csv", "--data", data], environment: environment)
+            var peak = 0
+            while export.isRunning {
+                peak = max(peak, Self.peak(of: export.pid) ?? 0)
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(try await export.waitForExit() == 0)
+            #expect(export.output.count { $0 == "\n" } == events + 1)
+            peaks.append(peak)
+        }
+        // In KiB: the 36,000 events more are 14 MB by themselves.
+        #expect(peaks[0] > 0 && peaks[1] - peaks[0] < 8192, "\(peaks)")
+    }
+
+    /// The most memory that a process has had, in KiB; nil once it has ended.
+    private static func peak(of process: pid_t) -> Int? {
+        let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    }
+
+    @Test("a mirror whose schema is not this program's is refused before an auditor is answered from it")
+    func schema() async throws {
+        let database = try await TestCluster.emptyDatabase()
+        let environment = ["RDS_URL_LEDGER": database.url]
+        let data = scratch.data
+        #expect(try await LedgerBinary.run("bench", "replay", "--events", "4", "--history", data).status == 0)
+        for words in [["audit"], ["audit", "access"], ["serve", "--port", "0"]] {
+            let outcome = try await LedgerBinary.run(words + ["--data", data], environment: environment)
+            #expect(outcome.status == 1 && outcome.errors.contains("ledger migrate up"), "\(outcome)")
+        }
+    }
+
     @Test("while the mirror is away the API goes on, and auditors are answered from the ledger")
     func away() async throws {
         let cluster = try await OwnCluster.make()

@@ -33,9 +33,8 @@ struct AuditPlanTests {
             try session.run("SELECT ledger.build_indexes()")
             try session.run("ANALYZE ledger.entries")
         }
-        var settings = try database.settings(user: "ledger_mirror")
-        settings.parameters = ["random_page_cost": "1.1", "jit": "off", "plan_cache_mode": "force_custom_plan"]
-        return PostgresPool(settings, size: 1, random: TestCluster.random)
+        return PostgresPool(
+            try database.settings(user: "ledger_mirror").auditing, size: 1, random: TestCluster.random)
     }
 
     /// Every combination of the filters that there are.

@@ -56,6 +56,37 @@ struct BadLuckTests {
         await pool.close()
     }
 
+    @Test("a server that hangs, and does not even hear that it is to stop, is given up after the grace period")
+    func hangingServer() async throws {
+        let cluster = try await OwnCluster.make()
+        let pool = PostgresPool(try cluster.database.settings(), size: 1, random: TestCluster.random)
+        let process = try await pool.use { $0.serverProcess }
+        let work = Task { () async -> EventStoreError? in
+            do throws(EventStoreError) {
+                try await pool.use { try $0.run("SELECT pg_sleep(120)") }
+                return nil
+            } catch { return error }
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        try cluster.signal(SIGSTOP)
+        kill(pid_t(process), SIGSTOP)
+        defer {
+            kill(pid_t(process), SIGCONT)
+            try? cluster.signal(SIGCONT)
+        }
+        // Whoever waits longer than this is woken, so that a failure does not hang.
+        let patience = Task {
+            try await Task.sleep(for: .seconds(30))
+            kill(pid_t(process), SIGCONT)
+            try cluster.signal(SIGCONT)
+        }
+        let began = ContinuousClock.now
+        work.cancel()
+        #expect(await work.value?.code == .unavailable)
+        #expect(ContinuousClock.now - began < .seconds(20), "it waited for the server to hear")
+        patience.cancel()
+    }
+
     @Test("a server that takes no connection is not asked again at once, and callers are told why")
     func backoff() async throws {
         let proxy = try CuttingProxy(before: "/nowhere")

@@ -172,14 +172,28 @@ extension Links: MirrorStore {
         }
     }
 
-    func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+    func mend(
+        _ entries: [RecordedEvent], removing places: [MirroredPlace]
+    ) async throws(EventStoreError) -> Bool {
         try await call(.mirrorAppend) { () async throws(EventStoreError) in
-            try await world.mirror.mend(entries, removing: positions)
+            try await world.mirror.mend(entries, removing: places)
         }
     }
 
-    func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+    func cut(_ places: [MirroredPlace], expecting state: MirrorState) async throws(EventStoreError) -> Bool {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in
+            try await world.mirror.cut(places, expecting: state)
+        }
+    }
+
+    func mend(_ rows: [AppointmentID: MirroredFold]) async throws(EventStoreError) -> Set<AppointmentID> {
         try await call(.mirrorAppend) { () async throws(EventStoreError) in try await world.mirror.mend(rows) }
+    }
+
+    func appointments(in range: StreamRange) async throws(EventStoreError) -> [AppointmentID] {
+        try await call(.mirrorStreams) { () async throws(EventStoreError) in
+            try await world.mirror.appointments(in: range)
+        }
     }
 
     func conflictCount() async throws(EventStoreError) -> Int {

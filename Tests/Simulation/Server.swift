@@ -113,7 +113,7 @@ extension Server {
             run { [stop, appended] in await router.run(until: stop, batch: 8, appended: appended) }
         }
         follow { server throws(EventStoreError) in try await runner.step(now: server.world.now, limit: 16) }
-        follow { server throws(EventStoreError) in try await mirror.step(now: server.world.now, limit: 16) }
+        follow { server throws(EventStoreError) in try await mirror.step(now: server.world.now, limit: 16).events }
     }
 
     /// Those that take the records of the change stream.

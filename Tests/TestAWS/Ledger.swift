@@ -19,3 +19,14 @@ extension Emulator {
         return (client, environment(account: account, through: proxy).merging(names) { $1 })
     }
 }
+
+extension AWSClient {
+    /// Writes a secret into the Parameter Store.
+    package func putParameter(_ name: String, _ value: String) async throws {
+        _ = try await call(.ssm, "PutParameter") { writer in
+            writer.member("Name", name)
+            writer.member("Value", value)
+            writer.member("Type", "SecureString")
+        }
+    }
+}

@@ -20,10 +20,11 @@ extension StreamConsumer {
 
     /// The consumer that copies events into a mirror. Changed ones are the business of the one that routes.
     package static func mirror(
-        _ runner: MirrorRunner, _ mirror: any MirrorStore, now: @escaping @Sendable () -> Timestamp
+        _ runner: MirrorRunner, _ mirror: any MirrorStore, alarm: MirrorAlarm,
+        now: @escaping @Sendable () -> Timestamp
     ) -> StreamConsumer {
         StreamConsumer("mirror") { events, _ throws(EventStoreError) in
-            if !events.isEmpty { try await runner.take(in: events, now: now()) }
+            if !events.isEmpty { alarm.raise(try await runner.take(in: events, now: now())) }
         } lagging: { versions throws(EventStoreError) in
             let held = try await mirror.streams(versions.keys.map(\.stream).sorted())
             return Set(versions.filter { held[$0.key.stream]?.head.version ?? 0 < $0.value }.keys)

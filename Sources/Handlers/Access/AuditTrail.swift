@@ -1,5 +1,6 @@
 package import Appointments
 package import EventStore
+package import Projections
 package import Replay
 import Synchronization
 
@@ -49,11 +50,52 @@ extension AuditAccess {
         self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
     }
 
+    /// That somebody was shown a page of a list of appointments, as it is or as it was.
+    ///
+    /// - Parameter list: what the list is called.
+    package init(
+        to list: String, _ filter: RowFilter, at moment: Moment, by caller: String, rows: Int, at: Timestamp
+    ) {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("view", list)
+            let texts: [(String, String?)] = [
+                ("insuredId", PersonDisplay.masked.text(of: filter.insured)), ("status", filter.status?.rawValue),
+                ("countryISO", filter.country?.code), ("asOf", moment.text),
+            ]
+            for (name, text) in texts where text != nil { writer.member(name, text) }
+        }
+        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+
+    /// That somebody was shown what changed between two moments.
+    package init(toChanges from: Moment, _ to: Moment, by caller: String, rows: Int, at: Timestamp) {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("diff", "appointments")
+            writer.member("from", from.text)
+            writer.member("to", to.text)
+        }
+        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+
     /// That somebody was shown the history of one appointment.
     package init(to appointment: AppointmentID, by caller: String, rows: Int, at: Timestamp) {
         var writer = JSONWriter()
         writer.object { $0.member("history", appointment.description) }
         self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
+    }
+}
+
+extension Moment {
+    /// A time, or a place in the log; nil for the latest.
+    fileprivate var text: String? {
+        switch self {
+        case .latest: nil
+        case .time(let time): time.description
+        case .version(let version): "version \(version)"
+        case .position(let position): "position \(position)"
+        }
     }
 }
 

@@ -33,14 +33,17 @@ package struct MirrorPump: Sendable {
             await callers?.giveWay(stop)
             let rings = appended.rings
             do throws(EventStoreError) {
-                let count = try await runner.step(now: now(), limit: batch)
-                if count == 0 {
-                    conflicts = try await alarm(beyond: conflicts)
-                    await appended.wait(since: rings, atMostMilliseconds: 250)
-                }
+                let step = try await runner.step(now: now(), limit: batch)
+                // Another worker's are seen while there is nothing to do.
+                if step.events == 0 || step.conflicts > 0 { conflicts = try await alarm(beyond: conflicts) }
+                if step.events == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
                 backoff.reset()
             } catch {
-                logger.warning("the mirror waits for a database", metadata: ["error": "\(error)"])
+                if error.code == .unavailable {
+                    logger.warning("the mirror waits for a database", metadata: ["error": "\(error)"])
+                } else {
+                    logger.error("the mirror stands still", metadata: ["error": "\(error)"])
+                }
                 await backoff.wait(stop)
             }
         }
@@ -49,11 +52,7 @@ package struct MirrorPump: Sendable {
     /// Logs the conflicts that the mirror keeps beyond those that were logged.
     private func alarm(beyond known: Int) async throws(EventStoreError) -> Int {
         let count = try await mirror.conflictCount()
-        if count > known {
-            logger.error(
-                "the mirror kept events that contradict it: run `ledger verify --mirror`",
-                metadata: ["conflicts": "\(count)"])
-        }
+        if count > known { MirrorAlarm(logger: logger).raise(count) }
         return count
     }
 }

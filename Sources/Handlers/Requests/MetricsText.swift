@@ -57,7 +57,7 @@ struct MetricsText {
     }
 
     private mutating func mirror(_ mirror: MirrorStatus) {
-        family("ledger_mirror_up", "gauge", "Whether the mirror answers.")
+        family("ledger_mirror_up", "gauge", "Whether the mirror answers and can say how far it is.")
         sample("ledger_mirror_up", [], mirror.progress == nil ? "0" : "1")
         guard let progress = mirror.progress else { return }
         family("ledger_mirror_lag_events", "gauge", "Events that the mirror has not taken in.")

@@ -69,7 +69,7 @@ extension RequestTable {
         do throws(EventStoreError) {
             return try await query.page(of: audit, views: views)
         } catch {
-            guard error.code == .invalid else { throw error }
+            guard error.cause is AuditQuery.TooManyAppointments else { throw error }
             throw Problem.invalid(
                 "insuredId", .invalidQueryParameter, "Ask for one appointment: the person has too many")
         }

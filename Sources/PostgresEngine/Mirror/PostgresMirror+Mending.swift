@@ -19,24 +19,60 @@ extension PostgresMirror {
         }
     }
 
-    package func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+    package func mend(
+        _ entries: [RecordedEvent], removing places: [MirroredPlace]
+    ) async throws(EventStoreError) -> Bool {
         do throws(EventStoreError) {
-            try await pool.transaction { session in
+            return try await mending { session in
                 // Workers wait meanwhile.
                 try session.row("SELECT position FROM ledger.head FOR UPDATE") { _ in }
-                if !positions.isEmpty { try Self.remove(positions, in: session) }
-                try session.copyIn("ledger.entries (\(EntryColumns.list))") { writer in
-                    for event in entries {
-                        try writer.row { try EntryColumns.write(event, at: event.position ?? 0, to: &$0) }
+                guard try Self.stand(places, in: session) else { return false }
+                if places.isEmpty {
+                    try Self.put(entries, in: session)
+                } else {
+                    try Self.asOwner(session) {
+                        try Self.remove(places, in: session)
+                        try Self.put(entries, in: session)
+                        try session.execute(
+                            "DELETE FROM ledger.conflicts USING ledger.entries WHERE conflicts.leaf = entries.leaf")
                     }
                 }
-                if !positions.isEmpty {
-                    try session.execute(
-                        "DELETE FROM ledger.conflicts USING ledger.entries WHERE conflicts.leaf = entries.leaf")
-                    try session.run("SET LOCAL ROLE NONE")
-                }
+                return true
             }
         } catch {
+            // Something stands where nothing was seen.
+            if error.postgres?.sqlState == "23505", error.postgres?.table == "entries" { return false }
+            throw error
+        }
+    }
+
+    package func cut(
+        _ places: [MirroredPlace], expecting state: MirrorState
+    ) async throws(EventStoreError) -> Bool {
+        try await mending { session in
+            guard try Self.state(in: session, locked: true) == state, try Self.stand(places, in: session) else {
+                return false
+            }
+            try Self.asOwner(session) {
+                try Self.remove(places, in: session)
+                try session.run(
+                    """
+                    ALTER TABLE ledger.head DISABLE TRIGGER head_only_grows;
+                    UPDATE ledger.head SET position = (SELECT coalesce(max(position), 0) FROM ledger.entries);
+                    ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER head_only_grows
+                    """)
+            }
+            return true
+        }
+    }
+
+    /// A transaction of a repair.
+    ///
+    /// - Throws: `invalid`, with what to do, where only the owner may.
+    private func mending(
+        _ body: @escaping @Sendable (PostgresSession) throws -> Bool
+    ) async throws(EventStoreError) -> Bool {
+        do throws(EventStoreError) { return try await pool.transaction { try body($0) } } catch {
             guard error.postgres?.sqlState == "42501" else { throw error }
             throw EventStoreError(
                 .invalid,
@@ -47,16 +83,43 @@ extension PostgresMirror {
         }
     }
 
+    /// Whether entries stand where they were seen.
+    private static func stand(_ places: [MirroredPlace], in session: PostgresSession) throws -> Bool {
+        if places.isEmpty { return true }
+        let count = try session.row(
+            """
+            SELECT count(*) FROM unnest($1::bigint[], $2::bytea[]) AS seen (position, leaf)
+            JOIN ledger.entries USING (position, leaf)
+            """, [.array(places.map { .int8($0.position) }), .array(places.map { .hash($0.leaf) })]
+        ) { try $0.int(0) }
+        return count == places.count
+    }
+
+    private static func asOwner(_ session: PostgresSession, _ body: () throws -> Void) throws {
+        try session.run("SET LOCAL ROLE ledger_owner")
+        try body()
+        try session.run("SET LOCAL ROLE NONE")
+    }
+
+    private static func put(_ entries: [RecordedEvent], in session: PostgresSession) throws {
+        if entries.isEmpty { return }
+        try session.copyIn("ledger.entries (\(EntryColumns.list))") { writer in
+            for event in entries {
+                try writer.row { try EntryColumns.write(event, at: event.position ?? 0, to: &$0) }
+            }
+        }
+    }
+
     /// Takes entries away. Only the owner may, and only with the triggers laid aside, within this transaction.
-    private static func remove(_ positions: [Int], in session: PostgresSession) throws {
+    private static func remove(_ places: [MirroredPlace], in session: PostgresSession) throws {
+        if places.isEmpty { return }
         try session.run(
             """
-            SET LOCAL ROLE ledger_owner;
             ALTER TABLE ledger.entries DISABLE TRIGGER entries_never_change;
             ALTER TABLE ledger.entries DISABLE TRIGGER an_entry_never_changes
             """)
         try session.execute(
-            "DELETE FROM ledger.entries WHERE position = ANY ($1)", [.array(positions.map { .int8($0) })])
+            "DELETE FROM ledger.entries WHERE position = ANY ($1)", [.array(places.map { .int8($0.position) })])
         try session.run(
             """
             ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;
@@ -64,54 +127,26 @@ extension PostgresMirror {
             """)
     }
 
-    package func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
-        let written = rows.values.compactMap { $0 }
-        try await pool.transaction { session in
+    package func mend(_ rows: [AppointmentID: MirroredFold]) async throws(EventStoreError) -> Set<AppointmentID> {
+        let wanted = rows.sorted { $0.key < $1.key }
+        return try await pool.transaction { session in
+            // Workers wait meanwhile.
             try session.row("SELECT position FROM ledger.head FOR UPDATE") { _ in }
+            let moved = Set(
+                try session.query(
+                    """
+                    SELECT appointment FROM unnest($1::uuid[], $2::integer[]) AS folded (appointment, version)
+                    WHERE version <> coalesce(
+                        (SELECT max(entry.version) FROM ledger.entries AS entry WHERE stream = appointment), 0)
+                    """,
+                    [.array(wanted.map { .uuid($0.key.id) }), .array(wanted.map { .int4($0.value.version) })]
+                ) { AppointmentID(try $0.uuid(0)) })
+            let still = wanted.filter { !moved.contains($0.key) }
             try session.execute(
                 "DELETE FROM ledger.appointments WHERE appointment = ANY ($1)",
-                [.array(rows.keys.sorted().map { .uuid($0.id) })])
-            try Self.put(written, in: session)
-        }
-    }
-}
-
-// MARK: - Scans
-
-extension PostgresMirror: StreamScan, RowScan {
-    package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {
-        let first = stream.map { $0.id } ?? Identifier(high: 0, low: 0)
-        let last = try await pool.use { session in
-            let full = try session.row(
-                "SELECT stream FROM ledger.entries WHERE stream > $1 ORDER BY stream, version OFFSET $2 LIMIT 1",
-                [.uuid(first), .int8(max(events, 1) - 1)]
-            ) { try $0.uuid(0) }
-            return try full
-                ?? session.row(
-                    "SELECT stream FROM ledger.entries WHERE stream > $1 ORDER BY stream DESC LIMIT 1", [.uuid(first)]
-                ) { try $0.uuid(0) }
-        }
-        return last.map { StreamRange(after: stream, through: StreamID($0)) }
-    }
-
-    package func events(in range: StreamRange) async throws(EventStoreError) -> [RecordedEvent] {
-        try await pool.use { session in
-            try session.query(
-                """
-                SELECT \(EntryColumns.list) FROM ledger.entries
-                WHERE ($1::uuid IS NULL OR stream > $1) AND stream <= $2 ORDER BY stream, version
-                """, [.ifPresent(range.after) { .uuid($0.id) }, .uuid(range.through.id)], EntryColumns.read)
-        }
-    }
-
-    package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
-        try await pool.use { session in
-            try session.query(
-                """
-                SELECT \(RowColumns.list) FROM ledger.appointments
-                WHERE ($1::uuid IS NULL OR appointment > $1) AND appointment <= $2 ORDER BY appointment
-                """, [.ifPresent(range.after) { .uuid($0.id) }, .uuid(range.through.id)]
-            ) { try RowColumns.read($0) }
+                [.array(still.map { .uuid($0.key.id) })])
+            try Self.put(still.compactMap(\.value.row), in: session)
+            return moved
         }
     }
 }

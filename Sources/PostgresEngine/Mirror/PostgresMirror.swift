@@ -129,7 +129,7 @@ extension PostgresMirror {
 // MARK: - Writing
 
 extension PostgresMirror {
-    private static func state(in session: PostgresSession, locked: Bool) throws -> MirrorState {
+    static func state(in session: PostgresSession, locked: Bool) throws -> MirrorState {
         let sql = "SELECT position, checkpoint FROM ledger.head" + (locked ? " FOR UPDATE" : "")
         let state = try session.row(sql) { MirrorState(position: try $0.int(0), checkpoint: try $0.int(1)) }
         guard let state else {

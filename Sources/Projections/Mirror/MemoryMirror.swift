@@ -3,7 +3,7 @@ package import EventStore
 import Synchronization
 
 /// The reference for a mirror: all entries and rows in memory.
-package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog, RowScan, StreamScan {
+package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog, RowReader, RowScan, StreamScan {
     /// All that a mirror holds, as a value: a backup of it can be put back.
     package struct Contents: Sendable {
         package fileprivate(set) var entries: [RecordedEvent] = []
@@ -108,25 +108,68 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
 // MARK: - Mending
 
 extension MemoryMirror {
-    package func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError) {
+    package func mend(
+        _ entries: [RecordedEvent], removing places: [MirroredPlace]
+    ) async throws(EventStoreError) -> Bool {
         state.withLock { state in
-            var log = Dictionary(uniqueKeysWithValues: state.entries.map { ($0.position ?? 0, $0) })
-            for position in positions { log[position] = nil }
-            for event in entries { if let position = event.position { log[position] = event } }
-            state.entries = log.sorted { $0.key < $1.key }.map(\.value)
-            let leaves = Set(state.entries.map(\.leaf))
-            state.conflicts.removeAll { leaves.contains($0.event.leaf) }
-            state.streams = [:]
-            for event in state.entries {
-                state.streams[event.stream, default: []].append(
-                    MirroredEntry(position: event.position ?? 0, leaf: event.leaf))
+            guard var log = state.log(without: places) else { return false }
+            var held = Set(log.values.map(\.place))
+            for event in entries {
+                guard let position = event.position, log[position] == nil, held.insert(event.place).inserted else {
+                    return false
+                }
+                log[position] = event
             }
+            state.put(log)
+            return true
         }
     }
 
-    package func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError) {
+    package func cut(
+        _ places: [MirroredPlace], expecting expected: MirrorState
+    ) async throws(EventStoreError) -> Bool {
         state.withLock { state in
-            for (appointment, row) in rows { state.rows[appointment] = row }
+            guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint),
+                let log = state.log(without: places)
+            else { return false }
+            state.put(log)
+            return true
+        }
+    }
+
+    package func mend(_ rows: [AppointmentID: MirroredFold]) async throws(EventStoreError) -> Set<AppointmentID> {
+        state.withLock { state in
+            var moved: Set<AppointmentID> = []
+            for (appointment, fold) in rows {
+                if state.streams[appointment.stream]?.count ?? 0 == fold.version {
+                    state.rows[appointment] = fold.row
+                } else {
+                    moved.insert(appointment)
+                }
+            }
+            return moved
+        }
+    }
+}
+
+extension MemoryMirror.Contents {
+    /// The entries by position without some; nil when these are not what stands there.
+    fileprivate func log(without places: [MirroredPlace]) -> [Int: RecordedEvent]? {
+        var log = Dictionary(uniqueKeysWithValues: entries.map { ($0.position ?? 0, $0) })
+        for place in places {
+            guard let event = log.removeValue(forKey: place.position), event.leaf == place.leaf else { return nil }
+        }
+        return log
+    }
+
+    fileprivate mutating func put(_ log: [Int: RecordedEvent]) {
+        entries = log.sorted { $0.key < $1.key }.map(\.value)
+        let leaves = Set(entries.map(\.leaf))
+        conflicts.removeAll { leaves.contains($0.event.leaf) }
+        streams = [:]
+        for event in entries {
+            streams[event.stream, default: []].append(
+                MirroredEntry(position: event.position ?? 0, leaf: event.leaf))
         }
     }
 }
@@ -153,6 +196,14 @@ extension MemoryMirror {
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
         contents.rows.values.filter { range.contains($0.appointment.stream) }
             .sorted { $0.appointment < $1.appointment }
+    }
+
+    package func appointments(in range: StreamRange) async throws(EventStoreError) -> [AppointmentID] {
+        contents.rows.keys.filter { range.contains($0.stream) }.sorted()
+    }
+
+    package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
+        contents.rows[appointment]
     }
 
     package func range(after stream: StreamID?, events: Int) async throws(EventStoreError) -> StreamRange? {

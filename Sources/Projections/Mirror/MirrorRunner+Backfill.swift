@@ -1,19 +1,27 @@
 package import EventStore
 
 extension MirrorRunner {
+    /// What a batch of a backfill shrinks to at most. Beside a busy worker only a small one is written before the
+    /// mirror moves again.
+    private static let smallestBatch = 16
+
     /// Takes in all that the feed holds and the mirror does not, wherever the mirror believes to be: after it lost
     /// entries that the feed's checkpoint had passed.
     ///
     /// While a batch is written, the next one is compared and folded, and the one after it is read: the mirror's
-    /// database never waits for this program.
+    /// database never waits for this program. What the mirror has already is passed over, whoever moves it meanwhile.
+    ///
+    /// - Parameter limit: how many events a batch has; half as many after each time that another worker was faster.
     /// - Parameter progress: told the position of the feed after each batch.
     /// - Throws: `unavailable`; what was written stays, and a next run passes over it.
     package func backfill(
         after position: Int = 0, now: Timestamp, limit: Int = 1000, progress: (Int) -> Void = { _ in }
     ) async throws(EventStoreError) {
-        var position = position
+        var (position, size) = (position, limit)
         // From where another worker has moved the mirror to, what was prepared is of no use.
-        while try await !fill(after: &position, now: now, limit: limit, progress: progress) {}
+        while try await !fill(after: &position, now: now, limit: size, progress: progress) {
+            size = max(size / 2, min(limit, Self.smallestBatch))
+        }
     }
 
     /// A batch that is to be written, and how far the feed is read with it.
@@ -42,7 +50,7 @@ extension MirrorRunner {
                 return try await feed.events(after: end, limit: limit)
             }
             async let outcome = attempt { () throws(EventStoreError) in
-                guard let batch else { return true }
+                guard let batch, !batch.batch.isHeld else { return true }
                 return try await mirror.append(batch.batch.batch, expecting: batch.batch.state)
             }
             let prepared = await attempt { [start, state] () throws(EventStoreError) -> Waiting? in

@@ -1,6 +1,14 @@
 import Appointments
 package import EventStore
 
+/// What a mirror was given in one step.
+package struct MirrorStep: Sendable {
+    /// How many events it was given.
+    package let events: Int
+    /// How many events contradict it and are kept beside it.
+    package let conflicts: Int
+}
+
 /// Brings a mirror up to a feed, batch by batch. Hash, version and `previous` of every event are checked before it is
 /// written, whatever order they come in; entries, rows and checkpoint are written together.
 ///
@@ -21,31 +29,36 @@ package struct MirrorRunner: Sendable {
 
     /// Takes in the next batch of the feed.
     ///
-    /// - Returns: how many events the batch had; 0 when the mirror is up to the feed.
+    /// - Returns: what the batch had; no events when the mirror is up to the feed.
     /// - Throws: `unavailable`; the same batch comes again.
-    package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> Int {
+    package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> MirrorStep {
         let state = try await mirror.state()
         let events = try await feed.events(after: state.checkpoint, limit: limit)
-        guard let last = events.last?.position else { return 0 }
-        _ = try await take(in: events, state: state, checkpoint: last, now: now)
-        return events.count
+        guard let last = events.last?.position else { return MirrorStep(events: 0, conflicts: 0) }
+        let conflicts = try await take(in: events, state: state, checkpoint: last, now: now)
+        return MirrorStep(events: events.count, conflicts: conflicts ?? 0)
     }
 
     /// Takes in records of a change stream, which has no checkpoint here.
     ///
+    /// - Returns: how many of them contradict the mirror and are kept beside it.
     /// - Throws: `unavailable`, also when another worker was faster; the records are to come again.
-    package func take(in records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) {
+    @discardableResult
+    package func take(in records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) -> Int {
         let state = try await mirror.state()
-        guard try await take(in: records, state: state, checkpoint: nil, now: now) else {
+        guard let conflicts = try await take(in: records, state: state, checkpoint: nil, now: now) else {
             throw EventStoreError(.unavailable, message: "another worker moved the mirror: take the records in again")
         }
+        return conflicts
     }
 
+    /// - Returns: how many events are kept as conflicts; nil when another worker moved the mirror.
     private func take(
         in events: [RecordedEvent], state: MirrorState, checkpoint: Int?, now: Timestamp
-    ) async throws(EventStoreError) -> Bool {
+    ) async throws(EventStoreError) -> Int? {
         let prepared = try await prepare(events, at: state, behind: nil, checkpoint: checkpoint, now: now)
-        return try await mirror.append(prepared.batch, expecting: state)
+        guard try await mirror.append(prepared.batch, expecting: state) else { return nil }
+        return prepared.batch.conflicts.count
     }
 }
 
@@ -58,6 +71,11 @@ extension MirrorRunner {
         let batch: MirrorBatch
         /// What the mirror will hold of the streams that the batch's events belong to.
         fileprivate let held: [StreamID: MirroredStream]
+
+        /// Whether the mirror holds all of it already, and has read as far.
+        var isHeld: Bool {
+            batch.entries.isEmpty && batch.conflicts.isEmpty && batch.checkpoint <= state.checkpoint
+        }
 
         /// Where the mirror will stand, unless something turns out to be in an entry's place.
         var after: MirrorState {

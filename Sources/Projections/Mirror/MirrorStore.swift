@@ -39,6 +39,16 @@ package struct MirroredEntry: Equatable, Sendable {
     package init(position: Int, leaf: Hash) { (self.position, self.leaf) = (position, leaf) }
 }
 
+/// The row that those events of an appointment make that a mirror holds.
+package struct MirroredFold: Sendable {
+    /// The version of the last of them; 0 when there is none.
+    package let version: Int
+    /// Nil when there is to be no row.
+    package let row: AppointmentRow?
+
+    package init(version: Int, row: AppointmentRow?) { (self.version, self.row) = (version, row) }
+}
+
 /// The place of an event in its stream.
 package struct EventPlace: Hashable, Comparable, Sendable {
     package let stream: StreamID
@@ -147,15 +157,30 @@ package protocol MirrorStore: Sendable {
     /// Events that were not taken in because they contradict the mirror, oldest first, at most `limit`.
     func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict]
 
-    /// Puts entries at positions, in place of whatever stands there, and takes away what stands at others. Conflicts
-    /// with what is taken away are settled, and no longer kept.
+    /// Puts entries at positions and takes away what stands in their way, together. Conflicts with what is taken away
+    /// are settled, and no longer kept.
     ///
-    /// - Parameter entries: each with its position.
-    /// - Throws: `invalid` when this login may fill positions only, and something stands in the way.
-    func mend(_ entries: [RecordedEvent], removing positions: [Int]) async throws(EventStoreError)
+    /// - Parameters:
+    ///   - entries: each with its position.
+    ///   - places: all that is to go, as it was seen.
+    /// - Returns: false when something else stands there by now: nothing was done, and it is to be looked at again.
+    /// - Throws: `invalid` when this login may fill positions only, and something is to go.
+    func mend(_ entries: [RecordedEvent], removing places: [MirroredPlace]) async throws(EventStoreError) -> Bool
 
-    /// Writes the rows of some appointments, whatever the mirror holds of them; those with nil are taken away.
-    func mend(_ rows: [AppointmentID: AppointmentRow?]) async throws(EventStoreError)
+    /// Takes away entries behind the last one that belongs here, and has the head go back to the last that is left.
+    ///
+    /// - Returns: false when another worker moved the mirror, or something else stands there by now: nothing was done.
+    /// - Throws: `invalid` when this login may not.
+    func cut(_ places: [MirroredPlace], expecting state: MirrorState) async throws(EventStoreError) -> Bool
+
+    /// Writes the rows of some appointments, whatever the mirror holds of them, or takes them away.
+    ///
+    /// - Returns: the appointments that are passed over, since the mirror's last event of them is by now another one
+    ///   than the last that was folded.
+    func mend(_ rows: [AppointmentID: MirroredFold]) async throws(EventStoreError) -> Set<AppointmentID>
+
+    /// The appointments of a range that the mirror's own view has rows of, whether these can be read or not.
+    func appointments(in range: StreamRange) async throws(EventStoreError) -> [AppointmentID]
 
     /// How many events were not taken in.
     func conflictCount() async throws(EventStoreError) -> Int

@@ -48,7 +48,7 @@ struct EventsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let ledger = try await options.open()
+        let ledger = try await options.openForAuditor()
         var query = wanted.query
         query.filter.to = to
         var printer = options.printer([

@@ -36,7 +36,7 @@ struct AccessCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let ledger = try await options.open()
+        let ledger = try await options.openForAuditor()
         let filter = AccessFilter(caller: actor, from: from, to: to)
         let accesses = try await ledger.trail.accesses(matching: filter, limit: limit)
         try await ledger.trail.record(

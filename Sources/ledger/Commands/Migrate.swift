@@ -96,9 +96,12 @@ private struct MigrationTarget {
     /// - Throws: a refusal when the environment names none.
     static func all() throws -> [MigrationTarget] {
         let environment = ProcessInfo.processInfo.environment
+        let secrets = try PostgresSettings.passwords(of: environment)
         var targets: [MigrationTarget] = []
         for kind in Country.allCases.map(PostgresDatabase.country) + [.ledger] {
-            guard let settings = try PostgresSettings(kind, environment: environment) else { continue }
+            guard let settings = try PostgresSettings(kind, environment: environment, secrets: secrets) else {
+                continue
+            }
             let steps = Migrator.steps(of: kind)
             let target = MigrationTarget(
                 database: settings.summary, schema: steps.first?.schema ?? "",

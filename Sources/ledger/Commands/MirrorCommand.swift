@@ -73,6 +73,7 @@ struct MirrorCommand: AsyncParsableCommand {
             let mirror = try ledger.requireMirror()
             let status = try await MirrorStatus.read(
                 mirror.probe, following: try await ledger.order(mirror), now: Machine.now())
+            if let damage = status.damage { throw Refusal("the mirror \(mirror.summary) is damaged: \(damage)") }
             guard let progress = status.progress else {
                 throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
             }

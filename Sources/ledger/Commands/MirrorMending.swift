@@ -25,15 +25,16 @@ struct MirrorMending {
         let entries = planned.entries.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             "\($0.key.rawValue) \($0.value)"
         }
+        let head = planned.head.map { "; its head goes back to \($0)" } ?? ""
         let what = """
-            in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", ")); rows: \
+            in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", "))\(head); rows: \
             \(planned.rows); events to take in: \(behind)
             """
         if isDry { return report("ledger: \(what)") }
         try consent.ask(what)
         let done = try await pass(over: feed, isDry: false, shows: false)
         let runner = ledger.runner(into: mirror, following: try await ledger.order(mirror))
-        while try await runner.step(now: Machine.now(), limit: 5000) > 0 {}
+        while try await runner.step(now: Machine.now(), limit: 5000).events > 0 {}
         let count = done.entries.values.reduce(0, +)
         report("ledger: \(count) entries and \(done.rows) rows mended; `ledger verify --mirror` shows what is left")
     }

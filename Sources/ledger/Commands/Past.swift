@@ -1,6 +1,8 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Handlers
+import Machine
 import Projections
 import Replay
 
@@ -55,6 +57,9 @@ struct ViewCommand: AsyncParsableCommand {
         var left = limit ?? .max
         repeat {
             let page = try await past.page(filter, after: place, limit: min(left, 1000))
+            try await ledger.trail.record(
+                AuditAccess(
+                    to: list.rawValue, filter, at: moment, by: Operator.name, rows: page.rows.count, at: Machine.now()))
             for row in page.rows { try printer.row { $0.appointment(row, showing: person.display) } }
             left -= page.rows.count
             place = page.next
@@ -90,25 +95,40 @@ struct DiffCommand: AsyncParsableCommand {
         var printer = options.printer([
             "change", "appointmentId", "field", "old", "new", "position", "type", "actor",
         ])
-        try await diff.each(from: from, to: to ?? .position(end), showing: person.display) { change in
-            for field in change.fields(showing: person.display) {
-                let event = change.explanation?.event(of: field.name)
-                try printer.row { writer in
-                    writer.object {
-                        $0.member("change", change.old == nil ? "new" : change.new == nil ? "gone" : "changed")
-                        $0.member("appointmentId", change.appointment.description)
-                        $0.member("field", field.name)
-                        $0.member("old", field.old)
-                        $0.member("new", field.new)
-                        $0.member("version", event?.version)
-                        $0.member("position", event?.position)
-                        $0.member("type", event?.type)
-                        $0.member("actor", event?.actor)
-                    }
+        let (until, display) = (to ?? .position(end), person.display)
+        func record(_ rows: Int) async throws {
+            try await ledger.trail.record(
+                AuditAccess(toChanges: from, until, by: Operator.name, rows: rows, at: Machine.now()))
+        }
+        var isRecorded = false
+        try await diff.each(from: from, to: until, showing: display) { changes in
+            try await record(changes.count)
+            isRecorded = true
+            for change in changes { try Self.show(change, display, &printer) }
+        }
+        if !isRecorded { try await record(0) }
+        try printer.finish()
+    }
+
+    private static func show(
+        _ change: LedgerDiff.Change, _ display: PersonDisplay, _ printer: inout Printer
+    ) throws {
+        for field in change.fields(showing: display) {
+            let event = change.explanation?.event(of: field.name)
+            try printer.row { writer in
+                writer.object {
+                    $0.member("change", change.old == nil ? "new" : change.new == nil ? "gone" : "changed")
+                    $0.member("appointmentId", change.appointment.description)
+                    $0.member("field", field.name)
+                    $0.member("old", field.old)
+                    $0.member("new", field.new)
+                    $0.member("version", event?.version)
+                    $0.member("position", event?.position)
+                    $0.member("type", event?.type)
+                    $0.member("actor", event?.actor)
                 }
             }
         }
-        try printer.finish()
     }
 }
 

@@ -54,6 +54,8 @@ struct Serve: AsyncParsableCommand {
                 metadata: ["directory": "\(options.data)"])
         }
         let mirror = mirror ? try await begin(mirroring: ledger, logger) : nil
+        // Another process may keep it, and auditors are answered from it all the same.
+        if mirror == nil { try await ledger.mirror?.checkForReading() }
         try await ledger.messaging.begin()
         try await catchUp(ledger, logger)
         let callers = Callers()
@@ -78,6 +80,7 @@ struct Serve: AsyncParsableCommand {
     private func serveRemote(_ logger: Logger) async throws {
         if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
         let ledger = OpenLedger(try await Remote.open(Machine.environment))
+        try await ledger.mirror?.checkForReading()
         try await requireKeys(ledger.apiKeys)
         let server = APIServer(table: ledger.table(Callers(), logger), host: host, port: port, logger: logger)
         try await ServiceGroup(

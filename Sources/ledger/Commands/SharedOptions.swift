@@ -32,6 +32,15 @@ struct SharedOptions: ParsableArguments {
         }
     }
 
+    /// Opens the ledger for an auditor, whose answers come from the mirror where there is one.
+    ///
+    /// - Throws: as `open`; `invalid` when the mirror's schema is not this program's.
+    func openForAuditor() async throws -> OpenLedger {
+        let ledger = try await open()
+        try await ledger.mirror?.checkForReading()
+        return ledger
+    }
+
     /// - Throws: a refusal on AWS, with what to do there.
     func requireEmbedded(_ instead: String) throws {
         if engine == .aws { throw Refusal(instead) }

@@ -47,7 +47,7 @@ struct StatsCommand: AsyncParsableCommand {
             try row("deadLetters", queue.name.rawValue, nil, queue.depth.dead)
         }
         if let mirror = report.readiness.mirror {
-            try row("mirrorAnswers", nil, nil, mirror.progress == nil ? 0 : 1)
+            try row("mirrorAnswers", nil, nil, mirror.answers ? 1 : 0)
             if let progress = mirror.progress {
                 try row("mirrorLag", nil, nil, progress.lag)
                 try row("mirrorLagSeconds", nil, nil, Int(progress.lagMilliseconds / 1000))

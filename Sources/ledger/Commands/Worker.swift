@@ -111,7 +111,9 @@ struct Pollers: Service {
                 alarm: TamperAlarm(signs: remote.ledger.views, logger: logger), now: Machine.now)
         ]
         if let mirror = remote.mirror {
-            consumers.append(.mirror(remote.runner(into: mirror), mirror.worker, now: Machine.now))
+            consumers.append(
+                .mirror(
+                    remote.runner(into: mirror), mirror.worker, alarm: MirrorAlarm(logger: logger), now: Machine.now))
         }
         for consumer in consumers {
             let stream = DynamoDBStream(
