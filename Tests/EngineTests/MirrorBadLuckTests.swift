@@ -83,8 +83,8 @@ final class Load: Sendable {
     }
 }
 
-/// How long the trouble takes. `LEDGER_TEST_BAD_LUCK_SECONDS=60` makes each outage a minute, and has sessions ended every
-/// second for a minute; it takes a quarter of an hour.
+/// How long the trouble takes. `LEDGER_TEST_BAD_LUCK_SECONDS=60` makes each outage a minute, and has sessions ended
+/// every second for a minute; it takes a quarter of an hour.
 private enum BadLuck {
     private static let seconds = ProcessInfo.processInfo.environment["LEDGER_TEST_BAD_LUCK_SECONDS"].flatMap { Int($0) }
     static let outage: Duration = seconds.map { .seconds($0) } ?? .milliseconds(200)
