@@ -84,8 +84,8 @@ package struct PostgresSettings: Sendable {
         return "\(place["dbname"] ?? "") on \(host) port \(place["port"] ?? "5432") as \(place["user"] ?? "")"
     }
 
-    /// The same place for pages of audited events, which the planner is to know something of: reads are not from turning
-    /// disks, a page is small, and its filters differ. Whoever asks waits ten seconds at most.
+    /// The same place for pages of audited events, which the planner is to know something of: reads are not from
+    /// turning disks, a page is small, and its filters differ. Whoever asks waits ten seconds at most.
     package var auditing: PostgresSettings {
         var settings = self
         settings.statementMilliseconds = 10_000

@@ -182,7 +182,8 @@ extension MirrorRepair {
         }
     }
 
-    /// The sealed fields at the positions whose entries hash to their leaves, and whose columns say what the entry says.
+    /// The sealed fields at the positions whose entries hash to their leaves, and whose columns say what the entry
+    /// says.
     private func sealedFields(
         after start: Int, through end: Int
     ) async throws(EventStoreError) -> [Int: [String: [UInt8]]] {

@@ -83,8 +83,8 @@ final class Load: Sendable {
     }
 }
 
-/// How long the trouble takes. `LEDGER_TEST_BAD_LUCK_SECONDS=60` makes each outage a minute, and has sessions ended every
-/// second for a minute; it takes a quarter of an hour.
+/// How long the trouble takes. `LEDGER_TEST_BAD_LUCK_SECONDS=60` makes each outage a minute, and has sessions ended
+/// every second for a minute; it takes a quarter of an hour.
 private enum BadLuck {
     private static let seconds = ProcessInfo.processInfo.environment["LEDGER_TEST_BAD_LUCK_SECONDS"].flatMap { Int($0) }
     static let outage: Duration = seconds.map { .seconds($0) } ?? .milliseconds(200)
@@ -163,13 +163,20 @@ struct MirrorBadLuckTests {
                 """)
         }
         let killed = Atomic<Int>(0)
+        // The server ends all its sessions and recovers: it answers when it can again.
+        @Sendable func delay(_ seconds: Double) async throws {
+            let update = "UPDATE ledger.delay SET seconds = \(seconds)"
+            while (try? await pool.use({ try $0.execute(update) })) == nil {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
         try await load.run(into: mirror) {
             for _ in 0..<3 {
-                _ = try await pool.use { try $0.execute("UPDATE ledger.delay SET seconds = 0.2") }
+                try await delay(0.2)
                 var process: Int?
                 while process == nil {
                     try await Task.sleep(for: .milliseconds(5))
-                    process = try await pool.use { session in
+                    let found = try? await pool.use { session in
                         try session.row(
                             """
                             SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state = 'active'
@@ -177,13 +184,11 @@ struct MirrorBadLuckTests {
                             """
                         ) { try $0.int(0) }
                     }
+                    process = found ?? nil
                 }
                 kill(pid_t(process ?? 0), SIGKILL)
                 killed.add(1, ordering: .relaxed)
-                // The server restarts all its sessions.
-                while (try? await pool.use({ try $0.execute("UPDATE ledger.delay SET seconds = 0") })) == nil {
-                    try await Task.sleep(for: .milliseconds(20))
-                }
+                try await delay(0)
             }
         }
         #expect(killed.load(ordering: .relaxed) == 3)

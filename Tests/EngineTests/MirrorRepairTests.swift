@@ -63,8 +63,9 @@ private struct Damage: Sendable, CustomTestStringConvertible {
                 previous, entry, sealed
             FROM ledger.entries WHERE position = 1
             """),
+        // Of a person whom the directory does not know, as these, verify takes them for erased.
         Damage(
-            "the sealed fields are lost", [.mirrorDamaged],
+            "the sealed fields are lost", [],
             "UPDATE ledger.entries SET sealed = NULL WHERE position = 4"),
         Damage(
             "the sealed fields are another's", [.mirrorDamaged],
@@ -169,6 +170,7 @@ struct MirrorRepairTests {
         let found = try await check()
         #expect(damage.kinds.isSubset(of: found.findings.map(\.kind)), "\(found.findings)")
         let planned = try await repair(isDry: true)
+        #expect(!found.isClean || !planned.isEmpty)
         #expect(try await check().findingCount == found.findingCount, "a dry run changed something")
         #expect(try await repair() == planned)
         let left = try await check()
