@@ -67,14 +67,15 @@ package struct Rebuild: Sendable {
         try await catchUp(name)
     }
 
-    /// Brings a set up to the head.
+    /// Brings a set up to the head, or as near to it as one step comes: under traffic no look finds nothing new, and what
+    /// is left is for the next step or the swap.
     ///
     /// - Throws: as `build`.
     package func catchUp(_ name: String) async throws(EventStoreError) {
         var count = 0
         while true {
             let step = try await sets.follow(name, with: projection, limit: sizes.stepEvents)
-            if step == 0 { return }
+            if step < sizes.stepEvents { return }
             count += step
             progress(RebuildProgress(.catchingUp, events: count, of: count))
         }
@@ -82,7 +83,7 @@ package struct Rebuild: Sendable {
 
     /// Brings the set up and puts it in the place of the live one.
     ///
-    /// - Returns: `swapped` or `uncovered`.
+    /// - Returns: `swapped`, `uncovered` or `held`.
     /// - Throws: as `build`.
     package func swap(
         _ name: String, keepingAs kept: String?, coversAll: Bool, now: Timestamp

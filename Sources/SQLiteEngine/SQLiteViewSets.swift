@@ -80,6 +80,10 @@ package final class SQLiteViewSets: ViewSets {
         try await clear()
         let outcome: SwapOutcome = try await file.write { [opener] writing in
             let database = writing.database
+            let live = try Self.liveProjection(named: projection.name, in: database)
+            if live == projection.name, let since = try SQLiteViews.pausedAt(live, in: database) {
+                return .held(since: since)
+            }
             let last = try Self.follow(name, with: projection, opener, limit: Self.lastEvents, in: database)
             if last == Self.lastEvents { return .behind }
             guard let set = try Self.set(name, in: database), let position = set.position else {
@@ -87,7 +91,6 @@ package final class SQLiteViewSets: ViewSets {
             }
             let uncovered = try Self.uncovered(by: set.name, in: database)
             if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
-            let live = try Self.liveProjection(named: projection.name, in: database)
             try Self.exchange(set, live: live, keepingAs: kept, now: now, in: database)
             if live != projection.name { try Self.hold(live, for: projection.name, now: now, in: database) }
             try SQLiteViews.moveCheckpoint(of: projection.name, to: position, in: database)
@@ -187,12 +190,12 @@ extension SQLiteViewSets {
         return events.count
     }
 
-    /// How many rows of the live set the other one lacks.
+    /// How many rows of the live set the other one lacks, or has in an older state.
     private static func uncovered(by name: String, in database: Database) throws -> Int {
         try database.row(
             """
-            SELECT count(*) FROM appointments AS live WHERE NOT EXISTS
-                (SELECT 1 FROM \(table(name)) AS other WHERE other.appointment = live.appointment)
+            SELECT count(*) FROM appointments AS live LEFT JOIN \(table(name)) AS other USING (appointment)
+            WHERE other.appointment IS NULL OR other.version < live.version
             """
         ) { $0[0] } ?? 0
     }

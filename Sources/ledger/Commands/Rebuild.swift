@@ -95,6 +95,7 @@ struct RebuildCommand: AsyncParsableCommand {
                 events were lost (`ledger verify`); if not, add --drop-unexplained
                 """)
             throw ExitCode(3)
+        case .held(let since): throw EventStoreError.held(ProjectionRunner.projection, since: since)
         case .behind: preconditionFailure("a swap that is behind is tried again")
         }
     }
@@ -122,6 +123,7 @@ struct RebuildCommand: AsyncParsableCommand {
         }
         let outcome = try await ledger.rebuild { _ in }.swap(
             ViewSet.kept, keepingAs: ViewSet.kept, coversAll: false, now: Machine.now())
+        if case .held(let since) = outcome { throw EventStoreError.held(ProjectionRunner.projection, since: since) }
         guard case .swapped(let position) = outcome else { preconditionFailure("this swap covers what it covers") }
         report("ledger: the old tables are live again, up to position \(position)")
         report("ledger: `ledger verify --views` shows whether they hold; --rollback once more undoes it")
