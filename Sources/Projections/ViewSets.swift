@@ -16,17 +16,28 @@ package struct ViewSet: Equatable, Sendable {
     package var position: Int?
     /// When it was begun, or came to stand beside the live one.
     package let at: Timestamp
+    /// When it last came further; nil where the engine does not know.
+    package let moved: Timestamp?
 
     package init(
         name: String, projection: ProjectionName, began: Int, through: StreamID? = nil, events: Int = 0,
-        position: Int? = nil, at: Timestamp
+        position: Int? = nil, at: Timestamp, moved: Timestamp? = nil
     ) {
         (self.name, self.projection, self.began) = (name, projection, began)
         (self.through, self.events, self.position, self.at) = (through, events, position, at)
+        self.moved = moved
+    }
+
+    /// Whether both are the same set, equally far. When it moved says nothing about what is in it.
+    package static func == (left: ViewSet, right: ViewSet) -> Bool {
+        (left.name, left.projection, left.began, left.at) == (right.name, right.projection, right.began, right.at)
+            && (left.through, left.events, left.position) == (right.through, right.events, right.position)
     }
 
     /// What a rebuild writes before it takes the live set's place.
     package static let next = "next"
+    /// What a rebuild writes that only compares.
+    package static let dryRun = "dry_run"
     /// The set that was live before the last swap, where it was kept.
     package static let kept = "kept"
 

@@ -140,7 +140,7 @@ extension SQLiteViewSets {
     /// The table of a set. Names are checked before they come here.
     static func table(_ name: String) -> String { "appointments_set_\(name)" }
 
-    private static let columns = "name, projection, number, began, through, events, position, at"
+    private static let columns = "name, projection, number, began, through, events, position, at, moved"
 
     static func sets(in database: Database) throws -> [ViewSet] {
         try database.rows("SELECT \(columns) FROM view_sets ORDER BY name", [], set)
@@ -154,12 +154,12 @@ extension SQLiteViewSets {
         ViewSet(
             name: row[0], projection: ProjectionName(row[1], number: row[2]), began: row[3],
             through: row.hasNull(atIndex: 4) ? nil : StreamID(try row.identifier(4)), events: row[5], position: row[6],
-            at: row.moment(7))
+            at: row.moment(7), moved: row.momentIfPresent(8))
     }
 
     private static func put(_ set: ViewSet, in database: Database) throws {
         try database.run(
-            "INSERT OR REPLACE INTO view_sets (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO view_sets (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(SQLiteViews.moment))",
             [
                 set.name, set.projection.name, set.projection.number, set.began, set.through?.id.blob, set.events,
                 set.position, set.at.milliseconds,

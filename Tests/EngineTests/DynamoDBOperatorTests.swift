@@ -192,12 +192,13 @@ struct DynamoDBOperatorTests {
                 try AppointmentProjection.fold(events.sorted { $0.version < $1.version }, insured: people[stream])
             }.sorted { $0.place < $1.place }
         }
+        let events = PastEvents(log: log, people: ledger.engine.people, progress: nil)
         for event in all {
             let (time, position) = (event.entry.at, event.position ?? 0)
-            let then = PastViews(views: ledger.engine.views, store: log, at: .time(time))
+            let then = PastViews(views: ledger.engine.views, store: log, events: events, at: .time(time))
             #expect(
                 try await then.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.entry.at <= time })
-            let there = PastViews(views: ledger.engine.views, store: log, at: .position(position))
+            let there = PastViews(views: ledger.engine.views, store: log, events: events, at: .position(position))
             #expect(
                 try await there.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.position ?? 0 <= position }
             )

@@ -117,15 +117,21 @@ extension CommandTests {
         #expect(row["position"]?.whole == 1 && row["type"]?.text == "requested")
         #expect(dry.errors.contains("1 rows equal, 0 added, 0 missing, 1 changed"))
         #expect(try await run("verify").status == 2)
+        let asked = try await run("rebuild")
+        #expect(asked.status == 1 && asked.errors.contains("1 rows will be replaced") && asked.errors.contains("--yes"))
+        #expect(asked.errors.contains("`ledger projections remove appointments@1/next`"))
+        #expect(try await run("verify").status == 2)
+        #expect(try await run("rebuild", "--anew").errors.contains("will be dropped"))
         let kept = try await run("rebuild", "--keep-old")
         #expect(kept.status == 0 && kept.errors.contains("ledger verify --views"))
         #expect(try await run("verify").status == 0)
         #expect(
             try rows(try await run("projections", "list")).map { $0["name"]?.text }
                 == ["appointments@1", "router@1", "appointments@1/kept"])
-        #expect(try await run("rebuild", "--rollback").status == 0)
+        #expect(try await run("rebuild", "--rollback").status == 1)
+        #expect(try await run("rebuild", "--rollback", "--yes").status == 0)
         #expect(try await run("verify").status == 2)
-        #expect(try await run("rebuild", "--rollback").status == 0)
+        #expect(try await run("rebuild", "--rollback", "--yes").status == 0)
         #expect(try await run("verify").status == 0)
         #expect(try await run("projections", "remove", "appointments@1/kept").status == 1)
         #expect(try await run("projections", "remove", "appointments@1/kept", "--yes").status == 0)
@@ -144,6 +150,34 @@ extension CommandTests {
         #expect(try await run("audit", "view", "status", "--status", "pending").lines.count == 3)
         #expect(try await run("rebuild", "--drop-unexplained").status == 1)
         #expect(try await run("rebuild", "--drop-unexplained", "--yes").status == 0)
+        #expect(try await run("verify").status == 0)
+    }
+
+    @Test("rebuild refuses to replace a row that is further than its events, unless it is told to")
+    func further() async throws {
+        _ = try await begin()
+        try await tamper("UPDATE appointments SET version = 9 WHERE country = 'PE'")
+        let refused = try await run("rebuild", "--yes")
+        #expect(refused.status == 3 && refused.errors.contains("`ledger projections remove appointments@1/next`"))
+        #expect(try await run("verify").status == 2)
+        #expect(try await run("rebuild", "--drop-unexplained").status == 1)
+        #expect(try await run("rebuild", "--drop-unexplained", "--yes").status == 0)
+        #expect(try await run("verify").status == 0)
+    }
+
+    @Test("a dry run leaves what a stopped rebuild has made; nobody works on that, so it is no rebuilding")
+    func dryRunBeside() async throws {
+        _ = try await begin()
+        try await tamper("UPDATE appointments SET status = 'completed' WHERE country = 'PE'")
+        #expect(try await run("rebuild").status == 1)
+        #expect(try await run("rebuild", "--dry-run").status == 0)
+        func states() async throws -> [String?] {
+            try rows(try await run("projections", "list")).map { $0["state"]?.text }
+        }
+        #expect(try await states() == ["rebuilding", "catching up", "rebuilding"])
+        try await tamper("UPDATE view_sets SET moved = moved - 200000")
+        #expect(try await states() == ["live", "catching up", "detached"])
+        #expect(try await run("rebuild", "--anew", "--yes").status == 0)
         #expect(try await run("verify").status == 0)
     }
 

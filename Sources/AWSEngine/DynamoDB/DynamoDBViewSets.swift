@@ -35,7 +35,7 @@ package final class DynamoDBViewSets: ViewSets {
         views = DynamoDBViews(client, tables: tables)
         log = DynamoDBLog(client, tables: tables, now: now)
         store = DynamoDBEventStore(client, tables: tables)
-        records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections))
+        records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections), now: now)
         self.people = people
     }
 

@@ -132,7 +132,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         let result = try await reconcile.run { difference in
             if found.count < 1000 { found.append(difference) }
         } progress: {
-            progress.show($0, of: max(all, $0))
+            progress.show($0, of: max(all, $0), "appointments")
         }
         progress.clear()
         var printer = options.printer([
