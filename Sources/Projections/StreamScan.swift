@@ -35,8 +35,9 @@ package protocol StreamScan: Sendable {
 package protocol RowScan: Sendable {
     /// The rows of the appointments of a range, in the order of their ids.
     ///
-    /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read, or stands under an id that is none. The
-    ///   first range also has what stands before all ids, the rest what stands behind them.
+    /// The first range also has what stands before all ids, the rest what stands behind them.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read, or stands under an id that is none.
     func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow]
 
     /// What the rows of a range stand under, also those that can't be read.

@@ -83,8 +83,8 @@ package final class PastViews: Sendable {
         return places
     }
 
-    /// The next candidates behind a place, in the order of the list: those of the view, and between them those that only
-    /// the log knows.
+    /// The next candidates behind a place, in the order of the list: those of the view, and between them those that
+    /// only the log knows.
     private func candidates(
         _ filter: RowFilter, _ begun: [RowPlace], after place: RowPlace?
     ) async throws(EventStoreError) -> (batch: [Candidate], isLast: Bool) {

@@ -67,8 +67,8 @@ package struct Rebuild: Sendable {
         try await catchUp(name)
     }
 
-    /// Brings a set up to the head, or as near to it as one step comes: under traffic no look finds nothing new, and what
-    /// is left is for the next step or the swap.
+    /// Brings a set up to the head, or as near to it as one step comes: under traffic no look finds nothing new, and
+    /// what is left is for the swap.
     ///
     /// - Throws: as `build`.
     package func catchUp(_ name: String) async throws(EventStoreError) {

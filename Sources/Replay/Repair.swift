@@ -80,9 +80,10 @@ package struct Repair: Sendable {
 
     /// Does what a plan says.
     ///
-    /// - Returns: how many findings were mended, and the appointments whose events could not be folded, with the reason.
-    /// - Throws: `unavailable`; what was mended stays mended. `invalid`, before anything is done, while an operator holds
-    ///   the view.
+    /// - Returns: how many findings were mended, and the appointments whose events could not be folded, with the
+    ///   reason.
+    /// - Throws: `unavailable`; what was mended stays mended. `invalid`, before anything is done, while an operator
+    ///   holds the view.
     package func carryOut(
         _ plan: Plan, now: Timestamp
     ) async throws(EventStoreError) -> (mended: Int, failures: [(AppointmentID, String)]) {

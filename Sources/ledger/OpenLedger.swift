@@ -112,7 +112,8 @@ struct OpenLedger: Sendable {
     func table(_ callers: Callers, _ logger: Logger) -> RequestTable {
         RequestTable(
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
-            audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status, secrets: secrets,
+            audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status,
+            secrets: secrets,
             origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]), random: Machine.random, logger: logger)
     }
 

@@ -126,7 +126,8 @@ struct RebuildPropertyTests {
         for _ in 0..<8 {
             let position = Int(random.next() % UInt64(all.count + 1))
             try await compare(
-                try await folded(ledger, upTo: position), ledger, at: .position(position), "position \(position), \(name)")
+                try await folded(ledger, upTo: position), ledger, at: .position(position),
+                "position \(position), \(name)")
             let time = all[Int(random.next() % UInt64(all.count))].entry.at.adding(
                 milliseconds: Int64(random.next() % 3) - 1)
             try await compare(

@@ -66,7 +66,7 @@ struct RedriveContract {
         try #require(try await ledger.deadLetters.list(.peru, limit: 100).count == texts.count)
         let now = ledger.clock.now()
         let pace = Pace(nil, now: { .zero }, sleep: { _ in })
-        let redrive = Redrive(ledger.deadLetters, pace: pace, limit: nil)
+        let redrive = RedriveRun(ledger.deadLetters, pace: pace, limit: nil)
         async let one = redrive.letters(of: .peru, deadBy: now)
         async let two = redrive.letters(of: .peru, deadBy: now)
         #expect(try await one + two == texts.count)

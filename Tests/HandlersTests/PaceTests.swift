@@ -15,12 +15,14 @@ import Testing
         func add(_ step: String) { state.withLock { $0.steps.append(step) } }
 
         func pace(_ rate: Int?) -> Pace {
-            Pace(rate, now: { [self] in state.withLock { $0.now } }) { [self] duration in
-                state.withLock { state in
-                    state.steps.append("sleep \(Int(duration / .milliseconds(1)))")
-                    state.now += duration
-                }
-            }
+            Pace(
+                rate, now: { [self] in state.withLock { $0.now } },
+                sleep: { [self] duration in
+                    state.withLock { state in
+                        state.steps.append("sleep \(Int(duration / .milliseconds(1)))")
+                        state.now += duration
+                    }
+                })
         }
     }
 
@@ -64,7 +66,7 @@ import Testing
     @Test("letters of a queue go a quarter of a second's share at a time, and it waits behind each")
     func queue() async throws {
         let record = Record()
-        let redrive = Redrive(try await letters(12, record), pace: record.pace(20), limit: nil)
+        let redrive = RedriveRun(try await letters(12, record), pace: record.pace(20), limit: nil)
         #expect(try await redrive.letters(of: .peru, deadBy: later) == 12)
         #expect(record.steps == ["redrive 5", "sleep 250", "redrive 5", "sleep 250", "redrive 2", "sleep 100"])
     }
@@ -74,19 +76,19 @@ import Testing
         var record = Record()
         var letters = try await letters(12, record)
         #expect(
-            try await Redrive(letters, pace: record.pace(nil), limit: 7).letters(of: nil, deadBy: later) == 7)
+            try await RedriveRun(letters, pace: record.pace(nil), limit: 7).letters(of: nil, deadBy: later) == 7)
         #expect(record.steps == ["redrive 7"])
         record = Record()
         letters = try await self.letters(12, record)
         let ids = try await letters.list(nil, limit: 100).map(\.id)
-        #expect(try await Redrive(letters, pace: record.pace(8), limit: 3).letters(ids) == 3)
+        #expect(try await RedriveRun(letters, pace: record.pace(8), limit: 3).letters(ids) == 3)
         #expect(record.steps == ["redrive 2", "sleep 250", "redrive 1"])
     }
 
     @Test("parked appointments go one by one, at the same pace and up to the same limit")
     func parked() async throws {
         let record = Record()
-        let redrive = Redrive(try await letters(1, record), pace: record.pace(4), limit: 3)
+        let redrive = RedriveRun(try await letters(1, record), pace: record.pace(4), limit: 3)
         let count = try await redrive.each(["a", "b", "c", "d"]) { record.add($0) }
         #expect(count == 3)
         #expect(record.steps == ["a", "sleep 250", "b", "sleep 250", "c"])

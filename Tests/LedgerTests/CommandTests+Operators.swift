@@ -86,7 +86,8 @@ extension CommandTests {
         #expect(named.status == 0 && named.errors.contains("2 of 3 letters"))
         #expect(try await run("dlq", "list").lines.count == 1)
         try await tamper(
-            "INSERT INTO parked SELECT 'appointments@1', appointment, 1, 'a newer program wrote it', 0 FROM appointments")
+            "INSERT INTO parked SELECT 'appointments@1', appointment, 1, 'for the test', 0 FROM appointments"
+        )
         let parked = try await run("dlq", "redrive", "--parked", "--limit", "1", "--rate", "5")
         #expect(parked.status == 0 && parked.errors.contains("1 of 2 go on"))
         #expect(try await run("dlq", "list").lines.count == 2)

@@ -111,6 +111,7 @@ enum RowColumns {
             failure: try isWhole(column + 12...column + 13)
                 ? .init(
                     reason: try value(FailureReason(rawValue: try row.text(column + 12))),
-                    message: try row.text(column + 13)) : nil, version: try row.int(column + 14), leaf: try row.hash(column + 15))
+                    message: try row.text(column + 13)) : nil, version: try row.int(column + 14),
+            leaf: try row.hash(column + 15))
     }
 }

@@ -6,6 +6,7 @@ import Handlers
 import Logging
 import Machine
 import Projections
+import Replay
 
 extension DeadLettersCommand {
     struct Redrive: AsyncParsableCommand {
@@ -48,7 +49,7 @@ extension DeadLettersCommand {
                 for place in places { found += try await ledger.parked(at: place) }
                 return try await redrive(found, ledger)
             }
-            let redrive = Redrive(ledger.deadLetters, pace: Pace(rate), limit: limit)
+            let redrive = RedriveRun(ledger.deadLetters, pace: Pace(rate), limit: limit)
             guard ids.isEmpty else {
                 let count = try await redrive.letters(ids)
                 report("ledger: \(count) of \(ids.count) letters are in their queues again; `ledger stats` shows them")
@@ -61,7 +62,7 @@ extension DeadLettersCommand {
 
         private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: OpenLedger) async throws {
             var left = 0
-            let redrive = Redrive(ledger.deadLetters, pace: Pace(rate), limit: limit)
+            let redrive = RedriveRun(ledger.deadLetters, pace: Pace(rate), limit: limit)
             let tried = try await redrive.each(parked) { name, event in
                 guard let still = try await ledger.retry(event.appointment, of: name) else { return }
                 left += 1

@@ -2,7 +2,7 @@ package import EventStore
 package import Replay
 
 /// Sends dead letters and parked appointments round again, at a pace.
-package struct Redrive: Sendable {
+package struct RedriveRun: Sendable {
     private let letters: any DeadLetters
     private let pace: Pace
     private let limit: Int
