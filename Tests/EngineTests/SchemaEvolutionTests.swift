@@ -80,22 +80,22 @@ private enum NextProgram {
             projection: NextProgram.projection, sizes: sizes)
         // Traffic of the next program: today's one can't read its events, and parks them or leaves them out.
         for number in 400..<410 { try await Self.write(number, to: ledger) }
-        let isOver = Mutex(false)
+        let flag = Flag()
         let ids = history.rows.filter { $0.failure != nil }.prefix(20).map(\.appointment)
         async let written: Int = {
             var number = 500
-            while !isOver.withLock(\.self), number < 50_000 {
+            while !flag.isSet, number < 50_000 {
                 try await Self.write(number, to: ledger)
                 number += 1
             }
             return number - 500
         }()
-        async let reads = Self.read(ids, ledger) { isOver.withLock(\.self) }
+        async let reads = Self.read(ids, ledger) { flag.isSet }
         try await next.build(ViewSet.next, now: now)
         let outcome = try await next.swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
         // What is read from here on is the second version's.
         try await Task.sleep(for: .milliseconds(50))
-        isOver.withLock { $0 = true }
+        flag.set()
         let (writes, seen) = (try await written, try await reads)
         #expect(writes > 0 && seen.old > 0 && seen.new > 0, "\(writes) \(seen)")
         guard case .swapped(let position) = outcome else { throw Unswapped(outcome: outcome) }
@@ -112,6 +112,15 @@ private enum NextProgram {
         #expect(try await ledger.views.row(Samples.appointment(77_777)) == nil)
         // And back: the first version's rows, with what it can read of the traffic missing no appointment.
         #expect(try await ledger.sets.sets().first?.projection == ProjectionRunner.projection)
+    }
+
+    /// Tells those who write and read that they may stop.
+    private final class Flag: Sendable {
+        private let state = Mutex(false)
+
+        var isSet: Bool { state.withLock(\.self) }
+
+        func set() { state.withLock { $0 = true } }
     }
 
     private struct Unswapped: Error { let outcome: SwapOutcome }
