@@ -5,9 +5,10 @@ DATA ?= data
 ARGUMENTS ?=
 CASES ?= append lifecycle fold http
 MINUTES ?= 1
+EVENTS ?= 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench simulate aws-local clean
+.PHONY: help run build test test-long lint bench simulate aws-local clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ build: ## installs what is missing and makes the release build, .build/release/l
 test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--filter TidyTests")
 	scripts/install.sh run test
 	scripts/test.sh $(ARGUMENTS)
+
+test-long: ## as test, for the variants that take minutes: rebuilds of 200,000 events under traffic (EVENTS=1000000)
+	scripts/install.sh run test
+	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) scripts/test.sh --filter RebuildTrafficTests $(ARGUMENTS)
 
 lint: ## checks the layout of the Swift files and the syntax of the scripts
 	scripts/install.sh run

@@ -93,14 +93,16 @@ package struct AWSLedger: Sendable {
     ///
     /// - Parameters:
     ///   - secrets: those behind idempotency keys and cursors.
+    ///   - people: says who asked, where the view does not.
     ///   - audit: answers auditors.
     ///   - trail: is told who looked.
     package func requestTable(
-        _ performer: Performer, secrets: KeyRing, audit: any AuditLog, trail: any AuditTrail, origins: AllowedOrigins,
-        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
+        _ performer: Performer, secrets: KeyRing, people: PersonResolver, audit: any AuditLog, trail: any AuditTrail,
+        origins: AllowedOrigins, random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) -> RequestTable {
         RequestTable(
-            performer: performer, views: views, audit: audit, histories: store, trail: trail,
+            performer: performer, views: views, log: log(), people: people, progress: nil, audit: audit,
+            histories: store, trail: trail,
             authenticator: Authenticator(keys: apiKeys), status: status(audit), secrets: secrets, origins: origins,
             random: random, logger: logger)
     }

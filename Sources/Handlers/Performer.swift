@@ -45,8 +45,8 @@ package struct Performer: Sendable {
         case .publish(let message, let topic):
             try await topics.publish(message.outgoing, to: topic)
             return .sent
-        case .put(let message):
-            try await bus.put(message.event)
+        case .put(let message, let run):
+            try await bus.put(message.event(replay: run))
             return .sent
         case .finish: preconditionFailure("finish is the end of a procedure, not an effect to carry out")
         }

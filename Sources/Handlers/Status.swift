@@ -54,7 +54,11 @@ package final class LedgerStatus: Sendable {
             progress.append((name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name)))
         }
         let head = try await feed.head()
-        let filling = try await sets?.sets().first { $0.name == ViewSet.next }?.projection
+        // One that was refused, or whose worker was killed, stays, and nobody works on it.
+        let filling = try await sets?.sets().first { set in
+            set.name == ViewSet.next
+                && now.milliseconds - (set.moved ?? set.at).milliseconds < 4 * stallMilliseconds
+        }?.projection
         var readiness = Readiness(head: head)
         for (name, checkpoint, parked) in progress {
             let status = try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now)
@@ -96,21 +100,31 @@ package final class LedgerStatus: Sendable {
         now: Timestamp
     ) async throws(EventStoreError) -> ProjectionStatus {
         let lag = max(head - checkpoint, 0)
-        // An event that can't be read has no time, and is no reason to say nothing.
-        let next = lag == 0 ? nil : try? await feed.events(after: checkpoint, limit: 1).first?.entry.at
+        var (next, problem) = (Timestamp?.none, String?.none)
+        do throws(EventStoreError) {
+            if lag > 0 { next = try await feed.events(after: checkpoint, limit: 1).first?.entry.at }
+        } catch {
+            // An event that can't be read has no time, and is no reason to say nothing.
+            problem = error.message
+        }
         let moved = try await control?.movedAt(name)
         // What came a moment ago is no lag yet, however long nothing came before it.
         let since = [moved, next].compactMap(\.self).max()
         let hasStood = since.map { now.milliseconds - $0.milliseconds >= stallMilliseconds } ?? true
         let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
-        let isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
+        var isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
+        if checkpoint > head, !(feed is NoFeed) {
+            isStalled = true
+            problem = "the checkpoint is further than the last event: run `ledger repair`"
+        }
         var state: ProjectionStatus.State = isStalled ? .stalled : lag == 0 ? .live : .catchingUp
-        if filling == name { state = .rebuilding }
+        if filling == name, !isStalled { state = .rebuilding }
         if try await control?.pausedAt(name) != nil { state = .paused }
         return ProjectionStatus(
             name: name, state: state, checkpoint: checkpoint, lag: lag,
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
-            movedAt: moved, lastError: parked.max { $0.at < $1.at }?.reason, isStalled: isStalled && state != .paused)
+            movedAt: moved, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
+            isStalled: isStalled && state != .paused)
     }
 
     private func isSeenStalled(_ name: ProjectionName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
@@ -141,7 +155,7 @@ package struct ProjectionStatus: Equatable, Sendable {
     package let parked: Int
     /// When its checkpoint last moved; nil when that is not known.
     package let movedAt: Timestamp?
-    /// Why it parked an appointment last; nil when none is parked.
+    /// Why it stands still, where that is known, else why it parked an appointment last; nil when none is parked.
     package let lastError: String?
     /// Whether it lags and has not moved for a while.
     package let isStalled: Bool
@@ -151,7 +165,8 @@ package struct ProjectionStatus: Equatable, Sendable {
         /// It has every event.
         case live
         case catchingUp = "catching up"
-        /// A new set of its tables is being made beside the live one, which goes on.
+        /// A new set of its tables is being made beside the live one, which goes on. One that nobody works on any more
+        /// does not count.
         case rebuilding
         /// An operator holds it.
         case paused
@@ -190,6 +205,7 @@ package struct Readiness: Equatable, Sendable {
     package var reasons: [String] {
         projections.filter(\.isStalled).map {
             "projection \($0.name) stands still at position \($0.checkpoint), \($0.lag) events behind"
+                + ($0.lastError.map { ": \($0)" } ?? "")
         }
     }
 }
@@ -219,6 +235,8 @@ extension JSONWriter {
                     $0.member("parked", projection.parked)
                     $0.key("stalled")
                     $0.boolean(projection.isStalled)
+                    $0.member("movedAt", projection.movedAt)
+                    $0.member("lastError", projection.lastError)
                 }
             }
         }

@@ -1,3 +1,4 @@
+package import Appointments
 package import EventStore
 
 /// Whole streams that stand beside each other in the order of their ids: what is read and folded at once.
@@ -34,8 +35,27 @@ package protocol StreamScan: Sendable {
 package protocol RowScan: Sendable {
     /// The rows of the appointments of a range, in the order of their ids.
     ///
-    /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read.
+    /// The first range also has what stands before all ids, the rest what stands behind them.
+    ///
+    /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read, or stands under an id that is none.
     func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow]
+
+    /// What the rows of a range stand under, also those that can't be read.
+    func keys(in range: StreamRange) async throws(EventStoreError) -> [RowKey]
+}
+
+extension RowScan {
+    /// Of a view that knows no other rows than those that can be read.
+    package func keys(in range: StreamRange) async throws(EventStoreError) -> [RowKey] {
+        try await rows(in: range).map { .appointment($0.appointment) }
+    }
+}
+
+/// What a row of a view stands under.
+package enum RowKey: Hashable, Sendable {
+    case appointment(AppointmentID)
+    /// An id that no program writes, in the words of the engine.
+    case stray(String)
 }
 
 extension StreamRange {
@@ -45,6 +65,9 @@ extension StreamRange {
         let before = Identifier(high: id.low == 0 ? id.high &- 1 : id.high, low: id.low &- 1)
         return StreamRange(after: id.high | id.low == 0 ? nil : StreamID(before), through: stream)
     }
+
+    /// Whether it goes on to the end.
+    package var isRest: Bool { self == .rest(after: after) }
 
     /// Everything behind a stream.
     package static func rest(after stream: StreamID?) -> StreamRange {

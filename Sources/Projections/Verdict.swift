@@ -16,7 +16,8 @@ package enum Verdict: Equatable, Sendable {
     /// - Parameter held: version and leaf of the last event applied; nil when there is none.
     package init(of event: RecordedEvent, holding held: StreamHead?) {
         let version = held?.version ?? 0
-        if event.version == version + 1 {
+        // A damaged row may hold any number: nothing is added to it that could overflow.
+        if event.version - 1 == version {
             // The chain is checked here too: the right version after another history is a conflict.
             self = event.entry.previous == held?.leaf ? .accept : .conflict
         } else if event.version > version {

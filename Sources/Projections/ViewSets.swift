@@ -16,17 +16,28 @@ package struct ViewSet: Equatable, Sendable {
     package var position: Int?
     /// When it was begun, or came to stand beside the live one.
     package let at: Timestamp
+    /// When it last came further; nil where the engine does not know.
+    package let moved: Timestamp?
 
     package init(
         name: String, projection: ProjectionName, began: Int, through: StreamID? = nil, events: Int = 0,
-        position: Int? = nil, at: Timestamp
+        position: Int? = nil, at: Timestamp, moved: Timestamp? = nil
     ) {
         (self.name, self.projection, self.began) = (name, projection, began)
         (self.through, self.events, self.position, self.at) = (through, events, position, at)
+        self.moved = moved
+    }
+
+    /// Whether both are the same set, equally far. When it moved says nothing about what is in it.
+    package static func == (left: ViewSet, right: ViewSet) -> Bool {
+        (left.name, left.projection, left.began, left.at) == (right.name, right.projection, right.began, right.at)
+            && (left.through, left.events, left.position) == (right.through, right.events, right.position)
     }
 
     /// What a rebuild writes before it takes the live set's place.
     package static let next = "next"
+    /// What a rebuild writes that only compares.
+    package static let dryRun = "dry_run"
     /// The set that was live before the last swap, where it was kept.
     package static let kept = "kept"
 
@@ -68,6 +79,8 @@ package struct SetComparison: Equatable, Sendable {
     package var counts: [RowDifference.Kind: Int] = [:]
     /// The first of them, by kind and id; the others are counted.
     package var first: [RowDifference] = []
+    /// How many of the changed rows claim in the live set to be further than their events are.
+    package var further = 0
 
     package init() {}
 
@@ -76,6 +89,9 @@ package struct SetComparison: Equatable, Sendable {
     /// Takes a difference in.
     package mutating func add(_ difference: RowDifference, limit: Int) {
         counts[difference.kind, default: 0] += 1
+        if let live = difference.live, let rebuilt = difference.rebuilt, live.version > rebuilt.version {
+            further += 1
+        }
         if first.count < limit { first.append(difference) }
     }
 }
@@ -86,8 +102,10 @@ package enum SwapOutcome: Equatable, Sendable {
     case swapped(position: Int)
     /// Too much was appended since the set was brought up: bring it up and try again.
     case behind
-    /// The live set has so many rows that the other one lacks. Nothing was changed.
+    /// The live set has so many rows that the other one lacks, or has in an older state. Nothing was changed.
     case uncovered(rows: Int)
+    /// An operator holds the projection whose rows are live, since then. Nothing was changed.
+    case held(since: Timestamp)
 }
 
 /// The sets of the view's tables: one is live, others stand beside it.
@@ -114,9 +132,9 @@ package protocol ViewSets: Sendable {
     /// Ends the filling: the set has every event up to `began`, and its indexes are built.
     func seal(_ set: ViewSet) async throws(EventStoreError)
 
-    /// Takes in the events that come next, at most `limit`.
+    /// Takes in the events that come next, about `limit`.
     ///
-    /// - Returns: how many there were; 0 when the set is up to the head.
+    /// - Returns: how many there were; less than `limit` when the set has come to the head.
     /// - Throws: `unavailable`, or `corrupt`, naming the event, for one that can't be taken in.
     func follow(_ name: String, with projection: Projection, limit: Int) async throws(EventStoreError) -> Int
 
@@ -130,7 +148,7 @@ package protocol ViewSets: Sendable {
     /// the same name with another number, whose rows were live, is held from then on.
     ///
     /// - Parameter kept: the name under which the old set stays beside the live one; without it, it is dropped.
-    /// - Parameter coversAll: refuse when the live set has a row that the other lacks.
+    /// - Parameter coversAll: refuse when the live set has a row that the other lacks or has in an older state.
     func swap(
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome
@@ -142,6 +160,10 @@ package protocol ViewSets: Sendable {
     func mend(
         _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ProjectionName
     ) async throws(EventStoreError) -> Bool
+
+    /// Takes away a row of the live set that stands under an id that no program writes, as `RowScan.keys` names it;
+    /// false when there is none.
+    func removeStray(_ key: String) async throws(EventStoreError) -> Bool
 
     /// Takes a set away; false when there is none.
     func drop(_ name: String) async throws(EventStoreError) -> Bool

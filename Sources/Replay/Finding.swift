@@ -6,6 +6,8 @@ package struct Finding: Equatable, Sendable {
     package let stream: StreamID?
     package let version: Int?
     package let position: Int?
+    /// What a row stands under that belongs to no appointment, or the name of a consumer.
+    package let key: String?
     /// What is wrong, as a lowercase sentence without personal data.
     package let message: String
 
@@ -33,6 +35,8 @@ package struct Finding: Equatable, Sendable {
         case rowDiffers = "row-differs"
         /// The view refuses to give a row out.
         case rowUnreadable = "row-unreadable"
+        /// A consumer's checkpoint is further than the last event: it takes in nothing that comes.
+        case checkpointAhead = "checkpoint-ahead"
         /// The mirror lacks an event.
         case mirrorMissing = "mirror-missing"
         /// The mirror has an event that the store does not.
@@ -61,9 +65,12 @@ package struct Finding: Equatable, Sendable {
         case mirror
     }
 
-    package init(_ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, message: String) {
+    package init(
+        _ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, key: String? = nil,
+        message: String
+    ) {
         (self.kind, self.stream, self.version) = (kind, stream, version)
-        (self.position, self.message) = (position, message)
+        (self.position, self.key, self.message) = (position, key, message)
     }
 }
 
@@ -80,7 +87,7 @@ extension Finding.Kind {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
         case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
-        case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents: [.views]
+        case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict:
             [.mirror]

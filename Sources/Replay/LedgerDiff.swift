@@ -37,6 +37,7 @@ package struct LedgerDiff: Sendable {
         var after = 0
         // Both bounds may be of either kind; a stream that did not change between them is passed over below.
         if case .position(let position) = from { after = position }
+        if case .time(let time) = from { filter.from = time }
         if case .time(let time) = to { filter.to = time }
         var seen: Set<StreamID> = []
         while true {

@@ -1,22 +1,28 @@
+import Appointments
 package import EventStore
 package import Projections
+import Synchronization
 
 /// The lists as they were: the rows that the events up to a moment make.
 ///
 /// The live view says which appointments there are and when they began, which never changes; what has moved since is
-/// folded from its events.
-package struct PastViews: Sendable {
+/// folded from its events. Where the view lacks events, the log says which appointments had begun, and every row is
+/// folded.
+package final class PastViews: Sendable {
     private let views: any AppointmentViews
     private let store: any StreamReader
+    private let events: PastEvents
     private let moment: Moment
+    /// What the log says had begun, for the filter of the last page.
+    private let begun = Mutex<(filter: RowFilter, places: [RowPlace])?>(nil)
 
     /// The most appointments that one page looks at.
     package static let maximumRows = 10_000
     private static let step = 500
 
     /// - Parameter moment: a time, a position or the latest; a version is one appointment's own and makes no list.
-    package init(views: any AppointmentViews, store: any StreamReader, at moment: Moment) {
-        (self.views, self.store, self.moment) = (views, store, moment)
+    package init(views: any AppointmentViews, store: any StreamReader, events: PastEvents, at moment: Moment) {
+        (self.views, self.store, self.events, self.moment) = (views, store, events, moment)
     }
 
     /// A part of a list.
@@ -38,34 +44,66 @@ package struct PastViews: Sendable {
             let page = Array(rows.prefix(limit))
             return Page(rows: page, next: rows.count > limit ? page.last?.place : nil)
         }
-        var candidates = filter
-        candidates.status = nil
-        if case .time(let time) = moment { candidates.to = min(filter.to ?? time, time) }
+        var wanted = filter
+        wanted.status = nil
+        if case .time(let time) = moment { wanted.to = min(filter.to ?? time, time) }
+        let isWhole = try await events.areInView()
+        let begun = isWhole ? [] : try await begun(wanted)
         var place = place
         var rows: [AppointmentRow] = []
         var looked = 0
         while looked < Self.maximumRows {
-            let batch = try await views.rows(candidates, after: place, offset: 0, limit: Self.step)
-            for row in batch {
+            let (batch, isLast) = try await candidates(wanted, begun, after: place)
+            for candidate in batch {
                 looked += 1
-                if let past = try await past(row), filter.matches(past) { rows.append(past) }
-                place = row.place
+                if let past = try await past(candidate, isWhole: isWhole), filter.matches(past) { rows.append(past) }
+                place = candidate.place
                 if rows.count > limit {
                     return Page(rows: Array(rows.prefix(limit)), next: rows[limit - 1].place)
                 }
             }
-            if batch.count < Self.step { return Page(rows: rows, next: nil) }
+            if isLast { return Page(rows: rows, next: nil) }
         }
         return Page(rows: rows, next: place)
     }
 
-    private func past(_ row: AppointmentRow) async throws(EventStoreError) -> AppointmentRow? {
-        switch moment {
+    // MARK: Candidates
+
+    /// An appointment that may be on the list.
+    private struct Candidate {
+        let place: RowPlace
+        /// Its row of today; nil where the view has none.
+        let row: AppointmentRow?
+    }
+
+    private func begun(_ filter: RowFilter) async throws(EventStoreError) -> [RowPlace] {
+        if let known = begun.withLock({ $0 }), known.filter == filter { return known.places }
+        let places = try await events.begun(filter, at: moment)
+        begun.withLock { $0 = (filter, places) }
+        return places
+    }
+
+    /// The next candidates behind a place, in the order of the list: those of the view, and between them those that
+    /// only the log knows.
+    private func candidates(
+        _ filter: RowFilter, _ begun: [RowPlace], after place: RowPlace?
+    ) async throws(EventStoreError) -> (batch: [Candidate], isLast: Bool) {
+        let batch = try await views.rows(filter, after: place, offset: 0, limit: Self.step)
+            .map { Candidate(place: $0.place, row: $0) }
+        let isLast = batch.count < Self.step
+        let first = begun.firstIndex { behind in place.map { $0 < behind } ?? true } ?? begun.endIndex
+        let others = begun[first...].prefix { other in isLast || batch.last.map { other < $0.place } ?? true }
+        if others.isEmpty { return (batch, isLast) }
+        let known = Set(batch.map(\.place))
+        let all = batch + others.filter { !known.contains($0) }.map { Candidate(place: $0, row: nil) }
+        return (all.sorted { $0.place < $1.place }, isLast)
+    }
+
+    private func past(_ candidate: Candidate, isWhole: Bool) async throws(EventStoreError) -> AppointmentRow? {
         // Its last event had happened by then, so nothing has moved it since.
-        case .time(let time) where row.updatedAt <= time: return row
-        case .latest, .time, .position, .version:
-            let history = try await History.read(row.appointment, from: store, insured: row.insured)
-            return try history?.state(at: moment)
-        }
+        if isWhole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time { return row }
+        let history = try await store.read(candidate.place.appointment.stream)
+        let insured = candidate.row == nil ? try await events.insured(of: history) : candidate.row?.insured
+        return try History(candidate.place.appointment, events: history, insured: insured).state(at: moment)
     }
 }

@@ -67,14 +67,15 @@ package struct Rebuild: Sendable {
         try await catchUp(name)
     }
 
-    /// Brings a set up to the head.
+    /// Brings a set up to the head, or as near to it as one step comes: under traffic no look finds nothing new, and
+    /// what is left is for the swap.
     ///
     /// - Throws: as `build`.
     package func catchUp(_ name: String) async throws(EventStoreError) {
         var count = 0
         while true {
             let step = try await sets.follow(name, with: projection, limit: sizes.stepEvents)
-            if step == 0 { return }
+            if step < sizes.stepEvents { return }
             count += step
             progress(RebuildProgress(.catchingUp, events: count, of: count))
         }
@@ -82,7 +83,7 @@ package struct Rebuild: Sendable {
 
     /// Brings the set up and puts it in the place of the live one.
     ///
-    /// - Returns: `swapped` or `uncovered`.
+    /// - Returns: `swapped`, `uncovered` or `held`.
     /// - Throws: as `build`.
     package func swap(
         _ name: String, keepingAs kept: String?, coversAll: Bool, now: Timestamp
@@ -100,6 +101,8 @@ package struct Rebuild: Sendable {
     private struct Part: Sendable {
         let through: StreamID
         let events: Int
+        /// The last of them, for people.
+        let last: String?
         let rows: [AppointmentRow]
     }
 
@@ -120,7 +123,7 @@ package struct Rebuild: Sendable {
             guard waiting.rows.count >= sizes.rows else { return }
             set = try await sets.fill(set, with: waiting.rows, through: part.through, events: waiting.events)
             waiting = ([], 0, nil)
-            progress(RebuildProgress(.folding, events: set.events, of: head, at: set.through))
+            progress(RebuildProgress(.folding, events: set.events, of: head, at: part.last))
         }
         guard let through = waiting.through else { return set }
         return try await sets.fill(set, with: waiting.rows, through: through, events: waiting.events)
@@ -143,7 +146,7 @@ package struct Rebuild: Sendable {
                 events[index], onto: row, insured: events[index].version == 1 ? insured[stream] : nil)
         }
         if let row { rows.append(row) }
-        return Part(through: range.through, events: events.count, rows: rows)
+        return Part(through: range.through, events: events.count, last: events.last?.named, rows: rows)
     }
 }
 
@@ -152,8 +155,8 @@ package struct RebuildProgress: Equatable, Sendable {
     package let phase: Phase
     package let events: Int
     package let total: Int
-    /// The last stream that was written.
-    package let stream: StreamID?
+    /// The last event that was written, for people.
+    package let event: String?
 
     /// What a rebuild does, one after the other.
     package enum Phase: String, Sendable {
@@ -162,7 +165,7 @@ package struct RebuildProgress: Equatable, Sendable {
         case catchingUp = "catching up"
     }
 
-    package init(_ phase: Phase, events: Int, of total: Int, at stream: StreamID? = nil) {
-        (self.phase, self.events, self.total, self.stream) = (phase, events, total, stream)
+    package init(_ phase: Phase, events: Int, of total: Int, at event: String? = nil) {
+        (self.phase, self.events, self.total, self.event) = (phase, events, total, event)
     }
 }

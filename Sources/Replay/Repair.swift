@@ -8,15 +8,16 @@ package struct Repair: Sendable {
     private let feed: any EventFeed
     private let store: any StreamReader
     private let checkpoints: any ProjectionStore
+    private let control: any ProjectionControl
     private let sets: any ViewSets
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any StreamReader, checkpoints: any ProjectionStore, sets: any ViewSets,
-        people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, checkpoints: any ProjectionStore,
+        control: any ProjectionControl, sets: any ViewSets, people: PersonResolver
     ) {
-        (self.feed, self.store, self.checkpoints, self.sets) = (feed, store, checkpoints, sets)
-        self.people = people
+        (self.feed, self.store, self.checkpoints, self.control) = (feed, store, checkpoints, control)
+        (self.sets, self.people) = (sets, people)
     }
 
     /// What is to be done about one finding.
@@ -31,6 +32,8 @@ package struct Repair: Sendable {
         case refold
         /// The row is taken away, since no event explains it.
         case remove
+        /// The checkpoint is set back to the last event that there was.
+        case setBack = "set-back"
         /// Nothing: it concerns the events themselves.
         case none
     }
@@ -40,11 +43,13 @@ package struct Repair: Sendable {
         package fileprivate(set) var steps: [Step] = []
         /// How many events the view has not taken in.
         package fileprivate(set) var behind = 0
+        /// The position of the last event when it was verified.
+        fileprivate var head = 0
 
         package func count(_ action: Action) -> Int { steps.count { $0.action == action } }
 
         /// Whether there is anything that can be mended.
-        package var isEmpty: Bool { behind == 0 && count(.refold) + count(.remove) == 0 }
+        package var isEmpty: Bool { behind == 0 && steps.allSatisfy { $0.action == .none } }
     }
 
     /// Works out what to do about what `verify` has found.
@@ -52,12 +57,15 @@ package struct Repair: Sendable {
     /// - Throws: `unavailable`.
     package func plan(for report: VerifyReport) async throws(EventStoreError) -> Plan {
         var plan = Plan()
+        plan.head = report.head
         plan.behind = max(try await feed.head() - checkpoints.checkpoint(of: ProjectionRunner.projection), 0)
         var seen: Set<StreamID> = []
         for finding in report.findings {
             let action: Action =
                 switch finding.kind {
+                case .rowUnreadable where finding.key != nil: .remove
                 case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable: finding.stream == nil ? .none : .refold
+                case .checkpointAhead: .setBack
                 case .rowWithoutEvents: .remove
                 case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers,
                     .foreignItem:
@@ -74,17 +82,28 @@ package struct Repair: Sendable {
 
     /// Does what a plan says.
     ///
-    /// - Returns: how many rows were mended, and the appointments whose events could not be folded, with the reason.
-    /// - Throws: `unavailable`; what was mended stays mended.
+    /// - Returns: how many findings were mended, and the appointments whose events could not be folded, with the
+    ///   reason.
+    /// - Throws: `unavailable`; what was mended stays mended. `invalid`, before anything is done, while an operator
+    ///   holds the view.
     package func carryOut(
         _ plan: Plan, now: Timestamp
     ) async throws(EventStoreError) -> (mended: Int, failures: [(AppointmentID, String)]) {
+        let view = ProjectionRunner.projection
+        if let since = try await control.pausedAt(view) { throw .held(view, since: since) }
+        var mended = 0
+        // First, so that what came since is taken in below.
+        for step in plan.steps where step.action == .setBack {
+            if try await setBack(step.finding, to: plan.head) { mended += 1 }
+        }
         let runner = ProjectionRunner(feed: feed, store: store, views: checkpoints, people: people)
         while try await runner.step(now: now) > 0 {}
-        var mended = 0
         var failures: [(AppointmentID, String)] = []
-        for step in plan.steps where step.action != .none {
-            guard let appointment = step.finding.stream?.appointment else { continue }
+        for step in plan.steps where step.action == .refold || step.action == .remove {
+            guard let appointment = step.finding.stream?.appointment else {
+                if let key = step.finding.key, try await sets.removeStray(key) { mended += 1 }
+                continue
+            }
             do throws(EventStoreError) {
                 try await refold(appointment)
                 mended += 1
@@ -94,6 +113,14 @@ package struct Repair: Sendable {
             }
         }
         return (mended, failures)
+    }
+
+    /// Sets a checkpoint back that is behind all events; false when it has been moved meanwhile.
+    private func setBack(_ finding: Finding, to head: Int) async throws(EventStoreError) -> Bool {
+        guard let name = finding.key.flatMap({ ProjectionName($0) }), let position = finding.position else {
+            return false
+        }
+        return try await checkpoints.commit(ProjectionCommit(checkpoint: head), of: name, expecting: position)
     }
 
     /// Folds one appointment again. Appointments without events lose their row.
@@ -108,5 +135,17 @@ package struct Repair: Sendable {
             // An event that came meanwhile is in the next reading.
             if try await sets.mend(appointment, with: row, of: ProjectionRunner.projection) { return }
         }
+    }
+}
+
+extension EventStoreError {
+    /// What is thrown for work on rows that an operator holds.
+    package static func held(_ projection: ProjectionName, since moment: Timestamp) -> EventStoreError {
+        EventStoreError(
+            .invalid,
+            message: """
+                \(projection) is held since \(moment), and nothing was changed: let it go on first, with `ledger \
+                projections resume \(projection.name)`
+                """)
     }
 }

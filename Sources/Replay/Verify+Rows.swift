@@ -71,7 +71,7 @@ extension Verify {
             for row in try await views.rows(in: range) { try await take(row, &folded, &report) }
         } catch {
             if error.code == .unavailable { throw error }
-            try await compareSingly(&folded, error, &report)
+            try await compareSingly(range, &folded, error, &report)
         }
         for (stream, made) in folded.filter({ !$0.value.hasRow }).sorted(by: { $0.key < $1.key }) {
             report.add(
@@ -83,21 +83,27 @@ extension Verify {
 
     /// Goes through the rows of a range one by one, to name those that the view can't give out.
     private func compareSingly(
-        _ folded: inout [StreamID: Folded], _ damage: EventStoreError, _ report: inout RangeReport
+        _ range: StreamRange, _ folded: inout [StreamID: Folded], _ damage: EventStoreError,
+        _ report: inout RangeReport
     ) async throws(EventStoreError) {
-        var isNamed = false
-        for stream in folded.filter({ !$0.value.hasRow }).keys.sorted() {
-            do throws(EventStoreError) {
-                guard let row = try await views.row(stream.appointment) else { continue }
-                try await take(row, &folded, &report)
-            } catch {
-                if error.code == .unavailable { throw error }
-                isNamed = true
-                folded[stream]?.hasRow = true
-                report.add(.rowUnreadable, stream, error.message)
+        let before = report.findings.count
+        for key in try await views.keys(in: range) {
+            switch key {
+            case .stray(let name):
+                report.findings.append(
+                    Finding(.rowUnreadable, key: name, message: "a row stands under an id that is none: \(name)"))
+            case .appointment(let id):
+                do throws(EventStoreError) {
+                    guard let row = try await views.row(id) else { continue }
+                    try await take(row, &folded, &report)
+                } catch {
+                    if error.code == .unavailable { throw error }
+                    folded[id.stream]?.hasRow = true
+                    report.add(.rowUnreadable, id.stream, error.message)
+                }
             }
         }
-        if !isNamed { report.add(.rowUnreadable, nil, damage.message) }
+        if report.findings.count == before { report.add(.rowUnreadable, nil, damage.message) }
     }
 
     private func take(

@@ -12,19 +12,24 @@ package struct Verify: Sendable {
     let scan: any StreamScan
     let store: any StreamReader
     let views: any RowReader & RowScan
+    private let checkpoints: (any ProjectionStore)?
+    private let consumers: [ProjectionName]
     let people: PersonResolver?
     let parts: Set<Finding.Part>
     let batch: Int
     private let progress: @Sendable (VerifyProgress) -> Void
 
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
+    /// - Parameter checkpoints: those of `consumers` are looked at; none without it.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
         feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any RowReader & RowScan,
+        checkpoints: (any ProjectionStore)? = nil, consumers: [ProjectionName] = [ProjectionRunner.projection],
         people: PersonResolver?, parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
         (self.feed, self.scan, self.store, self.views) = (feed, scan, store, views)
+        (self.checkpoints, self.consumers) = (checkpoints, consumers)
         (self.people, self.parts, self.batch, self.progress) = (people, parts, max(batch, 1), progress)
     }
 
@@ -40,8 +45,19 @@ package struct Verify: Sendable {
     /// - Throws: `unavailable`: the store stopped answering and nothing is known.
     package func run() async throws(EventStoreError) -> VerifyReport {
         var state = State(report: VerifyReport(parts))
+        // Before the head: one that moves meanwhile must not look as if it were ahead of it.
+        var reached: [(ProjectionName, Int)] = []
+        if let checkpoints {
+            for name in consumers { reached.append((name, try await checkpoints.checkpoint(of: name))) }
+        }
         let head = try await feed.head()
         state.report.head = head
+        for (name, position) in reached where position > head {
+            state.report.add(
+                Finding(
+                    .checkpointAhead, position: position, key: name.description,
+                    message: "the checkpoint of \(name) is at position \(position), and the last event at \(head)"))
+        }
         var start = 0
         try await inOrder(ahead: Self.windows) { () throws(EventStoreError) in
             guard start < head else { return nil }

@@ -74,12 +74,14 @@ extension SQLiteViews {
         ) { $0[0] } ?? 0
     }
 
+    /// Now, by the database's own clock: it says when a row moved, and no rule depends on it.
+    static let moment = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
     static func moveCheckpoint(of projection: ProjectionName, to position: Int, in database: Database) throws {
-        // The database's own clock: it says when the row moved, and no rule depends on it.
         try database.run(
             """
             INSERT INTO checkpoints (projection, position, moved)
-            VALUES (?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+            VALUES (?, ?, \(moment))
             ON CONFLICT (projection) DO UPDATE SET position = excluded.position, moved = excluded.moved
             """, [projection.description, position])
     }

@@ -23,11 +23,43 @@ extension SQLiteViewSets {
 extension SQLiteViews: RowScan {
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
         try await file.scan { database in
-            try database.stored(
-                """
-                SELECT \(Self.columns) FROM appointments WHERE appointment > ? AND appointment <= ?
-                ORDER BY appointment
-                """, [range.after?.id.blob ?? Data(), range.through.id.blob], Self.row)
+            let query = Self.query(Self.columns, range)
+            return try database.stored(query.sql, query.arguments, Self.row)
+        }
+    }
+
+    package func keys(in range: StreamRange) async throws(EventStoreError) -> [RowKey] {
+        try await file.scan { database in
+            let query = Self.query("appointment", range)
+            return try database.stored(query.sql, query.arguments) { row in
+                let bytes = row.bytes(0)
+                return Identifier(raw: bytes).map { .appointment(AppointmentID($0)) } ?? .stray(Self.name(bytes))
+            }
+        }
+    }
+
+    /// The rows of a range. Ids of another length may stand before the first and behind the last one that is 16 bytes.
+    private static func query(_ columns: String, _ range: StreamRange) -> Query {
+        var query = Query("SELECT \(columns) FROM appointments")
+        query.require("appointment > ?", range.after?.id.blob)
+        query.require("appointment <= ?", range.isRest ? nil : range.through.id.blob)
+        query.sql += " ORDER BY appointment"
+        return query
+    }
+
+    /// The name of an id that no program writes: its bytes in hexadecimal.
+    private static func name(_ bytes: UnsafeRawBufferPointer) -> String {
+        "0x" + bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+}
+
+extension SQLiteViewSets {
+    package func removeStray(_ key: String) async throws(EventStoreError) -> Bool {
+        try await file.write { writing in
+            try writing.database.run(
+                "DELETE FROM appointments WHERE length(appointment) <> 16 AND '0x' || lower(hex(appointment)) = ?",
+                [key])
+            return writing.database.changesCount > 0
         }
     }
 }

@@ -80,6 +80,10 @@ package final class SQLiteViewSets: ViewSets {
         try await clear()
         let outcome: SwapOutcome = try await file.write { [opener] writing in
             let database = writing.database
+            let live = try Self.liveProjection(named: projection.name, in: database)
+            if live == projection.name, let since = try SQLiteViews.pausedAt(live, in: database) {
+                return .held(since: since)
+            }
             let last = try Self.follow(name, with: projection, opener, limit: Self.lastEvents, in: database)
             if last == Self.lastEvents { return .behind }
             guard let set = try Self.set(name, in: database), let position = set.position else {
@@ -87,7 +91,6 @@ package final class SQLiteViewSets: ViewSets {
             }
             let uncovered = try Self.uncovered(by: set.name, in: database)
             if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
-            let live = try Self.liveProjection(named: projection.name, in: database)
             try Self.exchange(set, live: live, keepingAs: kept, now: now, in: database)
             if live != projection.name { try Self.hold(live, for: projection.name, now: now, in: database) }
             try SQLiteViews.moveCheckpoint(of: projection.name, to: position, in: database)
@@ -137,7 +140,7 @@ extension SQLiteViewSets {
     /// The table of a set. Names are checked before they come here.
     static func table(_ name: String) -> String { "appointments_set_\(name)" }
 
-    private static let columns = "name, projection, number, began, through, events, position, at"
+    private static let columns = "name, projection, number, began, through, events, position, at, moved"
 
     static func sets(in database: Database) throws -> [ViewSet] {
         try database.rows("SELECT \(columns) FROM view_sets ORDER BY name", [], set)
@@ -151,12 +154,12 @@ extension SQLiteViewSets {
         ViewSet(
             name: row[0], projection: ProjectionName(row[1], number: row[2]), began: row[3],
             through: row.hasNull(atIndex: 4) ? nil : StreamID(try row.identifier(4)), events: row[5], position: row[6],
-            at: row.moment(7))
+            at: row.moment(7), moved: row.momentIfPresent(8))
     }
 
     private static func put(_ set: ViewSet, in database: Database) throws {
         try database.run(
-            "INSERT OR REPLACE INTO view_sets (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO view_sets (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(SQLiteViews.moment))",
             [
                 set.name, set.projection.name, set.projection.number, set.began, set.through?.id.blob, set.events,
                 set.position, set.at.milliseconds,
@@ -187,12 +190,12 @@ extension SQLiteViewSets {
         return events.count
     }
 
-    /// How many rows of the live set the other one lacks.
+    /// How many rows of the live set the other one lacks, or has in an older state.
     private static func uncovered(by name: String, in database: Database) throws -> Int {
         try database.row(
             """
-            SELECT count(*) FROM appointments AS live WHERE NOT EXISTS
-                (SELECT 1 FROM \(table(name)) AS other WHERE other.appointment = live.appointment)
+            SELECT count(*) FROM appointments AS live LEFT JOIN \(table(name)) AS other USING (appointment)
+            WHERE other.appointment IS NULL OR other.version < live.version
             """
         ) { $0[0] } ?? 0
     }

@@ -109,13 +109,13 @@ extension SQLiteViews {
         return AppointmentRow(
             appointment: AppointmentID(try row.identifier(0)), insured: insured, country: try row.value(2),
             schedule: schedule, createdAt: row.moment(4), status: try row.value(5), updatedAt: row.moment(6),
-            processedAt: row.isNull(7) ? nil : row.moment(7), slot: slot(of: row, schedule),
-            failure: row.isNull(13) ? nil : .init(reason: try row.value(12), message: row.text(13)),
+            processedAt: row.isNull(7) ? nil : row.moment(7), slot: try slot(of: row, schedule),
+            failure: try row.isWhole(12...13) ? .init(reason: try row.value(12), message: row.text(13)) : nil,
             version: row.integer(14), leaf: try row.hash(15))
     }
 
-    private static func slot(of row: StoredRow, _ schedule: ScheduleID) -> Slot? {
-        if (8...11).contains(where: row.isNull) { return nil }
+    private static func slot(of row: StoredRow, _ schedule: ScheduleID) throws -> Slot? {
+        guard try row.isWhole(8...11) else { return nil }
         return Slot(
             schedule: schedule, center: Int64(row.integer(8)), specialty: Int64(row.integer(9)),
             medic: Int64(row.integer(10)), date: row.moment(11))

@@ -13,6 +13,9 @@ enum Schema {
         migrator.registerMigration("7 projections") { try $0.execute(sql: projections) }
         migrator.registerMigration("8 audit access") { try $0.execute(sql: auditAccess) }
         migrator.registerMigration("9 refusals") { try $0.execute(sql: refusals) }
+        migrator.registerMigration("10 movement of view sets") {
+            try $0.execute(sql: "ALTER TABLE view_sets ADD COLUMN moved INTEGER")
+        }
         return migrator
     }
 

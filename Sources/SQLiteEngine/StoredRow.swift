@@ -15,6 +15,15 @@ struct StoredRow {
 
     func isNull(_ column: CInt) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
 
+    /// Whether columns that belong together have values; false when none has.
+    ///
+    /// - Throws: `corrupt` when only some have.
+    func isWhole(_ columns: ClosedRange<CInt>) throws -> Bool {
+        guard let empty = columns.first(where: isNull) else { return true }
+        if columns.allSatisfy(isNull) { return false }
+        throw damaged(empty)
+    }
+
     /// The bytes of a blob or text; empty for NULL.
     func bytes(_ column: CInt) -> UnsafeRawBufferPointer {
         let start = sqlite3_column_blob(statement, column)

@@ -101,8 +101,8 @@ struct LedgerFunction: Sendable {
         return Opened(
             performer: performer, stream: ledger.streamHandler(performer, keyRing, logger: logger),
             table: ledger.requestTable(
-                performer, secrets: try await ledger.secrets(keyRing), audit: audit, trail: trail, origins: origins,
-                random: Machine.random, logger: logger),
+                performer, secrets: try await ledger.secrets(keyRing), people: ledger.people(keyRing), audit: audit,
+                trail: trail, origins: origins, random: Machine.random, logger: logger),
             people: ledger.people(keyRing))
     }
 }

@@ -20,6 +20,8 @@ struct OpenLedger: Sendable {
     let deadLetters: any DeadLetters
     let apiKeys: any APIKeys
     let people: PersonResolver
+    /// Tells how far the view has come; nothing where it has no checkpoint.
+    let progress: ViewProgress?
     let performer: Performer
     /// Derives idempotency keys, as the API does.
     let secrets: KeyRing
@@ -49,6 +51,7 @@ struct OpenLedger: Sendable {
         )
         (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
         (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
+        progress = ViewProgress(feed: ledger.store, checkpoints: ledger.views)
         order = { _ throws(EventStoreError) in ledger.store }
         // The router goes on from its checkpoint in the server.
         catchUp = { name throws(EventStoreError) in
@@ -70,6 +73,7 @@ struct OpenLedger: Sendable {
         // The mirror has positions of its own: what is beyond it is not asked of the store.
         self.log = mirror.map(\.reader) ?? log
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
+        progress = nil
         status = remote.status(log)
         order = { mirror throws(EventStoreError) in try await ledger.order(of: mirror.worker) }
         catchUp = { _ throws(EventStoreError) in
@@ -107,8 +111,9 @@ struct OpenLedger: Sendable {
     /// - Parameter callers: counts who waits for a request to be recorded.
     func table(_ callers: Callers, _ logger: Logger) -> RequestTable {
         RequestTable(
-            performer: performer, callers: callers, views: views, audit: log, histories: log, trail: trail,
-            authenticator: Authenticator(keys: apiKeys), status: status, secrets: secrets,
+            performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
+            audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status,
+            secrets: secrets,
             origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]), random: Machine.random, logger: logger)
     }
 

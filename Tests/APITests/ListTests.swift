@@ -117,4 +117,38 @@ import Testing
             #expect(answer.codes("cursor") == ["INVALID_QUERY_PARAM"])
         }
     }
+
+    @Test(
+        "a list as of a time is what it was then, and has what the view has not taken in yet",
+        arguments: ["/appointments?status=pending", "/appointments?countryISO=PE", "/appointments/00123?limit=50"])
+    func asOf(list: String) async throws {
+        let world = try World()
+        let first = try await world.ask()
+        let then = world.clock.now
+        world.clock.advance(milliseconds: 5)
+        try await world.process(first)
+        world.clock.advance(milliseconds: 5)
+        let past = try await world.send("GET", "\(list)&asOf=\(then)")
+        #expect(past.status == 200)
+        #expect(try ids(past) == [first])
+        #expect(try status(past) == ["pending"])
+        #expect(try ids(try await world.send("GET", "\(list)&asOf=2020-01-01T00:00:00Z")).isEmpty)
+        let isPending = list.contains("pending")
+        let today = try await world.send("GET", "\(list)&asOf=\(world.clock.now)")
+        #expect(try status(today) == (isPending ? [] : ["processed"]))
+        // Nobody brings the view up behind this request.
+        let unseen = await world.table.respond(
+            to: APIRequest(
+                method: "POST", path: "/appointments", query: "", headers: [], body: Array(World.request.utf8),
+                remoteAddress: "127.0.0.1", requestID: "request-2"))
+        let second = try Answer(status: unseen.status, headers: unseen.headers, content: unseen.body)
+            .text("appointmentId")
+        let ahead = try await world.send("GET", "\(list)&asOf=\(world.clock.now)")
+        #expect(try ids(ahead) == (isPending ? [second] : [second, first]))
+    }
+
+    private func status(_ answer: Answer) throws -> [String?] {
+        guard case .array(let rows) = try answer.value("appointments") else { return [] }
+        return rows.map { $0["status"]?.text }
+    }
 }

@@ -55,7 +55,11 @@ struct World {
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             sweeps: MemorySweepLog(views: views), now: now)
         table = RequestTable(
-            performer: performer, views: other ?? views, audit: store, histories: store, trail: trail,
+            performer: performer, views: other ?? views,
+            log: store,
+            people: PersonResolver(directory: directory, keys: ring),
+            progress: ViewProgress(feed: store, checkpoints: views),
+            audit: store, histories: store, trail: trail,
             authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits, random: random,
             logger: logger)
     }

@@ -98,7 +98,7 @@ struct DynamoDBOperatorTests {
             ])
         let repair = Repair(
             feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
-            sets: ledger.engine.sets, people: ledger.engine.people)
+            control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
         let plan = try await repair.plan(for: found)
         #expect((plan.behind, plan.count(.refold), plan.count(.remove)) == (0, 3, 1))
         let outcome = try await repair.carryOut(plan, now: now)
@@ -106,6 +106,42 @@ struct DynamoDBOperatorTests {
         #expect(try await ledger.verify().run().isClean)
         let report = try await ledger.reconcile()
         #expect((report.differences, report.appointments, report.digest) == (0, 12, digest))
+    }
+
+    @Test(
+        "Half a slot, half a failure, a version of another type and ids that are none are named, and mended",
+        arguments: [
+            (#"{"centerId":{"N":"5"}}"#, 0), (#"{"failureMessage":{"S":"x"}}"#, 0),
+            (#"{"failureReason":{"S":"SLOT_TAKEN"}}"#, 0), (#"{"version":{"S":"x"}}"#, 0),
+            (#"{"appointmentId":{"S":"x"}}"#, 1),
+            (#"{"appointmentId":{"S":"0000000A-0000-7000-8000-000000000001"}}"#, 1),
+        ])
+    func halfRows(attributes: String, removed: Int) async throws {
+        let ledger = try await Ledger(streams: 1, seed: 56)
+        let id = ledger.history.rows[0].appointment
+        let key: JSONValue = .object([("appointmentId", .object([("S", .string(id.description))]))])
+        let item = try #require(
+            try await ledger.client.call(.dynamoDB, "GetItem") { writer in
+                writer.member("TableName", "appointments")
+                writer.member("Key") { $0.value(key) }
+            }["Item"])
+        guard case .object(let members) = item, case .object(let others) = try JSONValue(Array(attributes.utf8)) else {
+            throw EventStoreError(.corrupt, message: "no item")
+        }
+        let changed = members.filter { member in !others.contains { $0.key == member.key } } + others
+        _ = try await ledger.client.call(.dynamoDB, "PutItem") { writer in
+            writer.member("TableName", "appointments")
+            writer.member("Item") { $0.value(.object(changed)) }
+        }
+        let found = try await ledger.verify().run()
+        #expect(found.findings.map(\.kind) == [.rowUnreadable])
+        let repair = Repair(
+            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
+        let plan = try await repair.plan(for: found)
+        #expect((plan.count(.refold), plan.count(.remove)) == (1 - removed, removed))
+        #expect(try await repair.carryOut(plan, now: now).mended == 1)
+        #expect(try await ledger.verify().run().isClean)
     }
 
     @Test("Reconciliation names the appointments whose rows are not what the events make")
@@ -188,12 +224,13 @@ struct DynamoDBOperatorTests {
                 try AppointmentProjection.fold(events.sorted { $0.version < $1.version }, insured: people[stream])
             }.sorted { $0.place < $1.place }
         }
+        let events = PastEvents(log: log, people: ledger.engine.people, progress: nil)
         for event in all {
             let (time, position) = (event.entry.at, event.position ?? 0)
-            let then = PastViews(views: ledger.engine.views, store: log, at: .time(time))
+            let then = PastViews(views: ledger.engine.views, store: log, events: events, at: .time(time))
             #expect(
                 try await then.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.entry.at <= time })
-            let there = PastViews(views: ledger.engine.views, store: log, at: .position(position))
+            let there = PastViews(views: ledger.engine.views, store: log, events: events, at: .position(position))
             #expect(
                 try await there.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.position ?? 0 <= position }
             )

@@ -4,6 +4,7 @@ import EventStore
 import Handlers
 import PostgresEngine
 import Projections
+import Replay
 import SQLiteEngine
 import Synchronization
 import TestAWS
@@ -74,6 +75,12 @@ struct TestEngine: Sendable {
     fileprivate(set) var eventCount: @Sendable () async throws -> Int
 
     var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
+
+    /// What past lists are made of; DynamoDB's view has no checkpoint.
+    var past: PastEvents {
+        let progress = feed is DynamoDBLog ? nil : ViewProgress(feed: feed, checkpoints: projections)
+        return PastEvents(log: audit, people: people, progress: progress)
+    }
 
     func country(_ country: Country) throws -> any CountryDatabase { try #require(countries[country]) }
 }

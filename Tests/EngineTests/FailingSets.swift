@@ -65,5 +65,7 @@ final class FailingSets: ViewSets {
         try await inner.mend(appointment, with: row, of: projection)
     }
 
+    func removeStray(_ key: String) async throws(EventStoreError) -> Bool { try await inner.removeStray(key) }
+
     func drop(_ name: String) async throws(EventStoreError) -> Bool { try await inner.drop(name) }
 }

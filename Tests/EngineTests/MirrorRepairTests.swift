@@ -90,6 +90,13 @@ private struct Damage: Sendable, CustomTestStringConvertible {
             WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)
             """
         ),
+        Damage(
+            "half a failure", [.mirrorRowDiffers],
+            """
+            UPDATE ledger.appointments SET message = 'x'
+            WHERE appointment = (SELECT stream FROM ledger.entries LIMIT 1)
+            """
+        ),
         Damage("all rows are deleted", [.mirrorRowDiffers], "DELETE FROM ledger.appointments"),
         Damage(
             "a row is made up", [.mirrorRowDiffers],

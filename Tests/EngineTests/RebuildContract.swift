@@ -2,6 +2,7 @@ import Appointments
 import EventStore
 import Projections
 import Replay
+import Synchronization
 import Testing
 
 @Suite("The contract of ViewSets and StreamScan")
@@ -69,6 +70,43 @@ struct RebuildContract {
     }
 
     @Test(
+        "A swap is refused where a live row claims to be further than its events, and changes nothing",
+        arguments: Engine.ofStores)
+    func further(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let history = try await RandomHistory.write(to: ledger, streams: 3, seed: 14)
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        var further = history.rows[1]
+        further.version += 1
+        try await ledger.projections.put([further], parking: [], by: ProjectionRunner.projection)
+        let before = try await ledger.allRows()
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        #expect(try await ledger.sets.compare(ViewSet.next, limit: 10).further == 1)
+        let refused = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        #expect(refused == .uncovered(rows: 1))
+        #expect(try await ledger.allRows() == before)
+        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        #expect(try await ledger.allRows() == history.rows)
+    }
+
+    @Test("A swap is refused while an operator holds the live projection", arguments: Engine.ofStores)
+    func held(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let history = try await RandomHistory.write(to: ledger, streams: 3, seed: 15)
+        try await rebuild(ledger).build(ViewSet.next, now: now)
+        let before = try await ledger.allRows()
+        try await ledger.control.pause(ProjectionRunner.projection, at: now)
+        func swap() async throws(EventStoreError) -> SwapOutcome {
+            try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        }
+        #expect(try await swap() == .held(since: now))
+        #expect(try await ledger.allRows() == before)
+        _ = try await ledger.control.resume(ProjectionRunner.projection)
+        #expect(try await swap() == .swapped(position: history.events))
+    }
+
+    @Test(
         "The old set is kept where that is asked for, and comes back with what was appended since",
         arguments: Engine.ofStores)
     func rollback(engine: Engine) async throws {
@@ -133,6 +171,36 @@ struct RebuildContract {
         #expect(more.rows.allSatisfy(live.contains))
         #expect(try await ledger.sets.sets().isEmpty)
     }
+
+    @Test("A rebuild and its swap end while events come without a pause", arguments: Engine.ofStores)
+    func sustained(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let history = try await RandomHistory.write(to: ledger, streams: 5, seed: 13)
+        let isOver = Mutex(false)
+        // Who waits for silence waits until here.
+        let patience = ContinuousClock.now + .seconds(30)
+        async let traffic: (count: Int, wasEnded: Bool) = {
+            var number = 1000
+            while !isOver.withLock(\.self), ContinuousClock.now < patience {
+                number += 1
+                _ = try await ledger.store.append(
+                    [try Samples.requested(number)], to: Samples.appointment(number).stream, expecting: .empty)
+            }
+            return (number - 1000, isOver.withLock(\.self))
+        }()
+        let rebuild = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
+        try await rebuild.build(ViewSet.next, now: now)
+        let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        isOver.withLock { $0 = true }
+        let (count, wasEnded) = try await traffic
+        #expect(wasEnded && count > 0)
+        guard case .swapped(let position) = outcome else { throw Refused(outcome: outcome) }
+        #expect(position >= history.events)
+        let live = try await ledger.allRows()
+        #expect(history.rows.allSatisfy(live.contains))
+    }
+
+    private struct Refused: Error { let outcome: SwapOutcome }
 
     @Test("Two workers on one set: the second is told", arguments: Engine.ofStores)
     func twoWorkers(engine: Engine) async throws {

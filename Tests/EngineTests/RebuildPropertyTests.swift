@@ -83,29 +83,62 @@ struct RebuildPropertyTests {
         }
     }
 
-    @Test("The lists and each state as they were at any position are the fold of the events until then")
+    @Test("The lists and each state as they were at any position and time are the fold of the events until then")
     func past() async throws {
         for engine in Engine.available {
             for _ in 0..<6 {
                 let seed = UInt64.random(in: 0 ... .max)
                 var random = SeededRandom(seed)
                 let ledger = try await engine.make()
-                let history = try await RandomHistory.write(to: ledger, streams: 12, seed: seed)
+                _ = try await RandomHistory.write(to: ledger, streams: 12, seed: seed)
                 try await rebuild(ledger, &random).build(ViewSet.next, now: now)
                 _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
-                for _ in 0..<8 {
-                    let position = Int(random.next() % UInt64(history.events + 1))
-                    let rows = try await folded(ledger, upTo: position)
-                    try await compare(rows, ledger, at: position, "\(engine), position \(position), seed \(seed)")
-                }
+                try await compareAnywhere(ledger, &random, "\(engine), seed \(seed)")
             }
         }
     }
 
+    @Test("The past is the same while the view is held, and lacks events and appointments", arguments: Engine.available)
+    func pastBehind(engine: Engine) async throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SeededRandom(seed)
+        let ledger = try await engine.make()
+        _ = try await RandomHistory.write(to: ledger, streams: 8, seed: seed)
+        try await rebuild(ledger, &random).build(ViewSet.next, now: now)
+        _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        try await ledger.control.pause(ProjectionRunner.projection, at: now)
+        let more = try await RandomHistory.write(to: ledger, streams: 12, seed: seed &+ 1, first: 4)
+        try #require(try await ledger.allRows().count < more.rows.count + 4, "seed \(seed)")
+        try await compareAnywhere(ledger, &random, "\(engine), seed \(seed)")
+        // One that is up to the head, and has parked an appointment, lacks that one's events.
+        let head = try await ledger.feed.head()
+        let checkpoint = try await ledger.projections.checkpoint(of: ProjectionRunner.projection)
+        let parked = ParkedEvent(appointment: more.rows[0].appointment, version: 1, reason: "r", at: now)
+        var commit = ProjectionCommit(checkpoint: head)
+        commit.parked = [parked]
+        _ = try await ledger.projections.commit(commit, of: ProjectionRunner.projection, expecting: checkpoint)
+        try await compareAnywhere(ledger, &random, "parked, \(engine), seed \(seed)")
+    }
+
+    /// Compares the lists at some positions and times with the fold of what had happened by then.
+    private func compareAnywhere(_ ledger: TestEngine, _ random: inout SeededRandom, _ name: String) async throws {
+        let all = try await ledger.feed.events(after: 0, limit: 100_000)
+        for _ in 0..<8 {
+            let position = Int(random.next() % UInt64(all.count + 1))
+            try await compare(
+                try await folded(ledger, upTo: position), ledger, at: .position(position),
+                "position \(position), \(name)")
+            let time = all[Int(random.next() % UInt64(all.count))].entry.at.adding(
+                milliseconds: Int64(random.next() % 3) - 1)
+            try await compare(
+                try await folded(ledger) { $0.entry.at <= time }, ledger, at: .time(time), "\(time), \(name)")
+        }
+    }
+
     private func compare(
-        _ rows: [AppointmentRow], _ ledger: TestEngine, at position: Int, _ name: String
+        _ rows: [AppointmentRow], _ ledger: TestEngine, at moment: Moment, _ name: String
     ) async throws {
-        let past = PastViews(views: ledger.views, store: ledger.store, at: .position(position))
+        let past = PastViews(views: ledger.views, store: ledger.store, events: ledger.past, at: moment)
         let filters =
             [
                 RowFilter(), RowFilter(country: .peru), RowFilter(country: .chile),
@@ -125,15 +158,21 @@ struct RebuildPropertyTests {
         }
         for row in try await ledger.allRows() {
             let history = try await History.read(row.appointment, from: ledger.store, insured: row.insured)
-            let state = try history?.state(at: .position(position))
+            let state = try history?.state(at: moment)
             #expect(state == rows.first { $0.appointment == row.appointment }, "\(name)")
         }
     }
 
     /// The fold of the log up to a position, made here, in the order of the log, by no code of an engine.
     private func folded(_ ledger: TestEngine, upTo position: Int) async throws -> [AppointmentRow] {
+        try await folded(ledger) { $0.position ?? 0 <= position }
+    }
+
+    private func folded(
+        _ ledger: TestEngine, where isIncluded: (RecordedEvent) -> Bool
+    ) async throws -> [AppointmentRow] {
         var rows: [AppointmentID: AppointmentRow] = [:]
-        for event in try await ledger.feed.events(after: 0, limit: 100_000) where event.position ?? 0 <= position {
+        for event in try await ledger.feed.events(after: 0, limit: 100_000) where isIncluded(event) {
             let id = event.stream.appointment
             rows[id] = try AppointmentProjection.project(
                 event, onto: rows[id], insured: try await ledger.people.insured(of: event))

@@ -8,8 +8,7 @@ import Testing
 
 /// A rebuild under traffic: what readers see while the tables change places.
 @Suite struct RebuildTrafficTests {
-    /// How many events are stored before the rebuild begins. 200,000 take a debug build minutes:
-    /// `LEDGER_TEST_REBUILD_EVENTS=200000`.
+    /// How many events are stored before the rebuild begins. 200,000 take a debug build minutes: `make test-long`.
     private static let events =
         ProcessInfo.processInfo.environment["LEDGER_TEST_REBUILD_EVENTS"].flatMap { Int($0) } ?? 12_000
 

@@ -1,5 +1,6 @@
 import EventStore
 import Handlers
+import Replay
 import Testing
 
 @Suite("The contract of DeadLetters: redrive and removal")
@@ -67,6 +68,30 @@ struct RedriveContract {
         #expect(try await ledger.deadLetters.redrive(ids) == 1)
         #expect(try await ledger.deadLetters.redrive(ids) == 0)
         #expect(try await ledger.queues(.peru).depth() == QueueDepth(waiting: 2, inFlight: 0, dead: 0))
+    }
+
+    @Test("Of two who redrive at once, each letter is moved by one, and none comes twice", arguments: Engine.available)
+    func twoAtOnce(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        let texts = (0..<30).map { "\($0)" }
+        try await queue.send(texts.map { OutgoingMessage(body: Array($0.utf8)) })
+        for _ in 0...QueueSettings.maximumReceives {
+            for _ in 0..<4 { _ = try await receive(queue) }
+            ledger.clock.advance(milliseconds: visibility)
+        }
+        try #require(try await ledger.deadLetters.list(.peru, limit: 100).count == texts.count)
+        let now = ledger.clock.now()
+        let pace = Pace(nil, now: { .zero }, sleep: { _ in })
+        let redrive = RedriveRun(ledger.deadLetters, pace: pace, limit: nil)
+        async let one = redrive.letters(of: .peru, deadBy: now)
+        async let two = redrive.letters(of: .peru, deadBy: now)
+        #expect(try await one + two == texts.count)
+        var seen: [String] = []
+        while case let messages = try await receive(queue), !messages.isEmpty {
+            seen += messages.map { String(decoding: $0.body, as: UTF8.self) }
+        }
+        #expect(seen.sorted() == texts.sorted())
     }
 
     @Test("A redriven letter is kept for another 14 days", arguments: Engine.available)

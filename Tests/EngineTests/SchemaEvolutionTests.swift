@@ -3,6 +3,7 @@ import EventStore
 import Foundation
 import Projections
 import Replay
+import Synchronization
 import Testing
 
 /// The program after this one, as it will be: `failed` has a second shape, and the view a second number.
@@ -63,58 +64,110 @@ private enum NextProgram {
     }
 
     @Test(
-        "A second version of the view is built beside the first under traffic, and read whole from the swap on",
+        "A second version of the view is put in place while others write and read, and is read whole from then on",
         arguments: Engine.ofStores)
     func blueGreen(engine: Engine) async throws {
         let ledger = try await engine.make()
-        _ = try await RandomHistory.write(to: ledger, streams: 200, seed: 21)
+        let history = try await RandomHistory.write(to: ledger, streams: 200, seed: 21)
         let now = Samples.noon
         let today = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
         try await today.build(ViewSet.next, now: now)
         _ = try await today.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
         var sizes = Rebuild.Sizes()
-        (sizes.rangeEvents, sizes.rows, sizes.stepEvents) = (10, 8, 7)
+        (sizes.rangeEvents, sizes.rows, sizes.stepEvents) = (10, 8, 70)
         let next = Rebuild(
             scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people,
             projection: NextProgram.projection, sizes: sizes)
         // Traffic of the next program: today's one can't read its events, and parks them or leaves them out.
-        async let traffic: Void = Self.write(120, to: ledger)
+        for number in 400..<410 { try await Self.write(number, to: ledger) }
+        let flag = Flag()
+        let ids = history.rows.filter { $0.failure != nil }.prefix(20).map(\.appointment)
+        async let written: Int = {
+            var number = 500
+            while !flag.isSet, number < 50_000 {
+                try await Self.write(number, to: ledger)
+                number += 1
+            }
+            return number - 500
+        }()
+        async let reads = Self.read(ids, ledger) { flag.isSet }
         try await next.build(ViewSet.next, now: now)
-        try await traffic
         let outcome = try await next.swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
-        #expect(outcome == .swapped(position: try await ledger.feed.head()))
-        #expect(try await Self.folds(ledger) == ledger.allRows())
-        #expect(try await ledger.allRows().contains { $0.failure?.message == "taken; ask again" })
-        #expect(try await ledger.allRows().contains { $0.failure?.message == "taken" })
+        // What is read from here on is the second version's.
+        try await Task.sleep(for: .milliseconds(50))
+        flag.set()
+        let (writes, seen) = (try await written, try await reads)
+        #expect(writes > 0 && seen.old > 0 && seen.new > 0, "\(writes) \(seen)")
+        guard case .swapped(let position) = outcome else { throw Unswapped(outcome: outcome) }
+        #expect(try await (history.events + 20...ledger.feed.head()).contains(position))
+        let rows = try await ledger.allRows()
+        for row in rows { #expect(try await Self.fold(row.appointment, upTo: row.version, ledger) == row) }
+        #expect(Set(history.rows.map(\.appointment)).isSubset(of: rows.map(\.appointment)))
+        #expect(rows.contains { $0.failure?.message == "taken; ask again" })
+        #expect(rows.contains { $0.failure?.message == "taken" })
         // The old number is held: a program that knows no better writes nothing into the new tables.
         #expect(try await ledger.control.pausedAt(ProjectionRunner.projection) != nil)
         _ = try await ledger.store.append(
-            [try Samples.requested(7777)], to: Samples.appointment(7777).stream, expecting: .empty)
-        #expect(try await ledger.views.row(Samples.appointment(7777)) == nil)
+            [try Samples.requested(77_777)], to: Samples.appointment(77_777).stream, expecting: .empty)
+        #expect(try await ledger.views.row(Samples.appointment(77_777)) == nil)
         // And back: the first version's rows, with what it can read of the traffic missing no appointment.
         #expect(try await ledger.sets.sets().first?.projection == ProjectionRunner.projection)
     }
 
-    private static func write(_ count: Int, to ledger: TestEngine) async throws {
-        for number in 500..<500 + count {
-            let stream = Samples.appointment(number).stream
-            let sealed = try await ledger.seal("00125", stream: stream)
-            _ = try await ledger.store.append(
-                [try Samples.requested(number, personal: [sealed])], to: stream, expecting: .empty)
-            let failed = NextProgram.event(number + 10_000, version: 2, isRetryable: number % 2 == 0)
-            _ = try await ledger.store.append([failed], to: stream, expecting: .version(1))
-        }
+    /// Tells those who write and read that they may stop.
+    private final class Flag: Sendable {
+        private let state = Mutex(false)
+
+        var isSet: Bool { state.withLock(\.self) }
+
+        func set() { state.withLock { $0 = true } }
     }
 
-    /// Each stream folded by the next program, by id.
-    private static func folds(_ ledger: TestEngine) async throws -> [AppointmentRow] {
-        let range = try #require(try await ledger.scan.range(after: nil, events: .max))
-        var rows: [AppointmentID: AppointmentRow] = [:]
-        for event in try await ledger.scan.events(in: range) {
-            let id = event.stream.appointment
-            let insured = event.version == 1 ? try await ledger.people.insured(of: event) : nil
-            rows[id] = try NextProgram.projection.next(event, onto: rows[id], insured: insured)
+    private struct Unswapped: Error { let outcome: SwapOutcome }
+
+    private static func write(_ number: Int, to ledger: TestEngine) async throws {
+        let stream = Samples.appointment(number).stream
+        let sealed = try await ledger.seal("00125", stream: stream)
+        _ = try await ledger.store.append(
+            [try Samples.requested(number, personal: [sealed])], to: stream, expecting: .empty)
+        let failed = NextProgram.event(number + 100_000, version: 2, isRetryable: number % 2 == 0)
+        _ = try await ledger.store.append([failed], to: stream, expecting: .version(1))
+    }
+
+    /// Reads failed appointments until the end: none is ever gone, and none goes back from the second version of the
+    /// view to the first.
+    ///
+    /// - Returns: how many rows of each version were read.
+    private static func read(
+        _ ids: [AppointmentID], _ ledger: TestEngine, until isOver: @Sendable () -> Bool
+    ) async throws -> (old: Int, new: Int) {
+        var (old, new) = (0, 0)
+        var seen: Set<AppointmentID> = []
+        while !isOver() {
+            let rows = try await ledger.projections.rows(of: ids)
+            try #require(rows.count == ids.count, "a row was gone")
+            for (id, row) in rows {
+                if try #require(row.failure).message.hasSuffix("; ask again") {
+                    seen.insert(id)
+                    new += 1
+                } else {
+                    try #require(!seen.contains(id), "an older version came back")
+                    old += 1
+                }
+            }
         }
-        return rows.values.sorted { $0.appointment < $1.appointment }
+        return (old, new)
+    }
+
+    /// A stream folded by the next program, up to a version.
+    private static func fold(
+        _ id: AppointmentID, upTo version: Int, _ ledger: TestEngine
+    ) async throws -> AppointmentRow? {
+        var row: AppointmentRow?
+        for event in try await ledger.store.read(id.stream) where event.version <= version {
+            let insured = event.version == 1 ? try await ledger.people.insured(of: event) : nil
+            row = try NextProgram.projection.next(event, onto: row, insured: insured)
+        }
+        return row
     }
 }

@@ -78,6 +78,21 @@ extension CommandTests {
         #expect(try rows(try await run("dlq", "list", "--queue", "appointments-pe")).count == 1)
     }
 
+    @Test("parked appointments and letters that are named keep to the limit")
+    func redriveLimit() async throws {
+        let ids = try await begin()
+        for letter in [17, 18, 19] { try await addLetter(letter, appointment: ids[0]) }
+        let named = try await run("dlq", "redrive", "17", "18", "19", "--limit", "2")
+        #expect(named.status == 0 && named.errors.contains("2 of 3 letters"))
+        #expect(try await run("dlq", "list").lines.count == 1)
+        try await tamper(
+            "INSERT INTO parked SELECT 'appointments@1', appointment, 1, 'for the test', 0 FROM appointments"
+        )
+        let parked = try await run("dlq", "redrive", "--parked", "--limit", "1", "--rate", "5")
+        #expect(parked.status == 0 && parked.errors.contains("1 of 2 go on"))
+        #expect(try await run("dlq", "list").lines.count == 2)
+    }
+
     private func addLetter(_ letter: Int, appointment: String) async throws {
         let body =
             #"""

@@ -60,6 +60,23 @@ extension CommandTests {
         #expect(looks.last?["filters"]?["view"]?.text == "status" && looks.last?["filters"]?["asOf"] == nil)
     }
 
+    @Test("the lists as they were have what a view that is held lacks")
+    func pastOfHeldView() async throws {
+        let ids = try await begin()
+        #expect(try await run("projections", "pause", "appointments").status == 0)
+        let third = try rows(
+            try await run("request", "--insured", "00125", "--schedule", "101", "--country", "PE"))
+        let id = try #require(third.first?["appointmentId"]?.text)
+        #expect(try await run("audit", "view", "country", "--country", "PE").lines.count == 1)
+        for moment in [["--at-position", "3"], ["--as-of", "2100-01-01T00:00:00Z"]] {
+            let list = try await LedgerBinary.run(
+                ["audit", "view", "country", "--country", "PE", "--data", scratch.data] + moment)
+            #expect(try rows(list).map { $0["appointmentId"]?.text } == [id, ids[0]])
+        }
+        let person = try await run("audit", "view", "insured", "--insured", "00125", "--at-position", "3")
+        #expect(try rows(person).map { $0["insuredId"]?.text } == ["***25"])
+    }
+
     @Test("diff says which appointments changed between two moments and how; why says which event made each field")
     func diffAndWhy() async throws {
         let (ids, between) = try await beginAndFail()
@@ -80,6 +97,12 @@ extension CommandTests {
         #expect(looks.allSatisfy { $0["filters"]?["diff"]?.text == "appointments" })
         #expect(looks.first?["filters"]?["from"]?.text == "position 3")
         #expect(looks.last?["filters"]?["to"]?.text == "position 3")
+        let late = "2100-01-01T00:00:00Z"
+        for bounds in [("3", "2"), ("4", "3"), (late, between), ("3", between), (late, "2")] {
+            let refused = try await run("diff", "--from", bounds.0, "--to", bounds.1)
+            #expect(refused.status == 1 && refused.errors.contains("--to is before --from"), "\(bounds)")
+        }
+        #expect(try await run("diff", "--from", "4").status == 1)
         let why = try rows(try await run("why", ids[0]))
         func made(_ field: String) -> String? { why.first { $0["field"]?.text == field }?["type"]?.text }
         #expect(made("status") == "failed" && made("createdAt") == "requested" && made("schedule.date") == nil)
@@ -101,9 +124,14 @@ extension CommandTests {
         #expect(try await run("replay", "--to", "stdout", "--type", "failed").lines.count == 1)
         #expect(try await run("replay", "--to", "stdout", "--insured", "00123").lines.count == 2)
         #expect(try await run("replay", "--to", "stdout", "--after", "2", "--country", "CL").lines.isEmpty)
+        let other = try await run("replay", "--to", "stdout", "--resume", "nightly", "--type", "failed")
+        #expect(other.status == 1 && other.lines.isEmpty && other.errors.contains("other filters"))
+        #expect(try await run("replay", "--to", "bus", "--resume", "nightly", "--dry-run").status == 1)
         let listed = try rows(try await run("projections", "list"))
-        #expect(listed.first { $0["name"]?.text == "replay-nightly@1" }?["state"]?.text == "detached")
-        #expect(try await run("projections", "remove", "replay-nightly@1", "--yes").status == 0)
+        let mark = try #require(listed.first { $0["name"]?.text?.hasPrefix("replay-nightly@") == true })
+        let name = try #require(mark["name"]?.text)
+        #expect(mark["state"]?.text == "detached" && other.errors.contains("`ledger projections remove \(name)`"))
+        #expect(try await run("projections", "remove", name, "--yes").status == 0)
         #expect(try await run("replay", "--to", "stdout", "--resume", "nightly").lines.count == 4)
         for wrong in [
             ["--to", "ftp://x"], ["--to", "https://me@x"], ["--to", "http://x:0/"],
@@ -112,6 +140,32 @@ extension CommandTests {
             let run = try RunningLedger(["replay", "--data", scratch.data] + wrong)
             #expect(try await run.waitForExit() == 1)
         }
+    }
+
+    @Test("a replay behind the last position there can be sends nothing, and says so")
+    func replayBehindAll() async throws {
+        _ = try await begin()
+        for more in [["--dry-run"], []] {
+            let outcome = try await LedgerBinary.run(
+                ["replay", "--to", "stdout", "--after", "\(Int.max)", "--data", scratch.data] + more)
+            #expect(outcome.status == 0 && outcome.lines.isEmpty, "\(outcome.errors)")
+            if !more.isEmpty { #expect(outcome.errors.contains("0 events behind position \(Int.max), up to 2")) }
+        }
+        #expect(try await run("audit", "--after", "\(Int.max)").status == 0)
+    }
+
+    @Test("of two replays under one name the one whose mark was moved stops")
+    func replayTwice() async throws {
+        _ = try await begin()
+        let slow = try RunningLedger([
+            "replay", "--to", "stdout", "--resume", "twice", "--rate", "1", "--data", scratch.data,
+        ])
+        // It has sent its first event and waits before the second one.
+        while try await run("projections", "list").lines.count < 3 { try await Task.sleep(for: .milliseconds(20)) }
+        try await tamper("UPDATE checkpoints SET position = 2 WHERE projection LIKE 'replay-twice@%'")
+        #expect(try await slow.waitForExit() == 1)
+        #expect(slow.output.split(separator: "\n").count == 1)
+        #expect(slow.errors.contains("another run"))
     }
 
     @Test("what a replay sends to topics and bus is marked, and the consumers duplicate nothing")
@@ -223,11 +277,16 @@ extension CommandTests {
         #expect(outcome.status == 0 && outcome.errors.contains("2 rows equal"))
         #expect(
             try rows(try await run("projections", "list")).last?["name"]?.text == "appointments@1/trial")
+        let twice = try await run("replay", "--into-new-view", "trial")
+        #expect(twice.status == 1 && twice.errors.contains("--anew"))
+        #expect(try await run("rebuild", "--into", "trial", "--anew").status == 1)
+        #expect(try await run("replay", "--into-new-view", "trial", "--anew", "--yes").status == 0)
         #expect(try await run("projections", "remove", "appointments@1/trial", "--yes").status == 0)
         let again = try await run("rebuild", "--into", "trial")
         #expect(again.status == 0 && again.errors.contains("2 rows equal"), "\(again)")
         #expect(try await run("rebuild", "--into", "trial", "--keep-old").status == 1)
         #expect(try await run("rebuild", "--into", "kept").status == 1)
+        #expect(try await run("rebuild", "--into", "dry_run").status == 1)
         #expect(try await run("projections", "remove", "appointments@1/trial", "--yes").status == 0)
         #expect(try await run("replay", "--into-new-view", "next").status == 1)
         #expect(try await run("replay").status == 1)

@@ -56,7 +56,7 @@ import Testing
         // Each run is killed as soon as it has written more than the one before it, so each has to go on.
         var marks: [Int] = []
         while marks.last ?? 0 < events {
-            let run = try RunningLedger(["rebuild", "--data", scratch.data])
+            let run = try RunningLedger(["rebuild", "--yes", "--data", scratch.data])
             let mark = try await kill(run, beyond: marks.last ?? 0)
             // It may have been done before the signal came.
             if try await run.waitForExit() == 0 { break }
@@ -68,14 +68,14 @@ import Testing
         let seed = UInt64.random(in: 0 ... .max)
         var random = SplitMix(state: seed)
         for _ in 0..<6 {
-            let run = try RunningLedger(["rebuild", "--data", scratch.data])
+            let run = try RunningLedger(["rebuild", "--yes", "--data", scratch.data])
             try await Task.sleep(for: .milliseconds(Int(random.next() % 1500)))
             run.signal(SIGKILL)
             try await run.waitForExit()
             let live = try await export()
             #expect(live == damaged || live == whole, "half a swap, seed \(seed)")
         }
-        let ended = try await LedgerBinary.run("rebuild", "--data", scratch.data)
+        let ended = try await LedgerBinary.run("rebuild", "--yes", "--data", scratch.data)
         #expect(ended.status == 0, "\(ended.errors), seed \(seed)")
         #expect(try await export() == whole, "seed \(seed)")
         let verified = try await LedgerBinary.run("verify", "--data", scratch.data)

@@ -58,6 +58,7 @@ private struct World {
         let other = try World().append(Array(try World.life().prefix(1)) + [.completed], to: 1)
         let head = StreamHead(version: 2, leaf: events[1].leaf)
         #expect(Verdict(of: events[0], holding: nil) == .accept)
+        #expect(Verdict(of: events[0], holding: StreamHead(version: .max, leaf: events[1].leaf)) == .duplicate)
         #expect(Verdict(of: events[2], holding: head) == .accept)
         #expect(Verdict(of: events[3], holding: head) == .gap(from: 3))
         #expect(Verdict(of: events[1], holding: head) == .duplicate)

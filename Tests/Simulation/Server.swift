@@ -29,7 +29,11 @@ final class Server: @unchecked Sendable {
             ],
             topics: links, bus: links, now: { [unowned world] in world.now })
         table = RequestTable(
-            performer: performer, views: links, audit: world.store, histories: links, trail: MemoryAuditTrail(),
+            performer: performer, views: links,
+            log: world.store,
+            people: PersonResolver(directory: links, keys: world.keys),
+            progress: ViewProgress(feed: links, checkpoints: links),
+            audit: world.store, histories: links, trail: MemoryAuditTrail(),
             authenticator: Authenticator(keys: MemoryAPIKeys()),
             status: LedgerStatus(
                 feed: links, views: links, checkpoints: links,

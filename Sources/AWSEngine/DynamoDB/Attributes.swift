@@ -67,6 +67,11 @@ struct Item: Sendable {
         return value
     }
 
+    /// What `read` gives where there is one of some attributes that belong together; nil where there is none of them.
+    func ifAny<Value>(_ names: String..., read: () throws(Damage) -> Value) throws(Damage) -> Value? {
+        names.allSatisfy { value[$0] == nil } ? nil : try read()
+    }
+
     /// What `read` gives where there is such an attribute; nil where there is none.
     func ifPresent<Value>(_ name: String, _ read: (String) throws(Damage) -> Value) throws(Damage) -> Value? {
         value[name] == nil ? nil : try read(name)

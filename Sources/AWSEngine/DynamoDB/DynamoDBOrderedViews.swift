@@ -15,18 +15,28 @@ package final class DynamoDBOrderedViews: RowScan {
     package init(_ client: AWSClient, tables: DynamoDBTables) { views = DynamoDBViews(client, tables: tables) }
 
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
-        var known = range.after == nil ? nil : look.withLock { $0 }
-        if known == nil {
-            known = try await views.ids()
-            look.withLock { $0 = known }
-        }
-        let ids = known ?? RowIDs()
-        if ids.strays > 0, range == .rest(after: range.after) {
+        let ids = try await ids(isBeginning: range.after == nil)
+        if !ids.strays.isEmpty, range.isRest {
             throw EventStoreError(
-                .corrupt, message: "\(ids.strays) rows of the view have ids that are none: remove them from the table")
+                .corrupt, message: "\(ids.strays.count) rows of the view have ids that are none: run `ledger verify`")
         }
         return try await views.rows(of: ids.sorted.filter { range.contains($0.stream) }).values
             .sorted { $0.appointment < $1.appointment }
+    }
+}
+
+extension DynamoDBOrderedViews {
+    package func keys(in range: StreamRange) async throws(EventStoreError) -> [RowKey] {
+        let ids = try await ids(isBeginning: false)
+        return ids.sorted.filter { range.contains($0.stream) }.map(RowKey.appointment)
+            + (range.isRest ? ids.strays.map(RowKey.stray) : [])
+    }
+
+    private func ids(isBeginning: Bool) async throws(EventStoreError) -> RowIDs {
+        if !isBeginning, let known = look.withLock(\.self) { return known }
+        let ids = try await views.ids()
+        look.withLock { $0 = ids }
+        return ids
     }
 }
 
@@ -61,20 +71,44 @@ extension DynamoDBOrderedViews: AppointmentViews {
 /// The ids of all rows of the view at one moment.
 struct RowIDs: Sendable {
     var sorted: [AppointmentID] = []
-    /// How many rows have an id that no program writes.
-    var strays = 0
+    /// How far each row says that it is; missing where it does not say so.
+    var versions: [AppointmentID: Int] = [:]
+    /// The ids that no program writes.
+    var strays: [String] = []
 }
 
 extension DynamoDBViews {
     /// Looks at the ids of all rows.
     func ids() async throws(EventStoreError) -> RowIDs {
-        let found: [AppointmentID?] = try await rows.scan { writer in
-            writer.member("ProjectionExpression", "appointmentId")
+        let found: [(key: String, version: Int?)] = try await rows.scan { writer in
+            writer.member("ProjectionExpression", "appointmentId, version")
         } read: { items throws(EventStoreError) in
-            items.map { (try? $0.text("appointmentId")).flatMap { AppointmentID($0) } }
+            items.map { ((try? $0.text("appointmentId")) ?? "", (try? $0.number("version")).map { Int($0) }) }
         }
-        let ids = found.compactMap(\.self)
-        return RowIDs(sorted: ids.sorted(), strays: found.count - ids.count)
+        var ids = RowIDs()
+        for (key, version) in found {
+            if let id = Self.appointment(key) {
+                ids.sorted.append(id)
+                ids.versions[id] = version
+            } else {
+                ids.strays.append(key)
+            }
+        }
+        ids.sorted.sort()
+        ids.strays.sort()
+        return ids
+    }
+
+    /// The appointment that a key of the table names, as programs write it.
+    static func appointment(_ key: String) -> AppointmentID? {
+        AppointmentID(key).flatMap { $0.description == key ? $0 : nil }
+    }
+
+    /// Takes rows away whose keys name no appointment; gives how many there were.
+    func remove(strays: [String]) async throws(EventStoreError) -> Int {
+        try await beside(strays.filter { Self.appointment($0) == nil }) { (key: String) throws(EventStoreError) in
+            try await self.rows.delete { $0.attribute("appointmentId", text: key) }
+        }.count(where: \.self)
     }
 
     /// Rows as they stand, for a comparison: those that can't be read as well.
@@ -96,7 +130,8 @@ struct StandingRow: Sendable {
 
     /// The condition that the item is still this one, as far as its version tells, with its values.
     var condition: (text: String, values: ((inout JSONWriter) -> Void)?) {
-        guard let version = try? item.number("version") else { return ("attribute_not_exists(version)", nil) }
-        return ("version = :seen", { $0.attribute(":seen", number: version) })
+        // Whatever it is: a damaged one is of any type.
+        guard let version = item.value["version"] else { return ("attribute_not_exists(version)", nil) }
+        return ("version = :seen", { writer in writer.member(":seen") { $0.value(version) } })
     }
 }

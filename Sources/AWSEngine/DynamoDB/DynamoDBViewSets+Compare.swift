@@ -10,11 +10,13 @@ extension DynamoDBViewSets {
         let live = try await views.ids()
         var (found, held) = (SetComparison(), Set<AppointmentID>())
         var differing: [RowDifference.Kind: [AppointmentID]] = [:]
+        var further = 0
         for shard in 0..<SetRecords.shards {
             try await records.items(record.generation, shard) { items throws(EventStoreError) in
                 let page = try await compare(try views.read(items))
                 held.formUnion(page.all)
                 found.equal += page.equal
+                further += page.further
                 for (kind, ids) in page.differing { differing[kind, default: []] += ids }
             }
         }
@@ -24,8 +26,9 @@ extension DynamoDBViewSets {
             let shown = Array((differing[kind] ?? []).sorted().prefix(max(limit - found.first.count, 0)))
             found.first += try await differences(kind, shown, record)
         }
+        found.further = further
         // Rows under an id that no program writes: no rebuild has them.
-        if live.strays > 0 { found.counts[.missing, default: 0] += live.strays }
+        if !live.strays.isEmpty { found.counts[.missing, default: 0] += live.strays.count }
         return found
     }
 
@@ -33,6 +36,8 @@ extension DynamoDBViewSets {
     private struct Page {
         var all: [AppointmentID] = []
         var equal = 0
+        /// How many live rows claim to be further than their events are.
+        var further = 0
         var differing: [RowDifference.Kind: [AppointmentID]] = [:]
     }
 
@@ -50,8 +55,10 @@ extension DynamoDBViewSets {
                 unsure.append((row.appointment, row.version))
             }
         }
+        let versions = Dictionary(unsure.map { ($0.id, $0.version) }) { $1 }
         for id in try await standingStill(unsure) {
             page.differing[live[id] == nil ? .added : .changed, default: []].append(id)
+            if let version = live[id]?.row?.version, version > versions[id] ?? 0 { page.further += 1 }
         }
         return page
     }

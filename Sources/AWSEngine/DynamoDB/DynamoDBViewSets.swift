@@ -15,15 +15,17 @@ package final class DynamoDBViewSets: ViewSets {
     private let log: DynamoDBLog
     private let people: PersonResolver
     /// What each set, by its generation, was found to be behind with, and has not taken in yet.
-    private let pending = Mutex<[Int: [Pending]]>([:])
+    private let pending = Mutex<[Int: Pending]>([:])
 
-    /// A stream that is further than its row in a set.
+    /// What a look has found and is not taken in yet.
     private struct Pending {
-        let stream: StreamID
-        let events: Int
+        /// The streams that are further than their rows of the set, each with its number of events more.
+        var streams: [(stream: StreamID, events: Int)]
+        /// How many events the look has met: where the set is once all of it is in.
+        let position: Int
     }
 
-    /// The most events that a swap takes in before it begins.
+    /// How many events a swap takes in at once.
     private static let lastEvents = 2000
 
     /// - Parameter people: opens the sealed fields of first events.
@@ -33,7 +35,7 @@ package final class DynamoDBViewSets: ViewSets {
         views = DynamoDBViews(client, tables: tables)
         log = DynamoDBLog(client, tables: tables, now: now)
         store = DynamoDBEventStore(client, tables: tables)
-        records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections))
+        records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections), now: now)
         self.people = people
     }
 
@@ -76,44 +78,54 @@ package final class DynamoDBViewSets: ViewSets {
     }
 
     /// Looks which streams are further than their rows of the set, and folds those anew. The position that the set has
-    /// come to is the number of events that there were.
+    /// come to is the number of events that the look has met.
     package func follow(
         _ name: String, with projection: Projection, limit: Int
     ) async throws(EventStoreError) -> Int {
         let record = try await whole(name)
-        var waiting = pending.withLock { $0.removeValue(forKey: record.generation) } ?? []
-        if waiting.isEmpty {
-            let look = try await log.lookAnew()
-            waiting = try await behind(record, look)
-            if waiting.isEmpty {
-                if record.set.position != look.count {
-                    let next = record.changed { $0.position = look.count }
-                    guard try await records.put(next, replacing: record) else { throw ViewSet.moved(name) }
-                }
-                return 0
-            }
+        let left = pending.withLock { $0.removeValue(forKey: record.generation) }
+        let waiting = if let left { left } else { try await look(record) }
+        return try await take(limit, of: waiting, into: record, projection)
+    }
+
+    private func look(_ record: SetRecord) async throws(EventStoreError) -> Pending {
+        let look = try await log.lookAnew()
+        let versions = try await records.versions(record.generation)
+        let streams = look.streams.indices.compactMap { index -> (stream: StreamID, events: Int)? in
+            let stream = look.streams[index]
+            let missing = look.count(at: index) - (versions[stream.appointment] ?? 0)
+            return missing > 0 ? (stream, missing) : nil
         }
+        return Pending(streams: streams, position: look.count)
+    }
+
+    /// Takes in at least `limit` events of what a look has found, if it has found so many.
+    ///
+    /// - Returns: how many there were, and less than `limit` at the end of the look.
+    private func take(
+        _ limit: Int, of waiting: Pending, into record: SetRecord, _ projection: Projection
+    ) async throws(EventStoreError) -> Int {
         var (count, taken) = (0, [StreamID]())
-        for pending in waiting where count < max(limit, 1) {
-            count += pending.events
-            taken.append(pending.stream)
+        for (stream, events) in waiting.streams where count < max(limit, 1) {
+            count += events
+            taken.append(stream)
         }
         let rows = try await beside(taken) { (stream: StreamID) throws(EventStoreError) in
             try await self.fold(stream, with: projection)
         }
         try await records.write(rows.compactMap(\.self), to: record.generation)
-        let rest = Array(waiting.dropFirst(taken.count))
-        if !rest.isEmpty { pending.withLock { $0[record.generation] = rest } }
-        return count
-    }
-
-    private func behind(_ record: SetRecord, _ look: EventsLook) async throws(EventStoreError) -> [Pending] {
-        let versions = try await records.versions(record.generation)
-        return look.streams.indices.compactMap { index in
-            let stream = look.streams[index]
-            let missing = look.count(at: index) - (versions[stream.appointment] ?? 0)
-            return missing > 0 ? Pending(stream: stream, events: missing) : nil
+        var rest = waiting
+        rest.streams.removeFirst(taken.count)
+        if !rest.streams.isEmpty {
+            pending.withLock { $0[record.generation] = rest }
+            return count
         }
+        if record.set.position != waiting.position {
+            let next = record.changed { $0.position = waiting.position }
+            guard try await records.put(next, replacing: record) else { throw ViewSet.moved(record.set.name) }
+        }
+        // The last stream may have had more events than were asked for.
+        return min(count, max(limit, 1) - 1)
     }
 
     /// The row that all events of a stream make; nil for a stream without any.
@@ -137,11 +149,9 @@ package final class DynamoDBViewSets: ViewSets {
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome {
         if let kept { try ViewSet.check(kept) }
-        var taken = 0
-        while case let step = try await follow(name, with: projection, limit: Self.lastEvents), step > 0 {
-            taken += step
-            if taken >= Self.lastEvents { return .behind }
-        }
+        // One look: waiting for one that finds nothing would take as long as the traffic. Rows that move from here on
+        // are folded where they are exchanged.
+        while try await follow(name, with: projection, limit: Self.lastEvents) >= Self.lastEvents {}
         let swap = Swap(sets: self, projection: projection, kept: kept, now: now)
         return try await swap.run(try await whole(name), coversAll: coversAll)
     }
@@ -155,6 +165,10 @@ package final class DynamoDBViewSets: ViewSets {
         guard try await views.replace(there, of: appointment, with: row) else { return false }
         try await views.unpark(appointment, upTo: row?.version ?? .max, from: projection)
         return true
+    }
+
+    package func removeStray(_ key: String) async throws(EventStoreError) -> Bool {
+        try await views.remove(strays: [key]) > 0
     }
 
     package func drop(_ name: String) async throws(EventStoreError) -> Bool {

@@ -22,15 +22,15 @@ extension DynamoDBViews {
             status: try item.value("status") { AppointmentStatus(rawValue: $0) },
             updatedAt: try moment("updatedAt", of: item),
             processedAt: try item.ifPresent("processedAt") { name throws(Item.Damage) in try moment(name, of: item) },
-            slot: try item.ifPresent("date") { name throws(Item.Damage) in
+            slot: try item.ifAny("date", "centerId", "specialtyId", "medicId") { () throws(Item.Damage) in
                 Slot(
                     schedule: schedule, center: try item.number("centerId"),
                     specialty: try item.number("specialtyId"), medic: try item.number("medicId"),
-                    date: try moment(name, of: item))
+                    date: try moment("date", of: item))
             },
-            failure: try item.ifPresent("failureReason") { name throws(Item.Damage) in
+            failure: try item.ifAny("failureReason", "failureMessage") { () throws(Item.Damage) in
                 AppointmentRow.Failure(
-                    reason: try item.value(name) { FailureReason(rawValue: $0) },
+                    reason: try item.value("failureReason") { FailureReason(rawValue: $0) },
                     message: try item.text("failureMessage"))
             },
             version: Int(try item.number("version")), leaf: leaf)

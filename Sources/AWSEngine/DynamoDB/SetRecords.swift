@@ -23,6 +23,7 @@ struct SetRecord: Sendable {
 /// The records and rows of sets, in the table of projections.
 struct SetRecords: Sendable {
     let table: DynamoDBTable
+    let now: @Sendable () -> Timestamp
 
     private static let id = "sets"
     /// No set has a name like this.
@@ -56,7 +57,10 @@ struct SetRecords: Sendable {
     /// Puts a record in the place of the one that was read; false when another worker has changed it.
     func put(_ record: SetRecord, replacing old: SetRecord?) async throws(EventStoreError) -> Bool {
         let there = try await table.put(
-            { Self.write(record, &$0) },
+            { writer in
+                Self.write(record, &writer)
+                writer.attribute("movedAt", text: now().description)
+            },
             if: old == nil ? "attribute_not_exists(projectionId)" : "revision = :old AND generation = :generation",
             values: old.map { old in
                 { writer in
@@ -225,7 +229,10 @@ extension SetRecords {
                 through: try item.ifPresent("through") { name throws(Item.Damage) in
                     try item.value(name) { StreamID($0) }
                 }, events: Int(try item.number("events")), position: try whole("position", of: item),
-                at: try item.value("at") { Timestamp($0) })
+                at: try item.value("at") { Timestamp($0) },
+                moved: try item.ifPresent("movedAt") { name throws(Item.Damage) in
+                    try item.value(name) { Timestamp($0) }
+                })
             return SetRecord(
                 set: set, generation: Int(try item.number("generation")), revision: Int(try item.number("revision")),
                 keeping: try whole("keeping", of: item))

@@ -26,11 +26,13 @@ struct Swap: Sendable {
             try await sets.fold(id.stream, with: projection)
         }
         let uncovered = zip(strangers, folded).filter { $1 == nil }.map(\.0)
-        if coversAll, uncovered.count + live.strays > 0 {
-            return .uncovered(rows: uncovered.count + live.strays)
+        if coversAll {
+            let lost = try await uncovered.count + live.strays.count + further(live, than: held)
+            if lost > 0 { return .uncovered(rows: lost) }
         }
-        let record = try await keeping(begun)
         let old = try await liveProjection()
+        if old == projection.name, let since = try await views.pausedAt(old) { return .held(since: since) }
+        let record = try await keeping(begun)
         if old != projection.name {
             // First, so that consumers that know the old rule only write no row over a new one.
             try await views.pause(old, at: now)
@@ -43,6 +45,7 @@ struct Swap: Sendable {
         }
         try await exchange(folded.compactMap(\.self), record)
         try await remove(uncovered, record)
+        _ = try await views.remove(strays: live.strays)
         let position = record.set.position ?? 0
         try await unpark()
         try await finish(record, old, position)
@@ -50,6 +53,19 @@ struct Swap: Sendable {
     }
 
     // MARK: Rows
+
+    /// How many live rows claim to be further than their events are. Most that are further than the set have moved.
+    private func further(
+        _ live: RowIDs, than held: [AppointmentID: Int]
+    ) async throws(EventStoreError) -> Int {
+        let unsure = live.versions.filter { id, version in held[id].map { $0 < version } ?? (version > 1) }
+        return try await beside(unsure.sorted { $0.key < $1.key }) {
+            (row: (key: AppointmentID, value: Int)) throws(EventStoreError) in
+            let version = try await sets.store.head(of: row.key.stream).version
+            // Without any event it is uncovered, and counted as that.
+            return version > 0 && version < row.value
+        }.count(where: \.self)
+    }
 
     private func exchange(_ rows: [AppointmentRow], _ record: SetRecord) async throws(EventStoreError) {
         let live = try await views.standing(rows.map(\.appointment))

@@ -9,6 +9,8 @@ package struct CountryMessage: Equatable, Sendable {
     package let country: Country
     package let at: Timestamp
     package let correlation: String
+    /// The run of the replay that sent it again; nil for live traffic.
+    package let replay: Identifier?
 
     /// What the country is asked to do.
     package enum Kind: String, Sendable {
@@ -24,6 +26,7 @@ package struct CountryMessage: Equatable, Sendable {
     ) {
         (self.kind, self.appointment, self.schedule) = (kind, appointment, schedule)
         (self.country, self.at, self.correlation) = (country, at, correlation)
+        replay = nil
     }
 
     package var outgoing: OutgoingMessage { outgoing(replay: nil) }
@@ -56,6 +59,8 @@ package struct CountryMessage: Equatable, Sendable {
         country = try content.field("countryISO") { $0.text.flatMap(Country.init(rawValue:)) }
         at = try content.field("timestamp") { $0.text.flatMap(Timestamp.init(_:)) }
         correlation = try content.field("correlationId", \.text)
+        replay =
+            content["replay"] == nil ? nil : try content.field("replay") { $0.text.flatMap(Identifier.init(_:)) }
     }
 }
 

@@ -100,12 +100,15 @@ extension DeadLetters {
     package func redrive(
         of queue: QueueName?, limit: Int, deadUntil: Timestamp
     ) async throws(EventStoreError) -> Int {
+        var last: [String] = []
         while true {
             let chosen = try await list(queue, limit: limit).filter { $0.deadAt <= deadUntil }.map(\.id)
-            if chosen.isEmpty { return 0 }
+            // Those that nobody can move are met again.
+            if chosen.isEmpty || chosen == last { return 0 }
             let count = try await redrive(chosen)
             // Another may have moved all of them meanwhile; there may be more.
             if count > 0 { return count }
+            last = chosen
         }
     }
 }

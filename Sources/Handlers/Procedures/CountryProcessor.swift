@@ -39,13 +39,14 @@ package struct CountryProcessor: Procedure {
             claim = result
             return loaded.map { process($0, message, now: now) } ?? .finish(.outOfOrder)
         case .appended(let event):
+            // News, though a replay brought it about.
             return loaded?.appending(event).map { .put(.announcement(of: $0)) } ?? .read(stream)
         case .released:
             // What another delivery of this message refused is announced once more; others announce their own.
             guard let loaded, case .failed(let failed) = loaded.state.end, failed.stage == .processing else {
                 return .finish(.done)
             }
-            return .put(.announcement(of: loaded))
+            return .put(.announcement(of: loaded), replay: message.replay)
         case .sent: return .finish(.done)
         case .subject: return .finish(.outOfOrder)
         }
@@ -64,7 +65,7 @@ package struct CountryProcessor: Procedure {
         case .failed: return .release(message.appointment, country)
         case nil: break
         }
-        if loaded.state.booking != nil { return .put(.announcement(of: loaded)) }
+        if loaded.state.booking != nil { return .put(.announcement(of: loaded), replay: message.replay) }
         guard loaded.state.topic != nil else {
             return .finish(.failed(reason: "\(message.appointment.stream) was not routed yet"))
         }

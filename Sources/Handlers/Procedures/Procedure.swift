@@ -10,7 +10,8 @@ package enum Effect: Sendable {
     case claim(SlotClaim)
     case release(AppointmentID, Country)
     case publish(CountryMessage, to: TopicName)
-    case put(BusMessage)
+    /// With the run of the replay that it is sent for once more; nil where it is news.
+    case put(BusMessage, replay: Identifier? = nil)
     case finish(Completion)
 }
 

@@ -42,6 +42,7 @@ struct MetricsText {
         sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
         projections(report.readiness.projections)
         states(report.readiness.projections)
+        movements(report.readiness.projections)
         queues(report.readiness.queues)
         if let mirror = report.readiness.mirror { self.mirror(mirror) }
         if report.readiness.countries.isEmpty { return }
@@ -83,6 +84,21 @@ struct MetricsText {
         }
     }
 
+    private mutating func movements(_ projections: [ProjectionStatus]) {
+        let moved = "ledger_projection_moved_timestamp_seconds"
+        family(moved, "gauge", "When the checkpoint of a projection last moved, where that is known.")
+        for projection in projections {
+            guard let at = projection.movedAt else { continue }
+            sample(moved, [("projection", projection.name.description)], "\(Double(at.milliseconds) / 1000)")
+        }
+        let error = "ledger_projection_last_error_info"
+        family(error, "gauge", "1 for why a projection stands still or has parked an appointment last.")
+        for projection in projections {
+            guard let reason = projection.lastError else { continue }
+            sample(error, [("projection", projection.name.description), ("error", reason)], "1")
+        }
+    }
+
     private mutating func states(_ projections: [ProjectionStatus]) {
         family("ledger_projection_state", "gauge", "1 for the state that a projection is in.")
         for projection in projections {
@@ -107,6 +123,19 @@ struct MetricsText {
         }
     }
 
+    private func escaped(_ value: String) -> String {
+        var text = ""
+        for character in value.unicodeScalars {
+            switch character {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "\n": text += "\\n"
+            default: text.unicodeScalars.append(character)
+            }
+        }
+        return text
+    }
+
     private func label(_ route: Route?) -> String { route?.rawValue ?? "none" }
 
     private mutating func family(_ name: String, _ kind: String, _ help: String) {
@@ -115,7 +144,7 @@ struct MetricsText {
 
     private mutating func sample(_ name: String, _ labels: [(String, String)], _ value: String) {
         text += name
-        if !labels.isEmpty { text += "{" + labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",") + "}" }
+        if !labels.isEmpty { text += "{" + labels.map { "\($0)=\"\(escaped($1))\"" }.joined(separator: ",") + "}" }
         text += " \(value)\n"
     }
 }

@@ -20,7 +20,7 @@ extension RequestTable {
         let time = query.moment("asOf", "asOf")
         issues += request.correlationIssues
         try query.finish(adding: issues)
-        if let time { return try await past(filter, insured, limit: limit, offset: offset, at: time) }
+        if let time { return try await pastList(filter, insured, limit: limit, offset: offset, at: time) }
         let rows = try await views.rows(filter, after: nil, offset: offset, limit: limit)
         // A page that is not full ends the list, so it proves the total without counting.
         let isLast = rows.count < limit && (!rows.isEmpty || offset == 0)
@@ -34,11 +34,11 @@ extension RequestTable {
     }
 
     /// One person's list as it was.
-    private func past(
+    private func pastList(
         _ filter: RowFilter, _ insured: InsuredID?, limit: Int, offset: Int, at time: Timestamp
     ) async throws -> APIResponse {
-        let past = PastViews(views: views, store: store, at: .time(time))
-        let all = try await past.page(RowFilter(insured: insured), after: nil, limit: PastViews.maximumRows)
+        let lists = PastViews(views: views, store: store, events: past, at: .time(time))
+        let all = try await lists.page(RowFilter(insured: insured), after: nil, limit: PastViews.maximumRows)
         guard all.next == nil else {
             throw Problem.invalid("asOf", .invalidQueryParameter, "The person has too many appointments for this")
         }
@@ -67,8 +67,9 @@ extension RequestTable {
             query.add("status", "Status or countryISO is required")
         }
         try query.finish(adding: request.correlationIssues)
-        let past = PastViews(views: views, store: store, at: time.map(Moment.time) ?? .latest)
-        let found = try await past.page(filter, after: place, limit: limit)
+        let lists = PastViews(
+            views: views, store: store, events: past, at: time.map(Moment.time) ?? .latest)
+        let found = try await lists.page(filter, after: place, limit: limit)
         let (page, next) = (found.rows, found.next.map { cursors.text(of: $0, in: list) })
         return .json(capacity: 256 + page.count * 512) { writer in
             writer.key("appointments")

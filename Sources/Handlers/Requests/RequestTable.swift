@@ -2,6 +2,7 @@ import Appointments
 package import EventStore
 package import Logging
 package import Projections
+import Replay
 
 /// The API: answers every request, whatever transport brought it. It never throws.
 package struct RequestTable: Sendable {
@@ -9,6 +10,8 @@ package struct RequestTable: Sendable {
     let callers: Callers
     let store: any EventStore
     let views: any AppointmentViews
+    /// What past lists are made of where the view lacks something.
+    let past: PastEvents
     let audit: any AuditLog
     /// Gives out the histories that auditors ask for.
     let histories: any StreamReader
@@ -31,12 +34,14 @@ package struct RequestTable: Sendable {
     /// - Parameter origins: whose pages may read the answers.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
-        performer: Performer, callers: Callers = Callers(), views: any AppointmentViews, audit: any AuditLog,
-        histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator, status: LedgerStatus,
-        secrets: KeyRing, limits: RateLimits = RateLimits(), origins: AllowedOrigins = .any,
+        performer: Performer, callers: Callers = Callers(), views: any AppointmentViews,
+        log: any AuditLog, people: PersonResolver, progress: ViewProgress?, audit: any AuditLog,
+        histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator,
+        status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(), origins: AllowedOrigins = .any,
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
+        past = PastEvents(log: log, people: people, progress: progress)
         (self.callers, self.histories, self.trail) = (callers, histories, trail)
         (self.authenticator, self.status, self.random, self.logger) = (authenticator, status, random, logger)
         cursors = PageCursor(secret: secrets.secret(for: "cursor"))

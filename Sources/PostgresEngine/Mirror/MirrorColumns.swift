@@ -90,6 +90,11 @@ enum RowColumns {
             }
             return value
         }
+        /// Columns that belong together have all values, or none.
+        func isWhole(_ columns: ClosedRange<Int>) throws -> Bool {
+            let isEmpty = columns.map(row.isNull)
+            return try value(Set(isEmpty).count == 1 ? !isEmpty[0] : nil)
+        }
         let schedule = try value(ScheduleID(Int64(try row.int(column + 3))))
         return AppointmentRow(
             appointment: id,
@@ -98,15 +103,15 @@ enum RowColumns {
             createdAt: try row.moment(column + 4),
             status: try value(AppointmentStatus(rawValue: try row.text(column + 5))),
             updatedAt: try row.moment(column + 6), processedAt: try row.ifPresent(column + 7, row.moment),
-            slot: try row.ifPresent(column + 8) { center in
-                Slot(
-                    schedule: schedule, center: Int64(try row.int(center)), specialty: Int64(try row.int(center + 1)),
-                    medic: Int64(try row.int(center + 2)), date: try row.moment(center + 3))
-            },
-            failure: try row.ifPresent(column + 12) { reason in
-                .init(
-                    reason: try value(FailureReason(rawValue: try row.text(reason))),
-                    message: try row.text(reason + 1))
-            }, version: try row.int(column + 14), leaf: try row.hash(column + 15))
+            slot: try isWhole(column + 8...column + 11)
+                ? Slot(
+                    schedule: schedule, center: Int64(try row.int(column + 8)),
+                    specialty: Int64(try row.int(column + 9)), medic: Int64(try row.int(column + 10)),
+                    date: try row.moment(column + 11)) : nil,
+            failure: try isWhole(column + 12...column + 13)
+                ? .init(
+                    reason: try value(FailureReason(rawValue: try row.text(column + 12))),
+                    message: try row.text(column + 13)) : nil, version: try row.int(column + 14),
+            leaf: try row.hash(column + 15))
     }
 }

@@ -100,16 +100,17 @@ package struct MemoryViewSets: ViewSets {
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome {
         try views.changing { contents throws(EventStoreError) in
-            while try follow(name, with: projection, limit: 1000, &contents) > 0 {}
+            while try follow(name, with: projection, limit: 1000, &contents) == 1000 {}
             guard let other = contents.sets[name], let position = other.set.position else {
                 throw ViewSet.unknown(name)
             }
-            let uncovered = contents.rows.keys.count { other.rows[$0] == nil }
+            let uncovered = contents.rows.count { other.rows[$0]?.version ?? -1 < $1.version }
             if coversAll, uncovered > 0 { return .uncovered(rows: uncovered) }
             let live =
                 contents.checkpoints.keys.first {
                     $0.name == projection.name.name && contents.paused[$0] == nil
                 } ?? projection.name
+            if live == projection.name, let since = contents.paused[live] { return .held(since: since) }
             let old = ViewSet(
                 name: kept ?? "", projection: live, began: 0, events: 0,
                 position: contents.checkpoints[live, default: 0], at: now)
@@ -138,6 +139,9 @@ package struct MemoryViewSets: ViewSets {
             return true
         }
     }
+
+    /// Memory has a row under no other id.
+    package func removeStray(_ key: String) async throws(EventStoreError) -> Bool { false }
 
     package func drop(_ name: String) async throws(EventStoreError) -> Bool {
         try views.changing { contents throws(EventStoreError) in contents.sets.removeValue(forKey: name) != nil }

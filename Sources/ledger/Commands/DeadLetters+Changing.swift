@@ -6,6 +6,7 @@ import Handlers
 import Logging
 import Machine
 import Projections
+import Replay
 
 extension DeadLettersCommand {
     struct Redrive: AsyncParsableCommand {
@@ -18,7 +19,7 @@ extension DeadLettersCommand {
                 EXAMPLES
                   ledger dlq redrive 17 18
                   ledger dlq redrive --queue appointments-pe --limit 50 --rate 10
-                  ledger dlq redrive --parked
+                  ledger dlq redrive --parked --limit 10 --rate 1
                   ledger dlq redrive --all
                 """)
 
@@ -26,8 +27,8 @@ extension DeadLettersCommand {
         @Option(help: "All letters of this queue.", transform: Reading.queue) var queue: QueueName?
         @Flag(help: "All letters.") var all = false
         @Flag(help: "All parked appointments.") var parked = false
-        @Option(help: "At most so many letters; without it as many as there are.") var limit: Int?
-        @Option(help: "At most so many letters a second.") var rate = 1000
+        @Option(help: "At most so many; without it as many as there are.") var limit: Int?
+        @Option(help: "At most so many a second.") var rate = 1000
         @OptionGroup var options: SharedOptions
 
         func validate() throws {
@@ -35,7 +36,6 @@ extension DeadLettersCommand {
                 throw ValidationError("name letters, or a --queue, or --parked, or --all")
             }
             if let limit { try requireLetterLimit(limit) }
-            if limit != nil, !ids.isEmpty || parked { throw ValidationError("--limit goes with --queue or --all") }
             guard (1...100_000).contains(rate) else { throw ValidationError("--rate is 1 to 100000") }
         }
 
@@ -49,34 +49,26 @@ extension DeadLettersCommand {
                 for place in places { found += try await ledger.parked(at: place) }
                 return try await redrive(found, ledger)
             }
+            let redrive = RedriveRun(ledger.deadLetters, pace: Pace(rate), limit: limit)
             guard ids.isEmpty else {
-                let count = try await ledger.deadLetters.redrive(ids)
+                let count = try await redrive.letters(ids)
                 report("ledger: \(count) of \(ids.count) letters are in their queues again; `ledger stats` shows them")
-                if count < ids.count { throw ExitCode(3) }
+                if count < min(ids.count, limit ?? .max) { throw ExitCode(3) }
                 return
             }
-            // A letter that dies again meanwhile is left: it is newer than the command.
-            let start = Machine.now()
-            let share = max(rate / 4, 1)
-            var count = 0
-            while count < limit ?? .max {
-                let moved = try await ledger.deadLetters.redrive(
-                    of: queue, limit: min((limit ?? .max) - count, share), deadUntil: start)
-                if moved == 0 { break }
-                count += moved
-                if moved == share { try await Task.sleep(for: .seconds(Double(share) / Double(rate))) }
-            }
+            let count = try await redrive.letters(of: queue, deadBy: Machine.now())
             report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
         }
 
         private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: OpenLedger) async throws {
             var left = 0
-            for (name, event) in parked {
-                guard let still = try await ledger.retry(event.appointment, of: name) else { continue }
+            let redrive = RedriveRun(ledger.deadLetters, pace: Pace(rate), limit: limit)
+            let tried = try await redrive.each(parked) { name, event in
+                guard let still = try await ledger.retry(event.appointment, of: name) else { return }
                 left += 1
                 report("ledger: \(name) still parks \(still.appointment)@\(still.version): \(still.reason)")
             }
-            report("ledger: \(parked.count - left) of \(parked.count) go on; `ledger dlq list` shows the others")
+            report("ledger: \(tried - left) of \(parked.count) go on; `ledger dlq list` shows the others")
             if left > 0 { throw ExitCode(3) }
         }
     }

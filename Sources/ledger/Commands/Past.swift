@@ -37,6 +37,7 @@ struct ViewCommand: AsyncParsableCommand {
     func validate() throws {
         if asOf != nil, atPosition != nil { throw ValidationError("take --as-of or --at-position, not both") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+        if let atPosition, atPosition < 0 { throw ValidationError("--at-position is 0 or more") }
         switch list {
         case .insured: if insured == nil { throw ValidationError("name the person with --insured") }
         case .status: if status == nil { throw ValidationError("name the status with --status") }
@@ -47,7 +48,9 @@ struct ViewCommand: AsyncParsableCommand {
     func run() async throws {
         let ledger = try await options.open()
         let moment = asOf.map(Moment.time) ?? atPosition.map(Moment.position) ?? .latest
-        let past = PastViews(views: ledger.views, store: ledger.store, at: moment)
+        let past = PastViews(
+            views: ledger.views, store: ledger.store,
+            events: PastEvents(log: ledger.store, people: ledger.people, progress: ledger.progress), at: moment)
         let filter = RowFilter(insured: insured, status: status, country: country)
         var printer = options.printer([
             "appointmentId", "insuredId", "countryISO", "status", "createdAt", "updatedAt", "schedule.scheduleId",
@@ -88,9 +91,30 @@ struct DiffCommand: AsyncParsableCommand {
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
+    /// - Throws: a refusal when `to` is before `from`: there is nothing between them.
+    private func requireOrder(_ to: Moment, _ ledger: OpenLedger) async throws {
+        let isOrdered: Bool
+        switch (from, to) {
+        case (.position(let from), .position(let to)): isOrdered = from <= to
+        case (.time(let from), .time(let to)): isOrdered = from <= to
+        case (.position(let from), .time(let to)):
+            isOrdered = try await time(of: from, ledger).map { $0 <= to } ?? true
+        case (.time(let from), .position(let to)):
+            isOrdered = try await time(of: to, ledger).map { from <= $0 } ?? true
+        default: isOrdered = true
+        }
+        if !isOrdered { throw Refusal("--to is before --from, or --from behind the last event: nothing is between") }
+    }
+
+    private func time(of position: Int, _ ledger: OpenLedger) async throws -> Timestamp? {
+        guard position > 0 else { return nil }
+        return try await ledger.store.events(after: position - 1, limit: 1).first?.entry.at
+    }
+
     func run() async throws {
         let ledger = try await options.open()
         let end = try await ledger.store.head()
+        try await requireOrder(to ?? .position(end), ledger)
         let diff = LedgerDiff(log: ledger.store, store: ledger.store, views: ledger.views)
         var printer = options.printer([
             "change", "appointmentId", "field", "old", "new", "position", "type", "actor",

@@ -47,11 +47,12 @@ struct ProjectionsCommand: AsyncParsableCommand {
                 }
             }
             for set in try await ledger.viewSets.sets() {
-                let state: ProjectionStatus.State = set.name == ViewSet.next ? .rebuilding : .detached
+                let isNext = set.name == ViewSet.next && readiness.projections.contains { $0.state == .rebuilding }
+                let state: ProjectionStatus.State = isNext ? .rebuilding : .detached
                 try printer.row {
                     $0.leftOver(
                         "\(set.projection)/\(set.name)", state, at: set.position ?? set.events, of: readiness.head,
-                        moved: set.at)
+                        moved: set.moved ?? set.at)
                 }
             }
             try printer.finish()

@@ -65,8 +65,8 @@ enum Reading {
     /// - Throws: when a text can't name a set of tables that an operator makes.
     static func requireSetName(_ name: String) throws {
         try requireName(name)
-        guard ![ViewSet.next, ViewSet.kept].contains(name) else {
-            throw ValidationError("\(name) is the set of a rebuild that goes live: take another name")
+        guard ![ViewSet.next, ViewSet.kept, ViewSet.dryRun].contains(name) else {
+            throw ValidationError("\(name) is a set of rebuilds that go live: take another name")
         }
     }
 

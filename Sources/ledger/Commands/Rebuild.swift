@@ -15,7 +15,9 @@ struct RebuildCommand: AsyncParsableCommand {
             The new tables are written beside the live ones; a server on the same directory goes on. Every row that \
             differs is printed with the events that explain it, then both sets change places in one transaction. \
             The views insured, status and country are lists of one table, so they are rebuilt together. A rebuild that \
-            was killed goes on where it was when the command is given again.
+            was killed goes on where it was when the command is given again. Where rows differ and the old tables are \
+            not kept, and before --rollback, it asks on a terminal and needs --yes elsewhere; --anew as well, where \
+            there is something to throw away.
 
             --from mirror reads the events from the mirror in PostgreSQL, each checked against its hash and the one \
             before it; what the mirror lacks at its end comes from the ledger. One that keeps conflicts is refused.
@@ -41,7 +43,8 @@ struct RebuildCommand: AsyncParsableCommand {
     @Flag(help: "Build and compare, change nothing.") var dryRun = false
     @Flag(help: "Keep the old tables beside the live ones, for --rollback.") var keepOld = false
     @Flag(help: "Put the tables back that --keep-old has kept, brought up to the last event.") var rollback = false
-    @Flag(help: "Begin again, though a rebuild was stopped half-way.") var anew = false
+    @Flag(help: "Begin again, though a rebuild was stopped half-way, or a set of this name is there.")
+    var anew = false
     @Flag(help: "Put the new tables in place though the live ones have rows that no event explains.")
     var dropUnexplained = false
     @OptionGroup var consent: ConsentOptions
@@ -54,7 +57,7 @@ struct RebuildCommand: AsyncParsableCommand {
         }
         if let into {
             try Reading.requireSetName(into)
-            if rollback || dryRun || keepOld || anew || dropUnexplained {
+            if rollback || dryRun || keepOld || dropUnexplained {
                 throw ValidationError("--into puts nothing in place: leave out what is about the live tables")
             }
         }
@@ -65,22 +68,43 @@ struct RebuildCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         if rollback { return try await putBack(ledger) }
         let source = try await source(ledger)
-        if let into { return try await ledger.tryOut(into, from: source, options, person.display) }
-        if anew { _ = try await ledger.viewSets.drop(ViewSet.next) }
+        if let into {
+            return try await ledger.tryOut(into, from: source, anew: anew, consent, options, person.display)
+        }
+        // A dry run takes nothing over from a rebuild that was killed, and throws nothing of it away.
+        let name = dryRun ? ViewSet.dryRun : ViewSet.next
+        if anew { try await ledger.throwAway(name, consent) }
         let progress = Progress()
         let rebuild = ledger.rebuild(from: source) { progress.show($0) }
-        try await rebuild.build(ViewSet.next, now: Machine.now())
+        try await rebuild.build(name, now: Machine.now())
         progress.clear()
-        let found = try await ledger.viewSets.compare(ViewSet.next, limit: 1000)
+        let found = try await ledger.viewSets.compare(name, limit: 1000)
         try await Self.show(found, ledger, options, person.display)
-        let summary = RebuildCommand.summary(of: found)
         if dryRun {
-            _ = try await ledger.viewSets.drop(ViewSet.next)
-            return report("ledger: \(summary); nothing was changed")
+            _ = try await ledger.viewSets.drop(name)
+            return report("ledger: \(Self.summary(of: found)); nothing was changed")
         }
-        if dropUnexplained, let lost = found.counts[.missing] {
-            try consent.ask("\(lost) rows that no event explains will be dropped")
+        do { try ask(about: found) } catch {
+            reportLeftOver()
+            throw error
         }
+        try await swap(rebuild, found, ledger)
+    }
+
+    /// Asks before rows are lost or replaced for good.
+    private func ask(about found: SetComparison) throws {
+        let lost = found.counts[.missing, default: 0] + found.further
+        let changed = found.counts[.changed, default: 0]
+        if lost > 0 {
+            // Without the option such a swap is refused.
+            if dropUnexplained { try consent.ask("\(lost) rows that no event explains will be dropped") }
+        } else if changed > 0, !keepOld {
+            try consent.ask("\(changed) rows will be replaced by what the events say, and the old ones are not kept")
+        }
+    }
+
+    private func swap(_ rebuild: Rebuild, _ found: SetComparison, _ ledger: OpenLedger) async throws {
+        let summary = Self.summary(of: found)
         let kept = keepOld ? ViewSet.kept : nil
         switch try await rebuild.swap(
             ViewSet.next, keepingAs: kept, coversAll: !dropUnexplained, now: Machine.now())
@@ -91,12 +115,24 @@ struct RebuildCommand: AsyncParsableCommand {
         case .uncovered(let rows):
             report(
                 """
-                ledger: \(summary); \(rows) rows of the live view have no events: nothing was changed. Look whether \
-                events were lost (`ledger verify`); if not, add --drop-unexplained
+                ledger: \(summary); \(rows) rows of the live view have no events, or less than they claim: nothing \
+                was changed. Look whether events were lost (`ledger verify`); if not, add --drop-unexplained
                 """)
+            reportLeftOver()
             throw ExitCode(3)
+        case .held(let since):
+            reportLeftOver()
+            throw EventStoreError.held(ProjectionRunner.projection, since: since)
         case .behind: preconditionFailure("a swap that is behind is tried again")
         }
+    }
+
+    private func reportLeftOver() {
+        report(
+            """
+            ledger: the new tables stay beside the live ones for the next `ledger rebuild`; `ledger projections remove \
+            \(ProjectionRunner.projection)/\(ViewSet.next)` takes them away
+            """)
     }
 
     /// What is rebuilt from. A mirror that is behind will do, since the set is brought up from the ledger; but its
@@ -120,8 +156,10 @@ struct RebuildCommand: AsyncParsableCommand {
         guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewSet.kept }) else {
             throw Refusal("no old tables were kept: `ledger rebuild --keep-old` keeps them")
         }
+        try consent.ask("the tables that were kept will take the place of the live ones")
         let outcome = try await ledger.rebuild { _ in }.swap(
             ViewSet.kept, keepingAs: ViewSet.kept, coversAll: false, now: Machine.now())
+        if case .held(let since) = outcome { throw EventStoreError.held(ProjectionRunner.projection, since: since) }
         guard case .swapped(let position) = outcome else { preconditionFailure("this swap covers what it covers") }
         report("ledger: the old tables are live again, up to position \(position)")
         report("ledger: `ledger verify --views` shows whether they hold; --rollback once more undoes it")
@@ -154,9 +192,20 @@ struct RebuildCommand: AsyncParsableCommand {
 
 extension OpenLedger {
     /// Makes a table set that stands beside the live one, and says how it differs.
+    ///
+    /// - Throws: a refusal where a whole set has this name: it was made by the program of that day.
     func tryOut(
-        _ name: String, from source: any StreamScan & EventFeed, _ options: SharedOptions, _ display: PersonDisplay
+        _ name: String, from source: any StreamScan & EventFeed, anew: Bool, _ consent: ConsentOptions,
+        _ options: SharedOptions, _ display: PersonDisplay
     ) async throws {
+        if anew { try await throwAway(name, consent) }
+        if let there = try await viewSets.sets().first(where: { $0.name == name }), there.position != nil {
+            throw Refusal(
+                """
+                a table set \(there.projection)/\(name) is there already: make it again with --anew, or take another \
+                name
+                """)
+        }
         let progress = Progress()
         try await rebuild(from: source) { progress.show($0) }.build(name, now: Machine.now())
         progress.clear()
@@ -165,6 +214,13 @@ extension OpenLedger {
         let set = "\(ProjectionRunner.projection)/\(name)"
         report("ledger: \(RebuildCommand.summary(of: found)); the table set \(set) is there, and nothing reads it")
         report("ledger: `ledger projections list` shows it, `ledger projections remove \(set)` takes it away")
+    }
+
+    /// Drops a set that another run has left, if there is one.
+    func throwAway(_ name: String, _ consent: ConsentOptions) async throws {
+        guard let there = try await viewSets.sets().first(where: { $0.name == name }) else { return }
+        try consent.ask("the table set \(there.projection)/\(name), with \(there.events) events, will be dropped")
+        _ = try await viewSets.drop(name)
     }
 
     /// A rebuild of the appointments view.

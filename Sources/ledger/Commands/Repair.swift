@@ -47,8 +47,8 @@ struct RepairCommand: AsyncParsableCommand {
     /// Whether nothing is left that it can't mend.
     private func mendViews(of ledger: OpenLedger) async throws -> Bool {
         let repair = Repair(
-            feed: ledger.feed, store: ledger.store, checkpoints: ledger.views, sets: ledger.viewSets,
-            people: ledger.people)
+            feed: ledger.feed, store: ledger.store, checkpoints: ledger.views, control: ledger.views,
+            sets: ledger.viewSets, people: ledger.people)
         let progress = Progress()
         let found = try await ledger.verify(progress: progress).run()
         progress.clear()
@@ -62,8 +62,8 @@ struct RepairCommand: AsyncParsableCommand {
             return others == 0
         }
         let what = """
-            \(plan.count(.refold)) rows will be folded again, \(plan.count(.remove)) taken away, and \(plan.behind) \
-            events taken in
+            \(plan.count(.refold)) rows will be folded again, \(plan.count(.remove)) taken away, \
+            \(plan.count(.setBack)) checkpoints set back, and \(plan.behind) events taken in
             """
         if dryRun {
             report("ledger: \(what)")
@@ -74,8 +74,8 @@ struct RepairCommand: AsyncParsableCommand {
         for (appointment, reason) in failures { report("ledger: \(appointment) can't be folded: \(reason)") }
         let left = try await ledger.verify(progress: progress).run()
         progress.clear()
-        let more = left.findings.contains { $0.kind.isOfRows && $0.stream != nil } && failures.isEmpty
-        report("ledger: \(mended) rows mended; \(left.findingCount) findings are left; `ledger verify` shows them")
+        let more = left.findings.contains { $0.kind.isOfRows } && failures.isEmpty
+        report("ledger: \(mended) mended; \(left.findingCount) findings are left; `ledger verify` shows them")
         if more { report("ledger: there were more than one run takes on: give the command again") }
         return left.isClean
     }
@@ -132,7 +132,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         let result = try await reconcile.run { difference in
             if found.count < 1000 { found.append(difference) }
         } progress: {
-            progress.show($0, of: max(all, $0))
+            progress.show($0, of: max(all, $0), "appointments")
         }
         progress.clear()
         var printer = options.printer([

@@ -1,3 +1,4 @@
+import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
@@ -15,7 +16,8 @@ struct ReplayCommand: AsyncParsableCommand {
             run. topic and bus get the messages that live traffic sent because of the events; consumers that have \
             handled them find their step done. A URL gets one POST an event, with the same JSON as standard output; \
             what is not answered with 2xx is tried three times, then the replay stops there. With --resume a run \
-            that was stopped goes on behind what was sent. Nothing is appended.
+            that was stopped goes on behind what was sent; the name stands for these filters and this target, and \
+            for one run at a time. Nothing is appended.
 
             EXAMPLES
               ledger replay --to bus --country PE --from 2026-11-24T00:00:00Z --dry-run
@@ -30,16 +32,19 @@ struct ReplayCommand: AsyncParsableCommand {
     var to: ReplayTarget?
     @Option(help: "Make the view anew from all events into a table set of this name, which is never live.")
     var intoNewView: String?
+    @Flag(help: "With --into-new-view: make it again, though a set of this name is there.") var anew = false
     @OptionGroup var wanted: EventOptions
     @Option(help: "Only up to this time, itself included.", transform: Reading.moment) var until: Timestamp?
     @Option(help: "At most so many events a second; without it as fast as it goes.") var rate: Int?
     @Option(help: "Remember under this name how far it came, and go on there.") var resume: String?
     @Flag(help: "Say how many events of which kind would be sent where, send nothing.") var dryRun = false
+    @OptionGroup var consent: ConsentOptions
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
     func validate() throws {
         guard (to == nil) != (intoNewView == nil) else { throw ValidationError("name --to or --into-new-view") }
+        if anew, intoNewView == nil { throw ValidationError("--anew goes with --into-new-view") }
         if let from = wanted.from, let until, from > until { throw ValidationError("--from is later than --until") }
         if let rate, !(1...1_000_000).contains(rate) { throw ValidationError("--rate is 1 to 1000000") }
         if let resume { try Reading.requireName(resume) }
@@ -49,7 +54,8 @@ struct ReplayCommand: AsyncParsableCommand {
     func run() async throws {
         let ledger = try await options.open()
         if let intoNewView {
-            return try await ledger.tryOut(intoNewView, from: ledger.store, options, person.display)
+            return try await ledger.tryOut(
+                intoNewView, from: ledger.store, anew: anew, consent, options, person.display)
         }
         guard let to else { return }
         var filter = try await wanted.query.resolved(by: ledger.views)
@@ -59,27 +65,35 @@ struct ReplayCommand: AsyncParsableCommand {
         let source = ReplaySource(
             feed: ledger.store, log: ledger.store, filter: filter,
             pageEvents: rate.map { max(min($0 / 4, 2000), 1) } ?? 2000)
-        let name = resume.map { ProjectionName("replay-\($0)", number: 1) }
-        var start = wanted.after
-        if let name { start = max(start, try await ledger.views.checkpoint(of: name)) }
+        var mark: ReplayMark?
+        if let resume { mark = try await ReplayMark(resume, meaning: question(to), ledger) }
+        let start = max(wanted.after, mark?.position ?? 0)
         if dryRun { return try await count(source, after: start, head, run, to, ledger) }
         let sink = try ReplaySink(to, run: run, ledger)
         let progress = Progress()
-        var (pace, sent) = (Pace(rate), 0)
+        let pace = Pace(rate)
+        var sent = 0
         try await source.each(after: start, through: head, prepare: sink.prepare) { page in
+            try await mark?.requireUnmoved()
             try await sink.send(page.content)
             sent += page.events
-            if let name {
-                let before = try await ledger.views.checkpoint(of: name)
-                let commit = ProjectionCommit(checkpoint: max(page.position, before))
-                _ = try await ledger.views.commit(commit, of: name, expecting: before)
-            }
+            try await mark?.move(to: page.position)
             if to != .standardOutput { progress.show(page.position - start, of: head - start) }
             try await pace.wait(after: sent)
         }
         progress.clear()
         report("ledger: run \(run): \(sent) events replayed to \(to), \(sink.passedOver) passed over")
         report("ledger: \(to.hint)")
+    }
+
+    /// What is sent where, as it was asked for: a person's appointments may be more the next time.
+    private func question(_ to: ReplayTarget) -> String {
+        let parts: [String?] = [
+            to.description, wanted.type?.rawValue, wanted.country?.code, wanted.insured?.digits,
+            wanted.appointment?.description, wanted.correlation, wanted.actor, wanted.from?.description,
+            until?.description,
+        ]
+        return parts.map { $0.map { "\($0.utf8.count):\($0)" } ?? "-" }.joined(separator: " ")
     }
 
     /// Says what would be sent.
@@ -105,20 +119,59 @@ struct ReplayCommand: AsyncParsableCommand {
             }
         }
         try printer.finish()
-        report("ledger: \(counts.values.reduce(0, +)) events from position \(start + 1) to \(head); nothing was sent")
+        report("ledger: \(counts.values.reduce(0, +)) events behind position \(start), up to \(head); nothing was sent")
     }
 }
 
-/// Keeps to a number of events a second.
-struct Pace {
-    private let rate: Int?
-    private let start = ContinuousClock.now
+/// How far a replay with a name has come: the checkpoint of a consumer whose number stands for what is sent where.
+private struct ReplayMark {
+    private let name: ProjectionName
+    private let views: any ProjectionStore & ProjectionControl
+    private(set) var position: Int
 
-    init(_ rate: Int?) { self.rate = rate }
+    /// - Parameter meaning: what is sent where. It may name a person, so the number comes of it under a secret.
+    /// - Throws: a refusal when the name stands for something else already.
+    init(_ name: String, meaning: String, _ ledger: OpenLedger) async throws {
+        let digest = Hash.authentication(of: Array(meaning.utf8), key: ledger.secrets.secret(for: "replay"))
+        let number = digest.bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        let own = ProjectionName("replay-\(name)", number: number)
+        let others = try await ledger.views.names().filter { $0.name == own.name && $0 != own }
+        if let other = others.first {
+            throw Refusal(
+                """
+                --resume \(name) was begun with other filters or to another target: take another name, or forget how \
+                far that came with `ledger projections remove \(other)`
+                """)
+        }
+        (self.name, views) = (own, ledger.views)
+        position = try await views.checkpoint(of: own)
+    }
 
-    /// Waits until so many events may have been sent.
-    func wait(after sent: Int) async throws {
-        guard let rate else { return }
-        try await Task.sleep(until: start + .seconds(Double(sent) / Double(rate)), clock: .continuous)
+    /// - Throws: a refusal when another run has moved it.
+    func requireUnmoved() async throws {
+        guard try await views.checkpoint(of: name) == position else { throw moved }
+    }
+
+    /// Remembers how far the run has come.
+    ///
+    /// - Throws: as `requireUnmoved`.
+    mutating func move(to next: Int) async throws {
+        guard next > position else { return }
+        guard try await views.commit(ProjectionCommit(checkpoint: next), of: name, expecting: position) else {
+            throw moved
+        }
+        position = next
+    }
+
+    private var moved: Refusal {
+        Refusal("another run of \(name.name) goes on at the same time, and this one has stopped at \(position)")
+    }
+}
+
+extension Pace {
+    /// By the machine's clock.
+    init(_ rate: Int?) {
+        let start = ContinuousClock.now
+        self.init(rate, now: { start.duration(to: .now) }, sleep: { try await Task.sleep(for: $0) })
     }
 }

@@ -98,7 +98,8 @@ extension OpenLedger {
     /// A verification of this ledger.
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
-            feed: store, scan: store, store: store, views: rows, people: people, parts: parts,
+            feed: store, scan: store, store: store, views: rows, checkpoints: views,
+            consumers: ProjectionsCommand.known, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }

@@ -7,15 +7,16 @@ final class Progress: Sendable {
     private static let isShown = isatty(STDERR_FILENO) == 1
     private let start = ContinuousClock.now
     private let shown = Mutex(ContinuousClock.now)
+    private let line = Mutex(ProgressLine())
 
-    /// Shows how far a rebuild has come, and the stream that it is at.
+    /// Shows how far a rebuild has come, and the event that it is at.
     func show(_ progress: RebuildProgress) {
-        let place = progress.stream.map { ", at \($0)" } ?? ""
+        let place = progress.event.map { ", at \($0)" } ?? ""
         show(progress.events, of: progress.total, doing: ", \(progress.phase.rawValue)\(place)")
     }
 
     /// Shows the state, at most ten times a second.
-    func show(_ done: Int, of all: Int, doing what: String = "") {
+    func show(_ done: Int, of all: Int, _ unit: String = "events", doing what: String = "") {
         guard Self.isShown, done > 0 else { return }
         let now = ContinuousClock.now
         let isDue = shown.withLock { last in
@@ -24,11 +25,8 @@ final class Progress: Sendable {
             return true
         }
         guard isDue else { return }
-        let seconds = max(start.duration(to: now) / .seconds(1), 0.001)
-        let rate = Double(done) / seconds
-        let left = Int((Double(all - done) / rate).rounded(.up))
-        let share = done * 100 / max(all, 1)
-        write("\r\u{1B}[K\(share) %  \(done) of \(all) events, \(Int(rate))/s, \(left) s left\(what)")
+        let text = line.withLock { $0.text(done, of: all, unit, after: start.duration(to: now) / .seconds(1)) }
+        write("\r\u{1B}[K\(text)\(what)")
     }
 
     /// Takes the line away.
