@@ -72,12 +72,16 @@ package struct Rebuild: Sendable {
     ///
     /// - Throws: as `build`.
     package func catchUp(_ name: String) async throws(EventStoreError) {
-        var count = 0
+        var (count, goal) = (0, Int?.none)
         while true {
             let step = try await sets.follow(name, with: projection, limit: sizes.stepEvents)
             if step < sizes.stepEvents { return }
             count += step
             progress(RebuildProgress(.catchingUp, events: count, of: count))
+            // Writers that are faster are not waited for either: the swap holds them off.
+            let position = try await sets.sets().first { $0.name == name }?.position
+            if let goal, let position, position >= goal { return }
+            if goal == nil { goal = try await feed.head() }
         }
     }
 

@@ -117,8 +117,8 @@ struct DynamoDBOperatorTests {
             (#"{"appointmentId":{"S":"0000000A-0000-7000-8000-000000000001"}}"#, 1),
         ])
     func halfRows(attributes: String, removed: Int) async throws {
-        let ledger = try await Ledger(streams: 1, seed: 56)
-        let id = ledger.history.rows[0].appointment
+        let ledger = try await Ledger(streams: 6, seed: 56)
+        let id = try #require(ledger.history.rows.first { $0.slot == nil && $0.failure == nil }).appointment
         let key: JSONValue = .object([("appointmentId", .object([("S", .string(id.description))]))])
         let item = try #require(
             try await ledger.client.call(.dynamoDB, "GetItem") { writer in

@@ -12,13 +12,14 @@ struct RandomHistory {
     /// Writes a history.
     ///
     /// - Parameter first: the number of the first appointment; those that are there already go on.
+    /// - Parameter start: when the first event happens, or soon after it.
     static func write(
-        to ledger: TestEngine, streams: Int, seed: UInt64, first: Int = 0
+        to ledger: TestEngine, streams: Int, seed: UInt64, first: Int = 0, from start: Timestamp = Samples.noon
     ) async throws -> RandomHistory {
         var random = SeededRandom(seed)
         var open = (first..<first + streams).map(Samples.appointment)
         var rows: [AppointmentID: AppointmentRow] = [:]
-        var clock = Samples.noon
+        var clock = start
         while !open.isEmpty {
             let index = Int(random.next() % UInt64(open.count))
             let appointment = open[index]

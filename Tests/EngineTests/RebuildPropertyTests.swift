@@ -107,7 +107,8 @@ struct RebuildPropertyTests {
         try await rebuild(ledger, &random).build(ViewSet.next, now: now)
         _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
         try await ledger.control.pause(ProjectionRunner.projection, at: now)
-        let more = try await RandomHistory.write(to: ledger, streams: 12, seed: seed &+ 1, first: 4)
+        let more = try await RandomHistory.write(
+            to: ledger, streams: 12, seed: seed &+ 1, first: 4, from: now.adding(milliseconds: 60_000))
         try #require(try await ledger.allRows().count < more.rows.count + 4, "seed \(seed)")
         try await compareAnywhere(ledger, &random, "\(engine), seed \(seed)")
         // One that is up to the head, and has parked an appointment, lacks that one's events.

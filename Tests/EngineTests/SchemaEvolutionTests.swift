@@ -86,6 +86,7 @@ private enum NextProgram {
             var number = 500
             while !flag.isSet, number < 50_000 {
                 try await Self.write(number, to: ledger)
+                try await Task.sleep(for: .milliseconds(1))
                 number += 1
             }
             return number - 500
