@@ -98,7 +98,7 @@ struct MirrorTests {
                 try await Task.sleep(for: .milliseconds(2))
             }
             #expect(try await export.waitForExit() == 0)
-            #expect(export.output.count { $0 == "\n" } == events + 1)
+            #expect(export.output.utf8.count { $0 == 10 } == events + 1)
             peaks.append(peak)
         }
         // In KiB: the 36,000 events more are 14 MB by themselves.
