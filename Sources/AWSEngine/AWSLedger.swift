@@ -101,22 +101,27 @@ package struct AWSLedger: Sendable {
         origins: AllowedOrigins, random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) -> RequestTable {
         RequestTable(
-            performer: performer, views: views, log: log(), people: people, progress: nil, audit: audit,
+            performer: performer, views: views, log: log(), people: people, progress: ViewProgress(behindChangeStream: views), audit: audit,
             histories: store, trail: trail,
             authenticator: Authenticator(keys: apiKeys), status: status(audit), secrets: secrets, origins: origins,
             random: random, logger: logger)
     }
 
-    /// How the ledger is doing. How far the consumers of the change stream are, CloudWatch knows (`IteratorAge`).
+    /// How the ledger is doing. Whether workers follow the change stream, their rounds tell; how far Lambda is,
+    /// CloudWatch knows (`IteratorAge`).
     ///
     /// - Parameter countries: the countries' databases, asked whether they answer.
     package func status(
         _ audit: any AuditLog, countries: [Country: any CountryDatabase] = [:]
     ) -> LedgerStatus {
-        LedgerStatus(
+        let places = StreamPlaces(
+            table: DynamoDBTable(client: client, name: names.tables.projections),
+            consumer: StreamConsumer.routerAndViews)
+        let lastRound: LastRound = { () throws(EventStoreError) in try await places.lastRound() }
+        return LedgerStatus(
             feed: NoFeed(), views: views, checkpoints: views, control: views,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: queues,
-            countries: countries, sweeps: sweepLog, now: now)
+            countries: countries, sweeps: sweepLog, lastRound: lastRound, now: now)
     }
 
     /// The record of who looked at the events.

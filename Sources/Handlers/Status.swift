@@ -16,7 +16,10 @@ package final class LedgerStatus: Sendable {
     private let countries: [Country: any CountryDatabase]
     private let mirror: (any MirrorStore)?
     private let sweeps: any SweepLog
+    private let lastRound: LastRound?
     private let stallMilliseconds: Int64
+    /// A worker notes once a minute that it came to the end of the change stream.
+    private static let roundMilliseconds: Int64 = 180_000
     private let patienceMilliseconds: Int64
     private let now: @Sendable () -> Timestamp
     /// Since when each projection was seen to lag at the same checkpoint.
@@ -28,17 +31,19 @@ package final class LedgerStatus: Sendable {
     /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
     ///   answer. They are to give up soon when they don't.
     /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
+    /// - Parameter lastRound: says when a worker last came to the end of the change stream, where the projections
+    ///   follow one and have no checkpoint that tells how far they are.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
         control: (any ProjectionControl)? = nil, sets: (any ViewSets)? = nil, projections: [ProjectionName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
-        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, stallMilliseconds: Int64 = 30_000,
+        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, lastRound: LastRound? = nil, stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
-        (self.control, self.sets, self.mirror) = (control, sets, mirror)
+        (self.control, self.sets, self.mirror, self.lastRound) = (control, sets, mirror, lastRound)
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
         (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
     }
@@ -99,6 +104,7 @@ package final class LedgerStatus: Sendable {
         of name: ProjectionName, _ checkpoint: Int, head: Int, _ parked: [ParkedEvent], filling: ProjectionName?,
         now: Timestamp
     ) async throws(EventStoreError) -> ProjectionStatus {
+        if let lastRound { return try await status(of: name, checkpoint, parked, lastRound, now: now) }
         let lag = max(head - checkpoint, 0)
         var (next, problem) = (Timestamp?.none, String?.none)
         do throws(EventStoreError) {
@@ -113,7 +119,7 @@ package final class LedgerStatus: Sendable {
         let hasStood = since.map { now.milliseconds - $0.milliseconds >= stallMilliseconds } ?? true
         let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
         var isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
-        if checkpoint > head, !(feed is NoFeed) {
+        if checkpoint > head {
             isStalled = true
             problem = "the checkpoint is further than the last event: run `ledger repair`"
         }
@@ -125,6 +131,24 @@ package final class LedgerStatus: Sendable {
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
             movedAt: moved, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
             isStalled: isStalled && state != .paused)
+    }
+
+    /// Of a consumer that follows a change stream.
+    private func status(
+        of name: ProjectionName, _ checkpoint: Int, _ parked: [ParkedEvent], _ lastRound: LastRound, now: Timestamp
+    ) async throws(EventStoreError) -> ProjectionStatus {
+        let seen = try await lastRound()
+        let silence = seen.map { now.milliseconds - $0.milliseconds }
+        // Records are kept for a day: whoever has been silent for longer follows it no more.
+        let isFollowed = silence.map { $0 < 86_400_000 } ?? false
+        let isStalled = isFollowed && silence ?? 0 >= Self.roundMilliseconds
+        var state: ProjectionStatus.State = !isFollowed ? .unknown : isStalled ? .stalled : .live
+        if try await control?.pausedAt(name) != nil { state = .paused }
+        let problem = isStalled ? "no worker has come to the end of the change stream since \(seen ?? now)" : nil
+        return ProjectionStatus(
+            name: name, state: state, checkpoint: checkpoint, lag: nil, lagSeconds: nil, parked: parked.count,
+            movedAt: isFollowed ? seen : nil, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
+            isStalled: state == .stalled)
     }
 
     private func isSeenStalled(_ name: ProjectionName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
@@ -142,15 +166,20 @@ package final class LedgerStatus: Sendable {
     }
 }
 
+/// Says when a worker last came to the end of a change stream; nil when none ever did.
+package typealias LastRound = @Sendable () async throws(EventStoreError) -> Timestamp?
+
 /// How far a consumer of the feed has come.
 package struct ProjectionStatus: Equatable, Sendable {
     package let name: ProjectionName
     package let state: State
     package let checkpoint: Int
     /// How many events it has not taken in.
-    package let lag: Int
-    /// How long ago the first of them was appended, in seconds.
-    package let lagSeconds: Int
+    ///
+    /// Nil where nothing tells that: behind a change stream.
+    package let lag: Int?
+    /// How long ago the first of them was appended, in seconds; nil as `lag`.
+    package let lagSeconds: Int?
     /// How many appointments it has parked.
     package let parked: Int
     /// When its checkpoint last moved; nil when that is not known.
@@ -174,6 +203,8 @@ package struct ProjectionStatus: Equatable, Sendable {
         case stalled
         /// It has left something, and nothing in this program works on it.
         case detached
+        /// Lambda follows the change stream for it, and only CloudWatch knows how far it is.
+        case unknown
     }
 }
 
@@ -203,9 +234,10 @@ package struct Readiness: Equatable, Sendable {
 
     /// Why the ledger is not ready, one sentence each; empty when it is.
     package var reasons: [String] {
-        projections.filter(\.isStalled).map {
-            "projection \($0.name) stands still at position \($0.checkpoint), \($0.lag) events behind"
-                + ($0.lastError.map { ": \($0)" } ?? "")
+        projections.filter(\.isStalled).map { projection in
+            var reason = "projection \(projection.name) stands still"
+            if let lag = projection.lag { reason += " at position \(projection.checkpoint), \(lag) events behind" }
+            return reason + (projection.lastError.map { ": \($0)" } ?? "")
         }
     }
 }

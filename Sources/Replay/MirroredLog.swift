@@ -43,9 +43,55 @@ package struct MirroredLog: AuditLog, StreamReader {
         } catch {
             guard error.code == .unavailable else { throw error }
         }
-        // A mirror that lost one in between answers for none.
-        let isWhole = zip(events, max(version, 1)...).allSatisfy { $0.version == $1 }
-        if !isWhole { events = [] }
+        return try await events.wholeFrom(version, of: stream, beyond: store)
+    }
+}
+
+/// The events under the positions of a mirror that numbers them itself, as on AWS, as far as it has come.
+///
+/// One appointment is answered from the store where the mirror has not come so far or is away; those events have no
+/// position.
+package struct MirrorNumberedLog: EventFeed, AuditLog, StreamReader {
+    private let mirror: any MirrorStore & AuditLog & StreamReader
+    private let store: any StreamReader
+
+    /// - Parameter store: the store that the mirror follows.
+    package init(mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader) {
+        (self.mirror, self.store) = (mirror, store)
+    }
+
+    package func head() async throws(EventStoreError) -> Int { try await mirror.state().position }
+
+    package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        try await mirror.events(matching: EventFilter(), after: position, limit: limit)
+    }
+
+    package func events(
+        matching filter: EventFilter, after position: Int, limit: Int
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        try await mirror.events(matching: filter, after: position, limit: limit)
+    }
+
+    package func counts() async throws(EventStoreError) -> [EventCount] { try await mirror.counts() }
+
+    package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
+        var events: [RecordedEvent] = []
+        do throws(EventStoreError) {
+            events = try await mirror.read(stream, from: version)
+        } catch {
+            guard error.code == .unavailable else { throw error }
+        }
+        return try await events.wholeFrom(version, of: stream, beyond: store)
+    }
+}
+
+extension [RecordedEvent] {
+    /// What a mirror has of a stream, and the rest from the store. A mirror that lost one in between answers for none.
+    fileprivate func wholeFrom(
+        _ version: Int, of stream: StreamID, beyond store: any StreamReader
+    ) async throws(EventStoreError) -> [RecordedEvent] {
+        let isWhole = zip(self, Swift.max(version, 1)...).allSatisfy { $0.version == $1 }
+        let events = isWhole ? self : []
         let next = events.last.map { $0.version + 1 } ?? version
         return events + (try await store.read(stream, from: next))
     }

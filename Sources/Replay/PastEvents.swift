@@ -7,17 +7,17 @@ package import Projections
 package struct PastEvents: Sendable {
     private let log: any AuditLog
     private let people: PersonResolver
-    private let progress: ViewProgress?
+    private let progress: ViewProgress
 
     /// - Parameter log: the events of the store, and not of a copy that may be behind.
     /// - Parameter people: says who asked, where the view does not.
-    /// - Parameter progress: tells how far the view has come; nothing where it has no checkpoint.
-    package init(log: any AuditLog, people: PersonResolver, progress: ViewProgress?) {
+    /// - Parameter progress: tells what the view has.
+    package init(log: any AuditLog, people: PersonResolver, progress: ViewProgress) {
         (self.log, self.people, self.progress) = (log, people, progress)
     }
 
-    /// Whether the view has every event that there was when this was asked. Without a checkpoint nobody knows.
-    func areInView() async throws(EventStoreError) -> Bool { try await progress?.isWhole() ?? false }
+    /// What of them the view has.
+    func coverage() async throws(EventStoreError) -> ViewProgress.Coverage { try await progress.coverage() }
 
     /// The places of the appointments that had begun at a moment and may be on a list, in the order of lists.
     func begun(_ filter: RowFilter, at moment: Moment) async throws(EventStoreError) -> [RowPlace] {

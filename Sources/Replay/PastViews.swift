@@ -47,8 +47,8 @@ package final class PastViews: Sendable {
         var wanted = filter
         wanted.status = nil
         if case .time(let time) = moment { wanted.to = min(filter.to ?? time, time) }
-        let isWhole = try await events.areInView()
-        let begun = isWhole ? [] : try await begun(wanted)
+        let coverage = try await events.coverage()
+        let begun = coverage == .unknown ? try await begun(wanted) : []
         var place = place
         var rows: [AppointmentRow] = []
         var looked = 0
@@ -56,7 +56,7 @@ package final class PastViews: Sendable {
             let (batch, isLast) = try await candidates(wanted, begun, after: place)
             for candidate in batch {
                 looked += 1
-                if let past = try await past(candidate, isWhole: isWhole), filter.matches(past) { rows.append(past) }
+                if let past = try await past(candidate, coverage), filter.matches(past) { rows.append(past) }
                 place = candidate.place
                 if rows.count > limit {
                     return Page(rows: Array(rows.prefix(limit)), next: rows[limit - 1].place)
@@ -99,9 +99,11 @@ package final class PastViews: Sendable {
         return (all.sorted { $0.place < $1.place }, isLast)
     }
 
-    private func past(_ candidate: Candidate, isWhole: Bool) async throws(EventStoreError) -> AppointmentRow? {
+    private func past(
+        _ candidate: Candidate, _ coverage: ViewProgress.Coverage
+    ) async throws(EventStoreError) -> AppointmentRow? {
         // Its last event had happened by then, so nothing has moved it since.
-        if isWhole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time { return row }
+        if coverage == .whole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time { return row }
         let history = try await store.read(candidate.place.appointment.stream)
         let insured = candidate.row == nil ? try await events.insured(of: history) : candidate.row?.insured
         return try History(candidate.place.appointment, events: history, insured: insured).state(at: moment)

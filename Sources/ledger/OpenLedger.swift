@@ -20,8 +20,8 @@ struct OpenLedger: Sendable {
     let deadLetters: any DeadLetters
     let apiKeys: any APIKeys
     let people: PersonResolver
-    /// Tells how far the view has come; nothing where it has no checkpoint.
-    let progress: ViewProgress?
+    /// Tells what the view has.
+    let progress: ViewProgress
     let performer: Performer
     /// Derives idempotency keys, as the API does.
     let secrets: KeyRing
@@ -30,6 +30,10 @@ struct OpenLedger: Sendable {
     let mirror: Mirror?
     /// What auditors are answered from: the mirror where there is one, else the store.
     let log: any AuditLog & StreamReader
+    /// The events under the positions that auditors are shown.
+    let numbered: any EventFeed & AuditLog & StreamReader
+    /// Whether a position stands for the same event for ever. On AWS only a mirror sees to that.
+    let keepsPositions: Bool
     let trail: any AuditTrail
     /// How the ledger is doing.
     let status: LedgerStatus
@@ -52,6 +56,7 @@ struct OpenLedger: Sendable {
         (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
         (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
         progress = ViewProgress(feed: ledger.store, checkpoints: ledger.views)
+        (numbered, keepsPositions) = (ledger.store, true)
         order = { _ throws(EventStoreError) in ledger.store }
         // The router goes on from its checkpoint in the server.
         catchUp = { name throws(EventStoreError) in
@@ -71,9 +76,11 @@ struct OpenLedger: Sendable {
         )
         (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
         // The mirror has positions of its own: what is beyond it is not asked of the store.
-        self.log = mirror.map(\.reader) ?? log
+        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store) }
+        self.log = numbered ?? log
+        (self.numbered, keepsPositions) = (numbered ?? log, numbered != nil)
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
-        progress = nil
+        progress = ViewProgress(behindChangeStream: ledger.views)
         status = remote.status(log)
         order = { mirror throws(EventStoreError) in try await ledger.order(of: mirror.worker) }
         catchUp = { _ throws(EventStoreError) in
@@ -126,6 +133,11 @@ struct OpenLedger: Sendable {
 }
 
 extension Refusal {
+    static let noPositions = Refusal(
+        """
+        --resume goes on at a position, and without a mirror the positions on AWS are counted anew by each run: set \
+        RDS_URL_LEDGER, or leave out --resume
+        """)
     static let noMirror = Refusal(
         "no mirror is configured: set RDS_URL_LEDGER, or RDS_HOST_LEDGER and its companions")
 }

@@ -207,7 +207,7 @@ struct DynamoDBOperatorTests {
         _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
         let repair = Repair(
             feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
-            sets: ledger.engine.sets, people: ledger.engine.people)
+            control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
         #expect(try await repair.plan(for: report).count(.none) == 1)
     }
 
@@ -224,7 +224,8 @@ struct DynamoDBOperatorTests {
                 try AppointmentProjection.fold(events.sorted { $0.version < $1.version }, insured: people[stream])
             }.sorted { $0.place < $1.place }
         }
-        let events = PastEvents(log: log, people: ledger.engine.people, progress: nil)
+        let events = PastEvents(log: log, people: ledger.engine.people,
+            progress: ViewProgress(behindChangeStream: ledger.engine.control))
         for event in all {
             let (time, position) = (event.entry.at, event.position ?? 0)
             let then = PastViews(views: ledger.engine.views, store: log, events: events, at: .time(time))

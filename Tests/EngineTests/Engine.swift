@@ -78,7 +78,9 @@ struct TestEngine: Sendable {
 
     /// What past lists are made of; DynamoDB's view has no checkpoint.
     var past: PastEvents {
-        let progress = feed is DynamoDBLog ? nil : ViewProgress(feed: feed, checkpoints: projections)
+        let progress =
+            feed is DynamoDBLog
+            ? ViewProgress(behindChangeStream: control) : ViewProgress(feed: feed, checkpoints: projections)
         return PastEvents(log: audit, people: people, progress: progress)
     }
 

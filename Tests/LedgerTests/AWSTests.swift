@@ -222,6 +222,19 @@ struct AWSTests {
         #expect(rebuilt.status == 0, "\(rebuilt)")
         let replayed = try await place.run("replay", "--to", "stdout", "--type", "completed")
         #expect(replayed.lines.count == 3)
+        // Positions are the mirror's, whichever verb names them.
+        let third = try #require(audited.lines.last.flatMap { try JSONValue(Array($0.utf8))["position"]?.whole })
+        let later = try await place.run("replay", "--to", "stdout", "--after", "\(third - 1)", "--resume", "later")
+        #expect(later.lines.count == 12 - Int(third) + 1)
+        #expect(try await place.run("replay", "--to", "stdout", "--after", "\(third - 1)", "--resume", "later").lines.isEmpty)
+        let away = try await LedgerBinary.run(
+            ["history", ids[0], "--engine", "aws"],
+            environment: place.environment.merging(["RDS_URL_LEDGER": "postgresql://nobody@127.0.0.1:1/ledger"]) { $1 })
+        #expect(away.status == 0 && away.lines.count == 4, "\(away)")
+        let alone = try await LedgerBinary.run(
+            ["replay", "--to", "stdout", "--resume", "later", "--engine", "aws"],
+            environment: place.environment.merging(["RDS_URL_LEDGER": ""]) { $1 })
+        #expect(alone.status == 1 && alone.errors.contains("set RDS_URL_LEDGER"), "\(alone)")
         let asked = try await place.run("request", "--insured", "00709", "--schedule", "100", "--country", "PE")
         let refused = try #require(try JSONValue(Array(asked.output.utf8))["appointmentId"]?.text)
         try await place.wait(for: #""reason":"SLOT_TAKEN""#, "state", refused)

@@ -4,12 +4,14 @@ package import Handlers
 package import Projections
 
 extension StreamConsumer {
+    static let routerAndViews = "appointment"
+
     /// The consumer that routes events and brings the view up to them, and raises the alarm over changed ones.
     package static func routerAndViews(
         _ handler: StreamHandler, views: any ProjectionStore, alarm: TamperAlarm,
         now: @escaping @Sendable () -> Timestamp
     ) -> StreamConsumer {
-        StreamConsumer("appointment") { events, tamperings throws(EventStoreError) in
+        StreamConsumer(routerAndViews) { events, tamperings throws(EventStoreError) in
             try await alarm.raise(tamperings, at: now())
             if !events.isEmpty { try await handler.handle(events, now: now()) }
         } lagging: { versions throws(EventStoreError) in

@@ -170,7 +170,8 @@ struct StreamPlaces: Sendable {
         }
     }
 
-    private func lastRound() async throws(EventStoreError) -> Timestamp? {
+    /// When all shards were last read to their ends; nil when they never were.
+    func lastRound() async throws(EventStoreError) -> Timestamp? {
         guard let item = try await table.item({ key(Self.seen, &$0) }) else { return nil }
         return try? item.value("at") { Timestamp($0) }
     }

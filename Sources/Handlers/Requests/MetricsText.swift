@@ -70,7 +70,7 @@ struct MetricsText {
     }
 
     private mutating func projections(_ projections: [ProjectionStatus]) {
-        let families: [(String, String, (ProjectionStatus) -> Int)] = [
+        let families: [(String, String, (ProjectionStatus) -> Int?)] = [
             ("ledger_projection_lag_events", "Events that a projection has not taken in.", { $0.lag }),
             ("ledger_projection_lag_seconds", "Age of the first event that it has not taken in.", { $0.lagSeconds }),
             ("ledger_projection_stalled", "Whether a projection lags and stands still.", { $0.isStalled ? 1 : 0 }),
@@ -79,7 +79,8 @@ struct MetricsText {
         for (name, help, value) in families {
             family(name, "gauge", help)
             for projection in projections {
-                sample(name, [("projection", projection.name.description)], "\(value(projection))")
+                guard let value = value(projection) else { continue }
+                sample(name, [("projection", projection.name.description)], "\(value)")
             }
         }
     }

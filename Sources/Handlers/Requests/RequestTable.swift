@@ -35,7 +35,7 @@ package struct RequestTable: Sendable {
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews,
-        log: any AuditLog, people: PersonResolver, progress: ViewProgress?, audit: any AuditLog,
+        log: any AuditLog, people: PersonResolver, progress: ViewProgress, audit: any AuditLog,
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator,
         status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(), origins: AllowedOrigins = .any,
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger

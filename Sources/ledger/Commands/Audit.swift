@@ -58,7 +58,7 @@ struct EventsCommand: AsyncParsableCommand {
         var left = limit ?? .max
         while left > 0 {
             query.limit = min(left, AuditQuery.maximumLimit)
-            let head = follow ? try await ledger.store.head() : 0
+            let head = follow ? try await ledger.numbered.head() : 0
             let page = try await query.page(of: ledger.log, views: ledger.views)
             // One that follows looks four times a second: what it saw nothing in is not worth a record.
             if !follow || !page.items.isEmpty {

@@ -49,8 +49,8 @@ struct ViewCommand: AsyncParsableCommand {
         let ledger = try await options.open()
         let moment = asOf.map(Moment.time) ?? atPosition.map(Moment.position) ?? .latest
         let past = PastViews(
-            views: ledger.views, store: ledger.store,
-            events: PastEvents(log: ledger.store, people: ledger.people, progress: ledger.progress), at: moment)
+            views: ledger.views, store: ledger.numbered,
+            events: PastEvents(log: ledger.numbered, people: ledger.people, progress: ledger.progress), at: moment)
         let filter = RowFilter(insured: insured, status: status, country: country)
         var printer = options.printer([
             "appointmentId", "insuredId", "countryISO", "status", "createdAt", "updatedAt", "schedule.scheduleId",
@@ -108,14 +108,14 @@ struct DiffCommand: AsyncParsableCommand {
 
     private func time(of position: Int, _ ledger: OpenLedger) async throws -> Timestamp? {
         guard position > 0 else { return nil }
-        return try await ledger.store.events(after: position - 1, limit: 1).first?.entry.at
+        return try await ledger.numbered.events(after: position - 1, limit: 1).first?.entry.at
     }
 
     func run() async throws {
         let ledger = try await options.open()
-        let end = try await ledger.store.head()
+        let end = try await ledger.numbered.head()
         try await requireOrder(to ?? .position(end), ledger)
-        let diff = LedgerDiff(log: ledger.store, store: ledger.store, views: ledger.views)
+        let diff = LedgerDiff(log: ledger.numbered, store: ledger.numbered, views: ledger.views)
         var printer = options.printer([
             "change", "appointmentId", "field", "old", "new", "position", "type", "actor",
         ])

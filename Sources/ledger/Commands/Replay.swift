@@ -58,12 +58,13 @@ struct ReplayCommand: AsyncParsableCommand {
                 intoNewView, from: ledger.store, anew: anew, consent, options, person.display)
         }
         guard let to else { return }
+        if resume != nil, !ledger.keepsPositions { throw Refusal.noPositions }
         var filter = try await wanted.query.resolved(by: ledger.views)
         filter.to = until
-        let head = try await ledger.store.head()
+        let head = try await ledger.numbered.head()
         let run = Identifier.version4(random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let source = ReplaySource(
-            feed: ledger.store, log: ledger.store, filter: filter,
+            feed: ledger.numbered, log: ledger.numbered, filter: filter,
             pageEvents: rate.map { max(min($0 / 4, 2000), 1) } ?? 2000)
         var mark: ReplayMark?
         if let resume { mark = try await ReplayMark(resume, meaning: question(to), ledger) }

@@ -38,7 +38,7 @@ struct StatsCommand: AsyncParsableCommand {
             try row("appointments", count.status.rawValue, count.country.code, count.count)
         }
         for projection in report.readiness.projections {
-            try row("lag", projection.name.description, nil, projection.lag)
+            if let lag = projection.lag { try row("lag", projection.name.description, nil, lag) }
             try row("parked", projection.name.description, nil, projection.parked)
         }
         for queue in report.readiness.queues {
