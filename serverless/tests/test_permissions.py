@@ -1,11 +1,12 @@
 """Every action of every role on every resource, against the table of what each may do; and what resources allow."""
 
+import re
 from collections import Counter
 
 import pytest
 from expander import documents
 from validation import policies
-from validation.services import ACCOUNT, SERVERLESS, services
+from validation.services import ACCOUNT, ROOT, SERVERLESS, services
 from validation.values import Values
 
 TABLE = documents.load(SERVERLESS / "tests/permissions.yml")
@@ -14,6 +15,13 @@ FIRST_KEYS = {
     "dynamodb:GetItem": ("keys",),
     "dynamodb:PutItem": ("keys", "failures/appointments-pe", "failures/appointments-cl"),
 }
+IN_NETWORK = {"AppointmentPERole": "pe", "AppointmentCLRole": "cl", "AppointmentMirrorRole": "mirror"}
+# What Lambda does in a role's name from its own network: it polls queues and the stream, gives records up, which wants
+# a data key of the encrypted queue, and writes logs. The program's own calls go through the endpoints.
+BY_LAMBDA = re.compile(
+    r"logs:.*|sqs:(ReceiveMessage|DeleteMessage|GetQueueAttributes|GetQueueUrl|SendMessage)|kms:GenerateDataKey"
+    r"|dynamodb:(DescribeStream|GetRecords|GetShardIterator|ListStreams)"
+)
 CHANGES = ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
 
 
@@ -114,12 +122,63 @@ def test_no_statement_allows_everything(values):
 
 
 def test_the_network_is_for_lambda_and_not_for_the_functions_code(values):
-    for role, name in (("AppointmentPERole", "pe"), ("AppointmentCLRole", "cl"), ("AppointmentMirrorRole", "mirror")):
+    for role, name in IN_NETWORK.items():
         statements = policies.role_statements(values, role)
         own = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:medical-appointment-scheduling-prod-appointment-{name}"
         context = {"lambda:SourceFunctionArn": own}
         assert policies.decide(statements, "ec2:CreateNetworkInterface", "*") == "allow"
         assert policies.decide(statements, "ec2:CreateNetworkInterface", "*", context) == "deny"
+
+
+@pytest.fixture(scope="module")
+def endpoints():
+    """What the endpoints of the network let through, by product."""
+    infrastructure = services("prod")[0]
+    network = Values(infrastructure.template, infrastructure.stack, "us-east-1", ACCOUNT)
+    found = {}
+    for resource in network.resources.values():
+        if resource["Type"] == "AWS::EC2::VPCEndpoint":
+            product = network.of(resource["Properties"]["ServiceName"]).rsplit(".", 1)[1]
+            found[product] = network.of(resource["Properties"]["PolicyDocument"])["Statement"]
+    return found
+
+
+def lets_through(endpoints, action, arn, account=ACCOUNT):
+    context = {"aws:PrincipalAccount": account}
+    return policies.decide(endpoints.get(action.split(":")[0], []), action, arn, context) == "allow"
+
+
+@pytest.mark.parametrize("role", sorted(IN_NETWORK))
+def test_endpoints_let_through_what_the_program_calls_from_within_the_network(values, endpoints, role):
+    places = arns(values)
+    calls = [
+        (word.split(" as ")[0], name)
+        for word, names in TABLE["roles"][role].items()
+        for name in names
+        if not BY_LAMBDA.fullmatch(word.split(" as ")[0])
+    ]
+    assert [f"{call} on {name}" for call, name in calls if not lets_through(endpoints, call, places[name])] == []
+    assert {call.split(":")[0] for call, _ in calls} >= {"dynamodb", "kms", "ssm"}
+    assert not any(lets_through(endpoints, call, places[name], "999999999999") for call, name in calls)
+
+
+def operator_calls():
+    """What docs/aws.md says that an operator needs, as (action, table)."""
+    text = (ROOT / "docs/aws.md").read_text(encoding="utf-8").split("An operator's role needs more")[1]
+    for table, *cells in re.findall(r"^\| `(\w+)`[^|]*\|([^|]*)\|([^|]*)\|$", text.split("## ")[0], re.MULTILINE):
+        for action in re.findall(r"`(\w+)`", "".join(cells)):
+            yield f"dynamodb:{action}", f"{table.capitalize()}Table"
+
+
+def test_endpoints_let_operators_look_at_everything_and_mend_what_is_derived(values, endpoints):
+    calls = list(operator_calls())
+    assert len(calls) > 15 and ("dynamodb:Scan", "EventsTable") in calls
+    refused = [f"{call} on {name}" for call, name in calls if not lets_through(endpoints, call, values.arn(name))]
+    assert refused == []
+    for change in CHANGES:
+        assert not lets_through(endpoints, f"dynamodb:{change}", values.arn("EventsTable"))
+        assert not lets_through(endpoints, f"dynamodb:{change}", values.arn("SubjectsTable"))
+    assert not lets_through(endpoints, "dynamodb:Scan", arns(values)["another stage's events"])
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "UpdateTimeToLive"])
