@@ -69,9 +69,38 @@ need_python() {
     [[ -x "$python" ]] || fail "the checkers are not installed" "Install them: $root/scripts/install.sh test"
 }
 
+# The status of a stack, or absent. What a plan leaves of a stack that there never was is no stack.
 stack_status() {
+    local status
+    status="$(raw_status "$1")"
+    echo "${status/#REVIEW_IN_PROGRESS/absent}"
+}
+
+raw_status() {
     aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>/dev/null ||
         echo absent
+}
+
+# A change set that would make a stack leaves an empty one behind, which the framework takes for one to update.
+drop_planned() {
+    [[ "$(raw_status "$1")" == REVIEW_IN_PROGRESS ]] || return 0
+    aws cloudformation delete-stack --stack-name "$1"
+    aws cloudformation wait stack-delete-complete --stack-name "$1"
+}
+
+# The packages that the functions run. A name is told to the framework whole: it runs in another folder.
+[[ -z "${BOOTSTRAP_PACKAGE:-}" ]] || BOOTSTRAP_PACKAGE="$(readlink -f "$BOOTSTRAP_PACKAGE")" && export BOOTSTRAP_PACKAGE
+[[ -z "${HOOKS_PACKAGE:-}" ]] || HOOKS_PACKAGE="$(readlink -f "$HOOKS_PACKAGE")" && export HOOKS_PACKAGE
+bootstrap_package="${BOOTSTRAP_PACKAGE:-$root/.build/lambda/bootstrap.zip}"
+hooks_package="${HOOKS_PACKAGE:-$root/.build/lambda/hooks.zip}"
+
+need_packages() {
+    local file
+    for file in "$bootstrap_package" "$hooks_package"; do
+        [[ -f "$file" ]] || fail "the package $file is not there" \
+            "Make it: $serverless/scripts/package.sh" \
+            "or name one that is there: BOOTSTRAP_PACKAGE, HOOKS_PACKAGE"
+    done
 }
 
 stack_output() {

@@ -2,6 +2,7 @@
 # Builds what the functions run, in Amazon Linux 2023, and packs it.
 #
 #   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
+#   package.sh --hooks [--output DIRECTORY]        makes hooks.zip alone, beside a bootstrap.zip that is there already
 #
 # Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and
 # hooks.zip (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless
@@ -14,6 +15,7 @@ source "$(dirname "$0")/common.sh"
 
 architecture=arm64
 native=no
+hooks_alone=no
 output="$root/.build/lambda"
 certificates=""
 bundle=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
@@ -28,10 +30,12 @@ while [[ $# -gt 0 ]]; do
     case "$1" in
     --architecture) need_value "$@" && architecture="$2" && shift 2 ;;
     --native) native=yes && shift ;;
+    --hooks) hooks_alone=yes && shift ;;
     --output) need_value "$@" && output="$2" && shift 2 ;;
     --certificates) need_value "$@" && certificates="$(readlink -f "$2")" && shift 2 ;;
     *) fail "'$1' is not known" \
-        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" ;;
+        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" \
+        "or:    package.sh --hooks [--output DIRECTORY]" ;;
     esac
 done
 [[ "$architecture" =~ ^(arm64|x86_64)$ ]] || fail "'$architecture' is no architecture of Lambda: it is arm64 or x86_64"
@@ -119,7 +123,9 @@ check() {
 staging="$(mktemp -d)"
 trap 'rm -rf "$staging"' EXIT
 mkdir -p "$output"
-if [[ "$native" == yes ]]; then
+if [[ "$hooks_alone" == yes ]]; then
+    : # They are packed below.
+elif [[ "$native" == yes ]]; then
     machine="$(uname -m)"
     [[ "${machine/aarch64/arm64}" == "$architecture" ]] ||
         fail "this machine is $machine and builds nothing for $architecture" \

@@ -47,10 +47,26 @@ class Machine:
         return [line for line in self.log.read_text().splitlines() if word in line]
 
 
+# A stack has a file with its status. Without one it is as STACKS says.
 AWS = """
+mkdir -p "$HOME/stacks"
 case "$1 $2" in
 "sts get-caller-identity") echo 123456789012 ;;
-"cloudformation describe-stacks") ! grep -q "delete-stack .*$4" "$HOME/log" && echo "${STACKS:-CREATE_COMPLETE}" ;;
+"cloudformation describe-stacks")
+    status="$(cat "$HOME/stacks/$4" 2>/dev/null || echo "${STACKS:-CREATE_COMPLETE}")"
+    [[ "$status" != absent ]] || exit 255
+    case "$*" in
+    *QualifiedArn*) echo arn:aws:lambda:us-east-1:123456789012:function:any:3 ;;
+    *) echo "$status" ;;
+    esac ;;
+"cloudformation create-change-set")
+    case "$*" in
+    *"--change-set-type CREATE"*) echo REVIEW_IN_PROGRESS >"$HOME/stacks/$4" ;;
+    esac
+    exit "${CHANGE_SET:-0}" ;;
+"cloudformation delete-stack") echo absent >"$HOME/stacks/$4" ;;
+"lambda update-function-code") echo 7 ;;
+"lambda get-alias") echo "${ALIAS:-3}" ;;
 "ssm get-parameter") exit 1 ;;
 *) exit 0 ;;
 esac"""
@@ -63,7 +79,14 @@ def bare(tmp_path):
 
 @pytest.fixture
 def machine(bare):
-    bare.put("osls", "exit 0")
+    # It leaves the template of the service that it is asked to package.
+    bare.put("osls", 'case "$1" in package) mkdir -p .serverless && echo {} >".serverless/$TEMPLATE" ;; esac')
+    bare.environment["TEMPLATE"] = "cloudformation-template-update-stack.json"
+    packages = bare.log.parent / "packages"
+    packages.mkdir()
+    for variable, name in (("BOOTSTRAP_PACKAGE", "bootstrap.zip"), ("HOOKS_PACKAGE", "hooks.zip")):
+        (packages / name).write_text("packed")
+        bare.environment[variable] = str(packages / name)
     bare.put("aws", AWS)
     plugin = SERVERLESS / "node_modules/serverless-plugin-canary-deployments"
     if not plugin.exists():
@@ -160,18 +183,42 @@ def test_the_application_waits_for_its_infrastructure(machine):
 
 
 def test_a_dry_run_checks_and_packages_and_deploys_nothing(machine):
-    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
     done = machine.run("deploy.sh", "staging", "us-east-1", "--dry-run", "--verbose")
     assert done.returncode == 0, done.stderr
     assert "validate validate.py staging us-east-1" in done.stdout
     assert machine.called("osls") == ["osls package --stage staging --region us-east-1 --verbose"]
 
 
-def test_one_function_is_deployed_by_its_name(machine):
-    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
+def test_the_hooks_are_packed_beside_a_program_that_is_there_already(machine):
+    del machine.environment["HOOKS_PACKAGE"]
+    hooks = ROOT / ".build/lambda/hooks.zip"
+    hooks.unlink(missing_ok=True)
+    done = machine.run("deploy.sh", "staging", "us-east-1", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(hooks) as archive:
+        assert archive.namelist() == ["traffic.py"]
+
+
+def test_one_functions_new_code_is_a_version_that_its_alias_points_at(machine):
     done = machine.run("deploy.sh", "dev", "us-east-1", "--function", "appointment-pe")
     assert done.returncode == 0, done.stderr
-    assert machine.called("osls") == ["osls deploy function --function appointment-pe --stage dev --region us-east-1"]
+    assert "Live is version 7" in done.stderr
+    name = "--function-name medical-appointment-scheduling-dev-appointment-pe"
+    update, wait, move = machine.called("aws lambda")
+    assert f"update-function-code {name} --zip-file fileb:///" in update and "--publish" in update
+    assert f"published-version-active {name} --qualifier 7" in wait
+    assert f"update-alias {name} --name Live --function-version 7" in move
+    assert machine.called("osls") == []
+
+
+@pytest.mark.parametrize(("stage", "alias", "moved"), [("dev", "3", 0), ("dev", "7", 4), ("prod", "7", 0)])
+def test_a_deployment_finds_aliases_where_the_stack_left_them(machine, stage, alias, moved):
+    machine.environment["ALIAS"] = alias
+    machine.run("deploy.sh", stage, "us-east-1")
+    assert machine.called("osls") == [f"osls deploy --stage {stage} --region us-east-1"]
+    # In production somebody who moved an alias did so to get rid of what the stack made.
+    back = [line for line in machine.called("update-alias") if "--function-version 3" in line]
+    assert len(back) == moved
 
 
 def test_nothing_is_deployed_that_does_not_validate(machine):
@@ -179,6 +226,45 @@ def test_nothing_is_deployed_that_does_not_validate(machine):
     done = machine.run("deploy.sh", "dev", "us-east-1")
     assert done.returncode == 1 and "an alarm names nothing" in done.stderr
     assert not machine.called("osls")
+
+
+@pytest.mark.parametrize("change_set", ["0", "255"])
+def test_a_plan_of_what_is_not_there_leaves_nothing_in_a_deployments_way(machine, change_set):
+    machine.environment |= {"STACKS": "absent", "CHANGE_SET": change_set}
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == int(change_set), done.stderr
+    (made,) = machine.called("create-change-set")
+    assert "--stack-name medical-appointment-infrastructure-dev" in made and "--change-set-type CREATE" in made
+    assert (machine.log.parent / "stacks/medical-appointment-infrastructure-dev").read_text() == "absent\n"
+    assert machine.called("wait stack-delete-complete")
+    if change_set == "0":
+        assert "the application is planned once the infrastructure is there" in done.stderr
+
+
+def test_a_plan_of_what_is_there_takes_its_change_sets_away_and_nothing_else(machine):
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == 0, done.stderr
+    assert len(machine.called("--change-set-type UPDATE")) == len(machine.called("delete-change-set")) == 2
+    assert machine.called("delete-stack") == []
+
+
+@pytest.mark.parametrize("script", [("infrastructure.sh", "deploy"), ("deploy.sh",)])
+def test_what_an_older_plan_left_is_taken_away_before_a_deployment(machine, script):
+    name = "infrastructure" if len(script) == 2 else "scheduling"
+    stacks = machine.log.parent / "stacks"
+    stacks.mkdir()
+    (stacks / f"medical-appointment-{name}-dev").write_text("REVIEW_IN_PROGRESS\n")
+    machine.run(*script, "dev", "us-east-1")
+    calls = machine.log.read_text().splitlines()
+    assert f"aws cloudformation delete-stack --stack-name medical-appointment-{name}-dev" in calls
+    assert calls.index(machine.called("delete-stack")[0]) < calls.index("osls deploy --stage dev --region us-east-1")
+
+
+def test_a_plan_says_that_packages_are_missing(machine):
+    machine.environment["BOOTSTRAP_PACKAGE"] = str(machine.log.parent / "nowhere.zip")
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == 1
+    assert "nowhere.zip is not there" in done.stderr and "scripts/package.sh" in done.stderr
 
 
 def test_secrets_are_made_once_and_shown_nowhere(machine):
