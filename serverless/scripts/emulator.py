@@ -137,7 +137,11 @@ class Stage:
         parameters = self.emulator.client("ssm")
         for name in SECRETS:
             parameters.put_parameter(
-                Name=f"/medical-appointment/{self.stage}/{name}", Type="SecureString", Value="not-a-secret-" * 3
+                Name=f"/medical-appointment/{self.stage}/{name}",
+                Type="SecureString",
+                Value="not-a-secret-" * 3,
+                # They outlive a stage.
+                Overwrite=True,
             )
         infrastructure = expand(SERVERLESS / "infrastructure", self.sources)
         outputs = self.emulator.deploy(infrastructure.stack, infrastructure.template)

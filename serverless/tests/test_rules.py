@@ -30,6 +30,29 @@ def test_nothing_is_found_in_another_region(region):
     assert validate.check("prod", region) == []
 
 
+GLOBAL = {
+    "AWS::IAM::Role": ("RoleName",),
+    "AWS::S3::Bucket": ("BucketName",),
+    "AWS::CloudWatch::Dashboard": ("DashboardName",),
+    "AWS::Budgets::Budget": ("Budget", "BudgetName"),
+    # A trail of all regions shows in each of them.
+    "AWS::CloudTrail::Trail": ("TrailName",),
+}
+
+
+def test_names_that_are_common_to_all_regions_hold_the_region():
+    found = 0
+    for expansion in services("prod", "ap-northeast-1"):
+        for logical, resource in expansion.template["Resources"].items():
+            value = resource.get("Properties", {})
+            for key in GLOBAL.get(resource["Type"], ()):
+                value = value.get(key, {})
+            if isinstance(value, str):
+                found += 1
+                assert value.endswith("-ap-northeast-1") and len(value) <= 64, logical
+    assert found == 4
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
