@@ -95,7 +95,7 @@ def test_a_secret_in_clear_is_found(app, place, value):
 
 
 def test_an_api_key_with_its_value_in_clear_is_found(app):
-    app.template["Resources"]["FrontDeskKey"]["Properties"]["Value"] = "x" * 20
+    app.template["Resources"]["Key"] = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Value": "x" * 20}}
     assert len(rules.secrets(app)) == 1
 
 

@@ -1,5 +1,6 @@
 """The scripts say what is missing and what to do, do things in order, and are clean."""
 
+import json
 import os
 import shutil
 import stat
@@ -100,7 +101,7 @@ def machine(bare):
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="there is no shellcheck here")
 def test_shellcheck_has_nothing_to_say():
     scripts = sorted(SCRIPTS.glob("*.sh"))
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     command = ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *map(str, scripts)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -122,6 +123,8 @@ def test_shellcheck_has_nothing_to_say():
         ("infrastructure.sh", ("logs", "dev", "us-east-1", "--follow"), "--follow follows one function"),
         ("infrastructure.sh", ("remove", "dev", "us-east-1", "--yes"), "'--yes' is not known"),
         ("package.sh", ("--architecture", "mips"), "'mips' is no architecture of Lambda"),
+        ("key.sh", ("dev", "us-east-1", "--name", "x"), "usage: key.sh STAGE REGION --name NAME --role"),
+        ("key.sh", ("dev", "us-east-1", "--name", "x", "--role", "intake"), "Make it: make build, or name one: LEDGER"),
         ("package.sh", ("--fast",), "usage: package.sh"),
     ],
 )
@@ -226,6 +229,26 @@ def test_nothing_is_deployed_that_does_not_validate(machine):
     done = machine.run("deploy.sh", "dev", "us-east-1")
     assert done.returncode == 1 and "an alarm names nothing" in done.stderr
     assert not machine.called("osls")
+
+
+def test_a_key_is_one_secret_for_plan_and_ledger_and_on_no_command_line(machine):
+    secret = "ldg_" + "a-_Z" * 10
+    machine.put("ledger", f"""[[ "$KMS_KEY_ID $PROJECTIONS_TABLE_NAME" == "key projections" ]] || exit 1
+        echo '[{{"name":"x","secret":"{secret}"}}]'""")  # fmt: skip
+    machine.environment["LEDGER"] = str(machine.bin / "ledger")
+    extra = """"lambda get-function-configuration") echo "key events appointments subjects projections" ;;
+"apigateway create-api-key") cp "${4#file://}" "$HOME/key"; echo k1 ;;
+*) exit 0"""
+    machine.put(
+        "aws", AWS.replace("*) exit 0", extra).replace("*QualifiedArn*)", "*FrontDeskPlanId*) echo p1 ;;\n*x*)")
+    )
+    done = machine.run("key.sh", "dev", "us-east-1", "--name", "x", "--role", "intake")
+    assert done.returncode == 0 and done.stdout == f"{secret}\n", done.stderr
+    made = json.loads((machine.log.parent / "key").read_text())
+    assert made == {"name": "medical-appointment-scheduling-dev-x", "enabled": True, "value": secret}
+    assert machine.called("--usage-plan-id p1 --key-type API_KEY --key-id k1")
+    assert machine.called("ledger keys create --engine aws --name x --role intake --format json")
+    assert secret not in machine.log.read_text()
 
 
 @pytest.mark.parametrize("change_set", ["0", "255"])

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from emulator import REGION, UNKNOWN, Emulator, Stage, eventually, package
+from emulator import REGION, UNKNOWN, Emulator, Stage, eventually, new_version, package
 from validation.services import SERVERLESS, STAGES, services
 
 # Requests to an API carry no signature, and the emulator takes them for the first account's.
@@ -166,15 +166,7 @@ def test_a_deployment_moves_the_alias_to_a_new_version(dev):
     before = functions.get_alias(FunctionName=name, Name="Live")["FunctionVersion"]
     assert level() == "DEBUG"
 
-    def change(template):
-        variables = template["Resources"]["AppointmentLambdaFunction"]["Properties"]["Environment"]["Variables"]
-        variables["LOG_LEVEL"] = "INFO"
-        old = next(key for key in template["Resources"] if key.startswith("AppointmentLambdaVersion"))
-        text = json.dumps(template).replace(old, f"{old}Next")
-        template.clear()
-        template.update(json.loads(text))
-
-    dev.deploy_application("Second", change)
+    dev.deploy_application("Second", lambda template: new_version(template, "Appointment", LOG_LEVEL="INFO"))
     after = functions.get_alias(FunctionName=name, Name="Live")["FunctionVersion"]
     assert int(after) == int(before) + 1
     assert eventually(lambda: level() == "INFO")
