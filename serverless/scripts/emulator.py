@@ -19,7 +19,7 @@ from expander import Sources, expand
 
 SERVERLESS = Path(__file__).resolve().parent.parent
 # Stand for the secrets that infrastructure.sh makes.
-SECRETS = ("rds/password", "rds/mirror-password", "api-key-secret")
+SECRETS = ("rds/password", "rds/mirror-password", "rds/pe-password", "rds/cl-password", "api-key-secret")
 # What the emulator has no word for. What refers to these is left out with them, and nothing else.
 UNKNOWN = {
     "AWS::ApplicationAutoScaling::ScalableTarget",

@@ -93,9 +93,11 @@ deploy() {
     need_python
     need_aws
     "$python" "$serverless/scripts/validate.py" "$stage" "$region"
-    ensure_secret "$parameters/rds/password"
-    ensure_secret "$parameters/rds/mirror-password"
-    ensure_secret "$parameters/api-key-secret"
+    local secret
+    # The first is the administrator's and no function's; the others are those of the roles that migrations make.
+    for secret in rds/password rds/mirror-password rds/pe-password rds/cl-password api-key-secret; do
+        ensure_secret "$parameters/$secret"
+    done
     drop_planned "$infrastructure_stack"
     (cd "$serverless/infrastructure" && "$framework" deploy --stage "$stage" --region "$region")
 }

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pytest
+from emulator import SECRETS
 from expander import documents
 from validation import policies
 from validation.services import ACCOUNT, ROOT, SERVERLESS, services
@@ -52,7 +53,7 @@ def arns(values):
                 | "AWS::Events::Rule"
             ):
                 found[logical] = values.arn(logical)
-    for name in ("rds/password", "rds/mirror-password", "api-key-secret", "alerts/email", "other"):
+    for name in (*SECRETS, "alerts/email", "other"):
         found[f"parameter/{name}"] = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/prod/{name}"
     found["another stage's events"] = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/events-table-dev"
     found["another stage's password"] = (

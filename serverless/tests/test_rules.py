@@ -145,6 +145,22 @@ def test_the_dashboard_shows_metrics_that_exist(stage):
             assert name in known[namespace]["metrics"], widget["properties"]["title"]
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_function_logs_in_as_the_databases_administrator(stage):
+    infrastructure, app = services(stage)
+    administrator = infrastructure.template["Resources"]["Database"]["Properties"]["MasterUsername"]
+    logins = {
+        (variables[name], variables[name.replace("RDS_USERNAME", "RDS_PASSWORD_PARAMETER")])
+        for function in app.service["functions"].values()
+        for variables in [function.get("environment", {})]
+        for name in variables
+        if name.startswith("RDS_USERNAME")
+    }
+    # Each has a role and a password of its own.
+    assert len(logins) == len({user for user, _ in logins}) == len({password for _, password in logins}) == 3
+    assert administrator not in {user for user, _ in logins}
+
+
 # The program that the functions run: what it reads from its environment, and the metrics it writes.
 PROGRAM = [ROOT / "Sources" / name for name in ("bootstrap", "LambdaRuntime", "AWSEngine", "PostgresEngine")]
 
