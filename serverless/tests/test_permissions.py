@@ -251,14 +251,45 @@ def test_topics_are_published_to_by_the_router_and_encrypted(values):
     assert policies.decide(other, "sns:Publish", topic, {"aws:SecureTransport": "true"}) == "silent"
 
 
-@pytest.mark.parametrize("service", ["sns", "sqs", "events", "cloudwatch"])
-def test_services_that_send_to_encrypted_queues_may_use_the_key(values, service):
+def key_policy(values, service):
     document = values.of(values.resources["AppointmentsKey"]["Properties"]["KeyPolicy"])
-    statements = policies.for_principal(document["Statement"], "Service", f"{service}.amazonaws.com")
+    return policies.for_principal(document["Statement"], "Service", f"{service}.amazonaws.com")
+
+
+SENDERS = ["budgets", "cloudwatch", "events", "sns", "sqs"]
+
+
+@pytest.mark.parametrize("service", SENDERS)
+def test_services_that_send_to_encrypted_queues_and_topics_may_use_the_key(values, service):
+    statements = key_policy(values, service)
+    own, other = {"aws:SourceAccount": ACCOUNT}, {"aws:SourceAccount": "999999999999"}
     for action in ("kms:Decrypt", "kms:GenerateDataKey"):
-        assert policies.decide(statements, action, "*") == "allow"
-    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant"):
-        assert policies.decide(statements, action, "*") == "silent"
+        assert policies.decide(statements, action, "*", own) == "allow"
+        # EventBridge does not say for whom it delivers.
+        assert policies.decide(statements, action, "*", other) == ("allow" if service == "events" else "silent")
+    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:Encrypt"):
+        assert policies.decide(statements, action, "*", own) == "silent"
+
+
+def test_the_bus_and_its_archive_may_use_the_key(values):
+    statements = key_policy(values, "events")
+    for resource in ("MedicalAppointmentsEventBus", "MedicalAppointmentsArchive"):
+        assert values.of(values.resources[resource]["Properties"]["KmsKeyIdentifier"]) == values.arn("AppointmentsKey")
+    for action in ("kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"):
+        for account, wanted in ((ACCOUNT, "allow"), ("999999999999", "silent")):
+            assert policies.decide(statements, action, "*", {"aws:SourceAccount": account}) == wanted
+
+
+def test_whoever_may_publish_to_an_encrypted_topic_or_queue_may_use_its_key(values):
+    kinds = ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+    granted = {
+        service.removesuffix(".amazonaws.com")
+        for kind in kinds
+        for statement in policies.policy_statements(values, kind)
+        if statement["Effect"] == "Allow" and "Service" in statement["Principal"]
+        for service in policies.as_list(statement["Principal"]["Service"])
+    }
+    assert granted and granted <= set(SENDERS)
 
 
 def test_logs_use_the_key_for_log_groups_of_this_account_alone(values):
