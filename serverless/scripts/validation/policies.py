@@ -6,7 +6,7 @@ import re
 from .values import Values
 
 
-def asas_list(value: object) -> list:
+def as_list(value: object) -> list:
     """What may be one or many, as many."""
     return value if isinstance(value, list) else [value]
 
