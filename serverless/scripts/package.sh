@@ -20,7 +20,7 @@ output="$root/.build/lambda"
 certificates=""
 bundle=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 image="${SWIFT_IMAGE:-swift:6.3-amazonlinux2023}"
-# A package of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
+# A package or a program of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
 limit_bytes=$((30 * 1024 * 1024))
 # What is in Lambda's provided.al2023. Everything else that the program asks for is packed with it.
 provided='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libcurl|libssl'
@@ -49,8 +49,20 @@ build_here() {
     mkdir -p "$staging"
     strip -o "$staging/bootstrap" "$binary"
     chmod 755 "$staging/bootstrap"
+    check_size "$staging/bootstrap"
+    check_contents "$binary"
     [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
     pack_libraries "$staging"
+}
+
+# The program is for Lambda: neither SQLite nor a server of HTTP may come to be in it. What is stripped has no names.
+check_contents() {
+    local binary="$1" found
+    found="$(objdump -p "$binary" | awk '$1 == "NEEDED" && $2 ~ /^libsqlite/ { print $2; exit }')"
+    [[ -z "$found" ]] || fail "the program needs $found, which is for the embedded ledger alone"
+    # Swift writes a module's name behind its length.
+    found="$(nm "$binary" | grep -m 1 -oE ' sqlite3_[a-z_]+|[0-9](NIO|Hummingbird)[A-Za-z]*' || true)"
+    [[ -z "$found" ]] || fail "the program holds ${found# }: SQLite and servers of HTTP are for the embedded ledger alone"
 }
 
 # What the program needs and Lambda does not have, and what that needs in turn. What only Lambda's own libraries need
@@ -89,11 +101,16 @@ build_in_container() {
             fail "the certificates of RDS can't be fetched from $bundle" \
                 "Fetch them by hand and name them: --certificates FILE"
     fi
+    # A folder of its own for what was built for another system, and not root's when it ends.
+    local scratch=".build/lambda-$architecture"
+    mkdir -p "$root/$scratch"
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
         bash -c "dnf install -y -q libcurl-devel libpq-devel sqlite-devel binutils >/dev/null &&
-            serverless/scripts/package.sh --native --architecture $architecture --output /out/package \
-                --certificates /out/rds-ca.pem &&
-            chown -R $(id -u):$(id -g) /out" >&2
+            SCRATCH=/src/$scratch serverless/scripts/package.sh --native --architecture $architecture \
+                --output /out/package --certificates /out/rds-ca.pem
+            status=\$?
+            chown -R $(id -u):$(id -g) /out /src/$scratch
+            exit \$status" >&2
     mv "$staging/package/"* "$staging/"
     rmdir "$staging/package"
 }
@@ -113,11 +130,11 @@ with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
 PYTHON
 }
 
-check() {
-    local package="$1" bytes
-    bytes="$(stat -c %s "$package")"
-    [[ "$bytes" -le "$limit_bytes" ]] || fail "$package has $bytes bytes, more than the $limit_bytes it may have"
-    say "$package: $bytes bytes"
+check_size() {
+    local file="$1" bytes
+    bytes="$(stat -c %s "$file")"
+    [[ "$bytes" -le "$limit_bytes" ]] || fail "$file has $bytes bytes, more than the $limit_bytes it may have"
+    say "$file: $bytes bytes"
 }
 
 staging="$(mktemp -d)"
@@ -134,11 +151,11 @@ elif [[ "$native" == yes ]]; then
     # A folder of its own: static libraries would make .build/release anew, and so would the next build without them.
     build_here "$staging/bootstrap" "${SCRATCH:-$root/.build/lambda-build}"
     pack "$staging/bootstrap" "$output/bootstrap.zip"
-    check "$output/bootstrap.zip"
+    check_size "$output/bootstrap.zip"
 else
     build_in_container "$staging"
     cp "$staging/bootstrap.zip" "$output/bootstrap.zip"
-    check "$output/bootstrap.zip"
+    check_size "$output/bootstrap.zip"
 fi
 pack "$serverless/hooks" "$output/hooks.zip"
-check "$output/hooks.zip"
+check_size "$output/hooks.zip"

@@ -331,19 +331,68 @@ def test_removal_takes_the_application_first(machine, arguments, text):
     ]
 
 
-def test_the_same_program_makes_the_same_package(machine, tmp_path):
+ARCHITECTURE = os.uname().machine.replace("aarch64", "arm64")
+
+
+@pytest.fixture
+def source(machine, tmp_path):
+    """A folder in which the fake swift has built a program."""
     source = tmp_path / "built"
     source.mkdir()
     shutil.copy(shutil.which("true"), source / "bootstrap")
     machine.put("swift", f'case "$*" in *--show-bin-path*) echo "{source}" ;; esac')
-    for name in ("ldd", "objdump", "awk"):
+    for name in ("ldd", "objdump", "awk", "nm"):
         if not (machine.bin / name).exists() and shutil.which(name):
             (machine.bin / name).symlink_to(shutil.which(name))
+    return source
+
+
+@pytest.mark.parametrize(
+    ("command", "says", "complaint"),
+    [
+        ("objdump", "echo '  NEEDED               libsqlite3.so.0'", "the program needs libsqlite3.so.0"),
+        ("nm", "echo '0000000000401000 T $s7NIOCore9EventLoopP'", "the program holds 7NIOCore"),
+        ("nm", "echo '0000000000401000 t $s11Hummingbird6RouterCMa'", "the program holds 1Hummingbird"),
+        ("nm", "echo '0000000000401000 T sqlite3_open_v2'", "the program holds sqlite3_open_v"),
+        ("strip", 'truncate -s 31457281 "$2"', "has 31457281 bytes, more than the 31457280 it may have"),
+    ],
+)
+def test_a_program_with_what_does_not_belong_in_lambda_is_refused(machine, source, tmp_path, command, says, complaint):
+    (machine.bin / "truncate").symlink_to(shutil.which("truncate"))
+    (machine.bin / command).unlink(missing_ok=True)
+    machine.put(command, says)
+    output = str(tmp_path / "out")
+    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", output)
+    assert done.returncode == 1 and complaint in done.stderr
+    assert not (tmp_path / "out/bootstrap.zip").exists()
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_a_build_in_a_container_leaves_nothing_of_roots_and_has_a_folder_of_its_own(machine, tmp_path, architecture):
+    machine.put(
+        "docker",
+        """case "$1" in run) for word in "$@"; do case "$word" in
+            *:/out) mkdir "${word%:/out}/package" && echo packed >"${word%:/out}/package/bootstrap.zip" ;;
+            *) : ;; esac; done ;; esac""",
+    )
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("")
+    output = tmp_path / "out"
+    done = machine.run(
+        "package.sh", "--architecture", architecture, "--certificates", str(certificates), "--output", str(output)
+    )
+    assert done.returncode == 0, done.stderr
+    assert (output / "bootstrap.zip").read_text() == "packed\n"
+    called = machine.log.read_text()
+    assert f"SCRATCH=/src/.build/lambda-{architecture} serverless/scripts/package.sh --native" in called
+    assert f"chown -R {os.getuid()}:{os.getgid()} /out /src/.build/lambda-{architecture}" in called
+
+
+def test_the_same_program_makes_the_same_package(machine, source, tmp_path):
     packages = []
     for attempt in ("first", "second"):
         output = tmp_path / attempt
-        machine_name = os.uname().machine.replace("aarch64", "arm64")
-        done = machine.run("package.sh", "--native", "--architecture", machine_name, "--output", str(output))
+        done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(output))
         assert done.returncode == 0, done.stderr
         packages.append({path.name: path.read_bytes() for path in output.iterdir()})
         os.utime(source / "bootstrap", (1, 1))
