@@ -46,14 +46,17 @@ need_aws() {
         "Look who you are: aws sts get-caller-identity"
 }
 
-# The framework: osls, which is version 3 maintained under the MIT licence; serverless@3 does as well.
+# The framework: osls, which is version 3 maintained under the MIT licence; serverless@3 does as well. npm install gives
+# osls the name serverless: the plugin asks for a package of that name, and npm would fetch the licensed version 4.
 need_framework() {
     PATH="$serverless/node_modules/.bin:$PATH"
-    if command -v osls >/dev/null; then
-        framework=osls
-    elif [[ "$(serverless --version 2>/dev/null)" =~ (Framework|Core):?\ 3\. ]]; then
-        framework=serverless
-    else
+    framework=""
+    local name
+    for name in serverless osls; do
+        [[ -z "$framework" && "$("$name" --version 2>/dev/null)" =~ (^|[^0-9.])3\.[0-9]+\.[0-9]+ ]] || continue
+        framework="$name"
+    done
+    if [[ -z "$framework" ]]; then
         fail "there is neither osls nor serverless 3" \
             "Install what package.json names: (cd $serverless && npm install)" \
             "or by hand: npm install --global osls@3   (serverless@3 does as well; version 4 needs a licence)"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -46,7 +47,8 @@ class Machine:
         )  # fmt: skip
 
     def called(self, word):
-        return [line for line in self.log.read_text().splitlines() if word in line]
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if word in line and not line.endswith(" --version")]
 
 
 # A stack has a file with its status. Without one it is as STACKS says.
@@ -82,7 +84,13 @@ def bare(tmp_path):
 @pytest.fixture
 def machine(bare):
     # It leaves the template of the service that it is asked to package.
-    bare.put("osls", 'case "$1" in package) mkdir -p .serverless && echo {} >".serverless/$TEMPLATE" ;; esac')
+    bare.put(
+        "osls",
+        """case "$1" in
+        --version) echo "osls 3.63.2" ;;
+        package) mkdir -p .serverless && echo {} >".serverless/$TEMPLATE" ;;
+        esac""",
+    )
     bare.environment["TEMPLATE"] = "cloudformation-template-update-stack.json"
     packages = bare.log.parent / "packages"
     packages.mkdir()
@@ -159,10 +167,29 @@ def test_a_machine_without_the_framework_is_told_how_to_get_it(bare, script, arg
     assert "there is neither osls nor serverless 3" in done.stderr and "npm install" in done.stderr
 
 
-def test_version_4_of_the_framework_is_not_taken(bare):
-    bare.put("serverless", "echo 'Serverless ϟ Framework 4.9.1'")
+@pytest.mark.parametrize("name", ["serverless", "osls"])
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [
+        ("Serverless ϟ Framework 4.9.1", False),
+        ("osls 4.3.1", False),
+        ("Framework Core: 4.3.0 Plugin: 7.2.3 SDK: 4.3.0", False),
+        ("Framework Core: 3.38.0 (local) Plugin: 7.2.3 SDK: 4.4.0", True),
+        ("3.63.2", True),
+    ],
+)
+def test_version_3_of_the_framework_is_taken_under_either_name(bare, name, version, taken):
+    bare.put(name, f"echo '{version}'")
     done = bare.run("deploy.sh", "dev", "us-east-1")
-    assert done.returncode == 1 and "neither osls nor serverless 3" in done.stderr
+    assert done.returncode == 1
+    assert ("neither osls nor serverless 3" not in done.stderr) is taken, done.stderr
+
+
+def test_what_the_plugin_asks_for_by_name_is_the_framework_without_a_licence():
+    wanted = json.loads((SERVERLESS / "package.json").read_text())["devDependencies"]
+    # An exact version of each: nobody deploys with one that was not looked at.
+    assert re.fullmatch(r"npm:osls@3\.\d+\.\d+", wanted["serverless"])
+    assert set(wanted) == {"serverless", "serverless-plugin-canary-deployments"}
 
 
 def test_a_machine_without_credentials_is_told_how_to_log_in(machine):
