@@ -19,6 +19,12 @@ fail() {
     exit 1
 }
 
+# What they are written in. A Mac has bash 3 and another stat.
+[[ "${BASH_VERSINFO[0]}" -ge 4 ]] || fail "this is bash $BASH_VERSION, and bash 4 or later is needed" \
+    "On a Mac: brew install bash"
+stat -c %s / >/dev/null 2>&1 || fail "stat is not GNU's, which is needed" \
+    "On a Mac: brew install coreutils, and put its gnubin first in PATH"
+
 # Takes STAGE and REGION into $stage and $region.
 take_stage_and_region() {
     stage="${1:-}" region="${2:-}"

@@ -55,6 +55,7 @@ def arns(values):
                 found[logical] = values.arn(logical)
     for name in (*SECRETS, "alerts/email", "other"):
         found[f"parameter/{name}"] = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/prod/{name}"
+    found["restored events"] = f"{values.arn('EventsTable')}-restored"
     found["another stage's events"] = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/events-table-dev"
     found["another stage's password"] = (
         f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/staging/rds/password"
@@ -80,15 +81,16 @@ def actions():
 
 @pytest.mark.parametrize("role", sorted(TABLE["roles"]))
 def test_a_role_may_do_what_the_table_says_and_nothing_else(values, role):
-    statements = policies.role_statements(values, role)
-    may = TABLE["roles"][role]
+    own, granted = policies.role_statements(values, role), policies.resource_statements(values, values.arn(role))
+    statements, may = [*own, *granted], TABLE["roles"][role]
+    caller = {"aws:PrincipalArn": values.arn(role), "aws:SecureTransport": "true"}
     tried, wrong = 0, []
     for name, arn in arns(values).items():
         for word, action, context, suffix in actions():
             if suffix and not name.endswith("LambdaFunction"):
                 continue
             tried += 1
-            allowed = policies.decide(statements, action, arn + suffix, context) == "allow"
+            allowed = policies.decide(statements, action, arn + suffix, {**caller, **context}) == "allow"
             if allowed != (name in may.get(word, [])):
                 wrong.append(f"{word} on {name} is {'allowed' if allowed else 'not allowed'}")
     assert not wrong
@@ -241,14 +243,14 @@ def test_a_queue_takes_messages_from_its_own_senders_alone(values, queue, servic
     assert plain == "deny"
 
 
-def test_topics_are_published_to_by_the_router_and_encrypted(values):
-    statements = policies.policy_statements(values, "AWS::SNS::TopicPolicy", of="AppointmentsPETopic")
-    topic = values.arn("AppointmentsPETopic")
-    router = policies.for_principal(statements, "AWS", values.arn("AppointmentRole"))
-    other = policies.for_principal(statements, "AWS", values.arn("AppointmentPERole"))
-    assert policies.decide(router, "sns:Publish", topic, {"aws:SecureTransport": "true"}) == "allow"
-    assert policies.decide(router, "sns:Publish", topic, {"aws:SecureTransport": "false"}) == "deny"
-    assert policies.decide(other, "sns:Publish", topic, {"aws:SecureTransport": "true"}) == "silent"
+@pytest.mark.parametrize("topic", ["AppointmentsTopic", "AppointmentsPETopic", "AppointmentsCLTopic"])
+def test_a_topic_lets_nobody_publish_whose_own_policy_does_not_and_only_encrypted(values, topic):
+    statements = policies.policy_statements(values, "AWS::SNS::TopicPolicy", of=topic)
+    for role in TABLE["roles"]:
+        spoken = policies.for_principal(statements, "AWS", values.arn(role))
+        for encrypted, wanted in (("true", "silent"), ("false", "deny")):
+            context = {"aws:SecureTransport": encrypted}
+            assert policies.decide(spoken, "sns:Publish", values.arn(topic), context) == wanted
 
 
 def key_policy(values, service):

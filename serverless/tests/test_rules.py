@@ -69,6 +69,21 @@ def test_an_alarm_that_would_never_ring_is_found(app, change, complaint):
     assert len(found) == 1 and complaint in found[0]
 
 
+def test_each_index_has_an_alarm_of_its_own_and_one_of_an_index_that_is_not_there_is_found(app):
+    resources = app.template["Resources"]
+    indexes = {index["IndexName"] for index in resources["AppointmentsTable"]["Properties"]["GlobalSecondaryIndexes"]}
+    watched = [
+        dimension
+        for resource in resources.values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        for dimension in resource["Properties"]["Dimensions"]
+        if dimension["Name"] == "GlobalSecondaryIndexName"
+    ]
+    assert {dimension["Value"] for dimension in watched} == indexes
+    watched[0]["Value"] = "gone-index"
+    assert len(rules.alarms(app, "us-east-1")) == 1
+
+
 def test_a_variable_that_is_missing_or_not_read_is_found(app):
     environment = app.service["functions"]["appointment-pe"]["environment"]
     del environment["RDS_HOST"]
@@ -159,6 +174,16 @@ def test_no_function_logs_in_as_the_databases_administrator(stage):
     # Each has a role and a password of its own.
     assert len(logins) == len({user for user, _ in logins}) == len({password for _, password in logins}) == 3
     assert administrator not in {user for user, _ in logins}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_variables_about_a_function_say_what_the_function_has(stage):
+    for name in ("Appointment", "AppointmentDashpe", "AppointmentDashcl", "AppointmentDashmirror"):
+        function = services(stage)[1].template["Resources"][f"{name}LambdaFunction"]["Properties"]
+        variables = function["Environment"]["Variables"]
+        assert variables["MAX_CONCURRENT_EXECUTIONS"] == str(function["ReservedConcurrentExecutions"])
+        assert variables["LAMBDA_TIMEOUT"] == str(function["Timeout"])
+        assert variables["LAMBDA_MEMORY_SIZE"] == str(function["MemorySize"])
 
 
 # The program that the functions run: what it reads from its environment, and the metrics it writes.

@@ -142,6 +142,14 @@ def test_wrong_usage_is_told(bare, script, arguments, complaint):
     assert bare.log.read_text() == ""
 
 
+@pytest.mark.parametrize("script", ["deploy.sh", "infrastructure.sh", "package.sh", "key.sh"])
+def test_a_machine_with_another_stat_is_told_so_once(bare, script):
+    (bare.bin / "stat").unlink()
+    bare.put("stat", "exit 1")
+    done = bare.run(script, "info", "dev", "us-east-1")
+    assert done.returncode == 1 and done.stderr.startswith(f"{script}: stat is not GNU's")
+
+
 def test_a_machine_without_docker_is_told_how_to_get_it(bare):
     done = bare.run("package.sh")
     assert done.returncode == 1

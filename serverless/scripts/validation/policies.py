@@ -82,6 +82,28 @@ def policy_statements(values: Values, kind: str, *, of: str | None = None) -> li
     return statements
 
 
+def resource_statements(values: Values, principal: str) -> list[dict]:
+    """What the policies of queues, topics, tables and keys say of a role or user."""
+    statements = []
+    for logical, resource in values.resources.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy":
+                documents = [properties["PolicyDocument"]]
+            case "AWS::DynamoDB::Table" if "ResourcePolicy" in properties:
+                documents = [properties["ResourcePolicy"]["PolicyDocument"]]
+            case "AWS::KMS::Key":
+                # There, * is the key itself.
+                own = {"Resource": values.arn(logical)}
+                found = values.of(properties["KeyPolicy"])["Statement"]
+                statements += [{**statement, **own} for statement in found]
+                continue
+            case _:
+                continue
+        statements += [statement for document in documents for statement in values.of(document)["Statement"]]
+    return for_principal(statements, "AWS", principal)
+
+
 def for_principal(statements: list[dict], kind: str, principal: str) -> list[dict]:
     """The statements of a resource policy that speak of a principal: 'Service' or 'AWS', and its name."""
     return [
