@@ -21,14 +21,16 @@ extension ProjectionStore {
     /// Takes in what came while a projection was held: at most `limit` appointments, by id. One that can't be taken in
     /// stays parked for its own reason.
     ///
-    /// - Parameter retry: takes in an appointment and unparks it; gives what parks it still.
+    /// - Parameters:
+    ///   - parked: what the projection has parked.
+    ///   - retry: takes in an appointment and unparks it; gives what parks it still.
     /// - Returns: how many appointments were looked at; 0 when none waits.
     /// - Throws: `unavailable`; the others wait on.
     package func takeUp(
-        by projection: ProjectionName, limit: Int, now: Timestamp,
+        _ parked: [ParkedEvent], by projection: ProjectionName, limit: Int, now: Timestamp,
         retry: (AppointmentID) async throws(EventStoreError) -> ParkedEvent?
     ) async throws(EventStoreError) -> Int {
-        let waiting = try await parked(by: projection).filter(\.isHeld).prefix(max(limit, 0))
+        let waiting = parked.filter(\.isHeld).prefix(max(limit, 0))
         for event in waiting {
             var still: ParkedEvent?
             do throws(EventStoreError) {

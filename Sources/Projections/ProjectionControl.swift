@@ -19,6 +19,29 @@ package protocol ProjectionControl: Sendable {
 
     /// Forgets a consumer's checkpoint, its parked events and its pause.
     func forget(_ projection: ProjectionName) async throws(EventStoreError)
+
+    /// Whether a consumer is held, and what it has parked: what one that follows a change stream asks before a batch.
+    func standing(of projection: ProjectionName) async throws(EventStoreError) -> ConsumerStanding
+}
+
+/// Whether a consumer is held, and what it has parked.
+package struct ConsumerStanding: Equatable, Sendable {
+    /// Since when it is held; nil while it may work.
+    package let pausedAt: Timestamp?
+    /// The first parked event of each appointment, by appointment.
+    package let parked: [ParkedEvent]
+
+    package init(pausedAt: Timestamp?, parked: [ParkedEvent]) {
+        (self.pausedAt, self.parked) = (pausedAt, parked)
+    }
+
+    package var isHeld: Bool { pausedAt != nil }
+}
+
+extension ProjectionControl where Self: ProjectionStore {
+    package func standing(of projection: ProjectionName) async throws(EventStoreError) -> ConsumerStanding {
+        ConsumerStanding(pausedAt: try await pausedAt(projection), parked: try await parked(by: projection))
+    }
 }
 
 extension ProjectionName {

@@ -28,17 +28,22 @@ package struct ProjectionRunner: Sendable {
         let checkpoint = try await views.checkpoint(of: Self.projection)
         let batch = try await feed.events(after: checkpoint, limit: limit)
         guard let last = batch.last?.position else { return 0 }
-        var commit = try await take(in: batch, now: now)
+        let parked = try await views.parked(by: Self.projection)
+        var commit = try await take(in: batch, parked: parked, now: now)
         commit.checkpoint = last
         _ = try await views.commit(commit, of: Self.projection, expecting: checkpoint)
         return batch.count
     }
 
     /// Works out what a batch changes, whatever order it came in. The rows are ordered by id.
-    package func take(in batch: [RecordedEvent], now: Timestamp) async throws(EventStoreError) -> ProjectionCommit {
+    ///
+    /// - Parameter parked: what is parked: what comes of these appointments waits behind it.
+    package func take(
+        in batch: [RecordedEvent], parked: [ParkedEvent], now: Timestamp
+    ) async throws(EventStoreError) -> ProjectionCommit {
         let appointments = Set(batch.map(\.stream.appointment)).sorted()
         let held = try await views.rows(of: appointments)
-        let parked = Set(try await views.parked(by: Self.projection).map(\.appointment))
+        let parked = Set(parked.map(\.appointment))
         var commit = ProjectionCommit(checkpoint: 0)
         for appointment in appointments {
             let events = batch.filter { $0.stream == appointment.stream }.sorted { $0.version < $1.version }

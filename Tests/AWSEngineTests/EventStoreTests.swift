@@ -42,17 +42,6 @@ struct EventStoreTests {
 
     private func operations(_ proxy: WireProxy) -> [String] { proxy.requests.map(\.operation) }
 
-    /// The capacity units that the reads or the writes so far have used.
-    private func units(_ proxy: WireProxy, reads: Bool) throws -> Int {
-        try proxy.answers.filter { (try JSONValue($0)["Items"] != nil) == reads }.reduce(0) { sum, answer in
-            let capacity = try JSONValue(answer)["ConsumedCapacity"]?["CapacityUnits"]
-            guard case .number(let text)? = capacity, let value = Double(text) else {
-                return sum + Int(try #require(capacity?.whole))
-            }
-            return sum + Int(value.rounded(.up))
-        }
-    }
-
     @Test("An append is one conditional write, after one read unless it begins the stream")
     func calls() async throws {
         let (store, proxy) = try await store()
@@ -118,8 +107,8 @@ struct EventStoreTests {
         }
         #expect(operations(proxy).count { $0 == "PutItem" } == 4)
         #expect(operations(proxy).count { $0 == "Query" } == 3)
-        #expect(try units(proxy, reads: false) == 4)
-        #expect(try units(proxy, reads: true) == 3)
+        #expect(try proxy.units().allWrites == 4)
+        #expect(try proxy.units().allReads == 3)
     }
 
     @Test(

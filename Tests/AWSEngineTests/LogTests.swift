@@ -24,18 +24,6 @@ struct LogTests {
         return (DynamoDBLog(client, tables: .init(), now: AWSClock.realTime), proxy)
     }
 
-    private func units(_ proxy: WireProxy) throws -> Double {
-        try proxy.answers.reduce(0) { sum, answer in
-            let consumed = try JSONValue(answer)["ConsumedCapacity"]
-            let all = consumed.map { $0.elements.isEmpty ? [$0] : $0.elements } ?? []
-            return try all.reduce(sum) { sum, part in
-                let units = try #require(part["CapacityUnits"])
-                if case .number(let text) = units { return sum + (Double(text) ?? 0) }
-                return sum + Double(units.whole ?? 0)
-            }
-        }
-    }
-
     @Test("A look reads the table once, a stream costs one unit, and events by position one request for a hundred")
     func cost() async throws {
         let (log, proxy) = try await log()
@@ -43,7 +31,7 @@ struct LogTests {
         #expect(try await log.head() == count)
         // One part of the table a request; each is rounded up to whole units.
         #expect(proxy.requests.map(\.operation) == Array(repeating: "Scan", count: 8))
-        let look = try units(proxy)
+        let look = try proxy.units().allReads
         proxy.forget()
         let bytes = try await log.events(after: 0, limit: .max).map { $0.entry.bytes.count }.reduce(0, +)
         #expect(look > 0 && look <= Double(bytes) * 1.5 / 4096 + 8, "\(look) units")
@@ -53,7 +41,7 @@ struct LogTests {
         let range = try #require(try await log.range(after: nil, events: .max))
         #expect(try await log.events(in: range).count == count)
         #expect(proxy.requests.map(\.operation) == Array(repeating: "Query", count: Self.streams))
-        #expect(try units(proxy) == Double(Self.streams))
+        #expect(try proxy.units().allReads == Double(Self.streams))
         proxy.forget()
         #expect(try await log.counts().map(\.count) == [Self.streams, 2 * Self.streams])
         let routed = try await log.events(

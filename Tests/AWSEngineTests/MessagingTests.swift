@@ -165,7 +165,7 @@ struct KMSKeyRingTests {
         let proxy = WireProxy(to: Emulator.port)
         let client = try Emulator.client(account: account, through: proxy)
         _ = try await KMSKeyRing.open(client, tables: .init(), key: key)
-        let keys = proxy.answers.compactMap { answer in (try? JSONValue(answer))?["Plaintext"]?.text }
+        let keys = proxy.answers.compactMap { answer in (try? JSONValue(answer.body))?["Plaintext"]?.text }
         let plain = try #require(keys.first)
         let put = try #require(proxy.requests.first { $0.operation == "PutItem" })
         #expect(!put.text.contains(plain))

@@ -89,7 +89,8 @@ struct FunctionFlowTests {
 
     @Test("A request goes through all four functions to its end, and every answer is the API's")
     func flow() async throws {
-        let deployment = try await Deployment()
+        let proxy = WireProxy(to: Emulator.port)
+        let deployment = try await Deployment(through: proxy)
         try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(2))
         let asked = try await deployment.request(
             "POST", "/appointments", body: Self.body,
@@ -105,6 +106,11 @@ struct FunctionFlowTests {
 
         let triggers = Triggers(deployment)
         try await settle(deployment, triggers, count: 1)
+        // What one appointment costs when nothing else goes on, as docs/aws.md says; a person's first, and a start of
+        // each function, included.
+        let units = try proxy.units()
+        #expect(units.writes["events"] == 4)
+        #expect(units.allReads <= 20 && units.allWrites <= 19, "\(units)")
         try await expectCompleted(id, deployment)
         #expect(triggers.stream.givenUp.isEmpty && triggers.mirror.givenUp.isEmpty)
 

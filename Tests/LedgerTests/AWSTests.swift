@@ -22,6 +22,9 @@ struct AWSTests {
         100,PE,4,3,2,2046-11-26T15:00:00Z
         101,PE,4,3,3,2046-11-26T15:00:00Z
         102,PE,4,3,4,2046-11-26T15:00:00Z
+        103,PE,4,3,5,2046-11-26T15:00:00Z
+        104,PE,4,3,6,2046-11-26T15:00:00Z
+        105,PE,4,3,7,2046-11-26T15:00:00Z
 
         """
 
@@ -57,27 +60,32 @@ struct AWSTests {
         return (Place(environment: environment, scratch: scratch), mirror)
     }
 
-    @Test("API and two workers bring requests to their end; operators see, verify, rebuild and mend them there")
-    func flow() async throws {
-        let (place, mirror) = try await place()
+    /// Fills the countries' databases and makes a key.
+    ///
+    /// - Returns: the key's secret.
+    private func prepare(_ place: Place) async throws -> String {
         let file = scratch.path + "/slots.csv"
         try Self.slots.write(toFile: file, atomically: true, encoding: .utf8)
         let imported = try await place.run("schedules", "import", file)
         #expect(imported.status == 0, "\(imported)")
         let key = try await place.run("keys", "create", "--name", "desk", "--role", "admin")
-        let secret = try #require(try JSONValue(Array(key.output.utf8))["secret"]?.text)
+        return try #require(try JSONValue(Array(key.output.utf8))["secret"]?.text)
+    }
 
-        let workers = [try place.start("worker"), try place.start("worker")]
-        let server = try RunningProgram(
-            ["serve", "--engine", "aws", "--port", "0"], environment: place.environment)
+    private func serve(_ place: Place) async throws -> (RunningProgram, port: Int) {
+        let server = try RunningProgram(["serve", "--engine", "aws", "--port", "0"], environment: place.environment)
         try await server.waitForErrors("listening on 127.0.0.1:")
         try await Task.sleep(for: .milliseconds(20))
         let port = try #require(
             server.errors.range(of: "listening on 127.0.0.1:")
                 .flatMap { Int(server.errors[$0.upperBound...].prefix { $0.isNumber }) })
+        return (server, port)
+    }
 
+    /// Asks for some of the slots, each for another person.
+    private func ask(_ numbers: Range<Int>, _ port: Int, _ secret: String) async throws -> [String] {
         var ids: [String] = []
-        for number in 0..<3 {
+        for number in numbers {
             let body = #"{"insuredId":"0070\#(number)","scheduleId":\#(100 + number),"countryISO":"PE"}"#
             let answer = try #require(
                 try await exchange(
@@ -87,6 +95,61 @@ struct AWSTests {
             #expect(answer.status == 201, "\(answer.text)")
             ids.append(try #require(try JSONValue(Array(answer.body))["appointmentId"]?.text))
         }
+        return ids
+    }
+
+    @Test("In bad weather workers lose nothing, though one is killed and one is stopped in the middle of its work")
+    func weather() async throws {
+        let (place, _) = try await place()
+        let secret = try await prepare(place)
+        let proxy = WireProxy(to: Emulator.port) { request in
+            // The messages of a receive whose answer is lost stay hidden for longer than a test may last.
+            if request.operation == "ReceiveMessage" { return request.number % 5 == 3 ? .throttle : .forward }
+            // Longer than a call may take.
+            if request.operation == "Query", request.number == 25 { return .slow(milliseconds: 11_000, .forward) }
+            return switch request.number % 14 {
+            case 2: .throttle
+            case 4: .refuse("TransactionConflictException")
+            case 6: .failAfterWrite
+            case 8: .cutAfterWrite
+            case 10: .refuse("ServiceUnavailable", status: 503)
+            case 12: .slow(milliseconds: 50, .forward)
+            default: .forward
+            }
+        }
+        func worker() throws -> RunningProgram {
+            try RunningProgram(
+                ["worker", "--sweep-after", "5"],
+                environment: place.environment.merging(["AWS_ENDPOINT_URL": proxy.url]) { $1 })
+        }
+        let (server, port) = try await serve(place)
+        let (killed, stopped) = (try worker(), try worker())
+        var ids = try await ask(0..<2, port, secret)
+        // It has begun to work on them.
+        while proxy.count("Publish") == 0 { try await Task.sleep(for: .milliseconds(10)) }
+        killed.signal(SIGKILL)
+        ids += try await ask(2..<4, port, secret)
+        let last = try worker()
+        ids += try await ask(4..<6, port, secret)
+        stopped.signal(SIGTERM)
+        #expect(try await stopped.waitForExit() == 0, "\(stopped.errors)")
+        for id in ids {
+            try await place.wait(for: #""type":"completed""#, "history", id, seconds: 150)
+        }
+        try await place.wait(for: #""position":24"#, "mirror", "status")
+        for program in [last, server] { program.signal(SIGTERM) }
+        for program in [last, server] { #expect(try await program.waitForExit() == 0, "\(program.errors)") }
+        let verified = try await place.run("verify")
+        #expect(verified.status == 0 && verified.errors.contains("verified 24 events"), "\(verified)")
+    }
+
+    @Test("API and two workers bring requests to their end; operators see, verify, rebuild and mend them there")
+    func flow() async throws {
+        let (place, mirror) = try await place()
+        let secret = try await prepare(place)
+        let workers = [try place.start("worker"), try place.start("worker")]
+        let (server, port) = try await serve(place)
+        let ids = try await ask(0..<3, port, secret)
         for id in ids { try await place.wait(for: #""status":"completed""#, "state", id) }
         let unknown = try #require(try await exchange(port, RawHTTP.request("GET /appointments/00700")))
         #expect(unknown.status == 401)

@@ -88,7 +88,7 @@ private struct World {
         var batch: [RecordedEvent] = []
         for number in 1...4 as ClosedRange<UInt64> { batch += try world.append(try World.life(), to: number) }
         for _ in 0..<50 {
-            let commit = try await world.runner.take(in: (batch + batch).shuffled(), now: World.now)
+            let commit = try await world.runner.take(in: (batch + batch).shuffled(), parked: [], now: World.now)
             #expect(commit.parked.isEmpty)
             #expect(commit.rows.map(\.status) == Array(repeating: .completed, count: 4))
         }
@@ -98,7 +98,7 @@ private struct World {
     func gap() async throws {
         let world = try World()
         let events = try world.append(try World.life(), to: 1)
-        let commit = try await world.runner.take(in: [events[3]], now: World.now)
+        let commit = try await world.runner.take(in: [events[3]], parked: [], now: World.now)
         #expect(commit.rows.first?.version == 4)
         #expect(commit.parked.isEmpty)
     }
@@ -141,7 +141,7 @@ private struct World {
         try world.append(Array(try World.life().prefix(2)), to: 1)
         try await world.catchUp()
         let other = try World().append(Array(try World.life().prefix(1)) + [.completed], to: 1)
-        let commit = try await world.runner.take(in: [other[1]], now: World.now)
+        let commit = try await world.runner.take(in: [other[1]], parked: [], now: World.now)
         #expect(commit.rows.isEmpty)
         #expect(commit.parked.first?.reason.hasPrefix("conflict") == true)
     }

@@ -52,9 +52,15 @@ package final class WireProxy: Sendable {
         package static let cutAfterWrite = carryOutThen(cut)
     }
 
+    /// What the emulator has answered to a request.
+    package struct Answer: Sendable {
+        package let to: Request
+        package let body: [UInt8]
+    }
+
     private struct State {
         var requests: [Request] = []
-        var answers: [[UInt8]] = []
+        var answers: [Answer] = []
         var counts: [String: Int] = [:]
         var connections: [Socket] = []
     }
@@ -94,8 +100,8 @@ package final class WireProxy: Sendable {
     /// How many requests of an operation there were.
     package func count(_ operation: String) -> Int { state.withLock { $0.counts[operation, default: 0] } }
 
-    /// The bodies of the emulator's answers so far.
-    package var answers: [[UInt8]] { state.withLock { $0.answers } }
+    /// What the emulator has answered so far.
+    package var answers: [Answer] { state.withLock { $0.answers } }
 
     /// Forgets the requests and answers so far, and counts from 1 again.
     package func forget() {
@@ -159,7 +165,7 @@ package final class WireProxy: Sendable {
             return Array("HTTP/1.1 \(status) X\r\n\(lines)content-length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
         case .forward:
             guard let answer = forward(request, message, &upstream) else { return nil }
-            state.withLock { $0.answers.append(answer.body) }
+            state.withLock { $0.answers.append(Answer(to: request, body: answer.body)) }
             let kept = answer.headers.filter {
                 !["content-length", "transfer-encoding", "connection"].contains($0.name.lowercased())
             }

@@ -43,8 +43,18 @@ done
 # Builds on the machine that this runs on and leaves bootstrap and lib/ in $1.
 build_here() {
     local staging="$1" scratch="$2"
-    local build=(swift build --package-path "$root" --scratch-path "$scratch" -c release) binary
-    "${build[@]}" --product bootstrap --static-swift-stdlib >&2
+    local build=(swift build --package-path "$root" --scratch-path "$scratch" -c release) binary archive
+    # Half of a start is the loader's: at a fixed address it has nothing to move, and what nobody looks up by name need
+    # not be there. See docs/decisions/021-a-program-that-starts-fast.md.
+    local link=(-Xswiftc -Xclang-linker -Xswiftc -no-pie
+        -Xswiftc -Xclang-linker -Xswiftc -Wl,--no-export-dynamic)
+    archive="$(clang -print-file-name=libstdc++.a)"
+    [[ "$archive" == /* ]] || fail "libstdc++.a is not on this machine, and the program is linked with it" \
+        "Install it: dnf install libstdc++-static, or apt-get install libstdc++-12-dev"
+    # A folder in which the linker finds the archive and not the library.
+    mkdir -p "$scratch/archives"
+    ln -sf "$archive" "$scratch/archives/libstdc++.a"
+    "${build[@]}" --product bootstrap --static-swift-stdlib "${link[@]}" -Xswiftc "-L$scratch/archives" >&2
     binary="$("${build[@]}" --show-bin-path)/bootstrap"
     mkdir -p "$staging"
     strip -o "$staging/bootstrap" "$binary"
@@ -105,7 +115,7 @@ build_in_container() {
     local scratch=".build/lambda-$architecture"
     mkdir -p "$root/$scratch"
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
-        bash -c "dnf install -y -q libcurl-devel libpq-devel sqlite-devel binutils >/dev/null &&
+        bash -c "dnf install -y -q libcurl-devel libpq-devel libstdc++-static sqlite-devel binutils >/dev/null &&
             SCRATCH=/src/$scratch serverless/scripts/package.sh --native --architecture $architecture \
                 --output /out/package --certificates /out/rds-ca.pem
             status=\$?

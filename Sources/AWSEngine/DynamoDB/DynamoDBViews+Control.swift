@@ -43,6 +43,27 @@ extension DynamoDBViews: ProjectionControl {
         try await memory.delete { Self.key(projection, Self.pause, &$0) }
     }
 
+    /// By one question: a pause stands right behind what is parked.
+    package func standing(of projection: ProjectionName) async throws(EventStoreError) -> ConsumerStanding {
+        let items = try await items(of: projection, "itemId BETWEEN :from AND :to") {
+            $0.attribute(":from", text: "parked#")
+            $0.attribute(":to", text: Self.pause)
+        }
+        do throws(Item.Damage) {
+            var (pausedAt, parked) = (Timestamp?.none, [ParkedEvent]())
+            for item in items {
+                if try item.text("itemId") == Self.pause {
+                    pausedAt = try item.value("at") { Timestamp($0) }
+                } else {
+                    parked.append(try Self.parked(item))
+                }
+            }
+            return ConsumerStanding(pausedAt: pausedAt, parked: Self.firsts(parked))
+        } catch {
+            throw .damaged(memory.name, error)
+        }
+    }
+
     package func forget(_ projection: ProjectionName) async throws(EventStoreError) {
         // Its name goes last: what is left after a failure is still found.
         let parked = try await parked(by: projection, prefix: "parked#").map(Self.name)

@@ -77,10 +77,13 @@ extension DynamoDBViews: ProjectionStore {
     }
 
     package func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
+        Self.firsts(try await parked(by: projection, prefix: "parked#"))
+    }
+
+    /// The first of each appointment, by appointment.
+    static func firsts(_ events: [ParkedEvent]) -> [ParkedEvent] {
         var first: [AppointmentID: ParkedEvent] = [:]
-        for event in try await parked(by: projection, prefix: "parked#") where first[event.appointment] == nil {
-            first[event.appointment] = event
-        }
+        for event in events where first[event.appointment] == nil { first[event.appointment] = event }
         return first.values.sorted { $0.appointment < $1.appointment }
     }
 
@@ -96,25 +99,39 @@ extension DynamoDBViews: ProjectionStore {
     func parked(
         by projection: ProjectionName, prefix: String
     ) async throws(EventStoreError) -> [ParkedEvent] {
-        var events: [ParkedEvent] = []
+        let items = try await items(of: projection, "begins_with(itemId, :from)") {
+            $0.attribute(":from", text: prefix)
+        }
+        do throws(Item.Damage) {
+            return try items.map { item throws(Item.Damage) in try Self.parked(item) }
+        } catch {
+            throw .damaged(memory.name, error)
+        }
+    }
+
+    /// What is kept of a projection, by the names of its items.
+    ///
+    /// - Parameters:
+    ///   - condition: which items.
+    ///   - values: writes the values that it names.
+    func items(
+        of projection: ProjectionName, _ condition: String, values: (inout JSONWriter) -> Void
+    ) async throws(EventStoreError) -> [Item] {
+        var found: [Item] = []
         try await memory.pages("Query") { writer in
             writer.member("ConsistentRead") { $0.boolean(true) }
-            writer.member("KeyConditionExpression", "projectionId = :projection AND begins_with(itemId, :prefix)")
+            writer.member("KeyConditionExpression", "projectionId = :projection AND \(condition)")
             writer.member("ExpressionAttributeValues") { writer in
-                writer.object {
-                    $0.attribute(":projection", text: projection.description)
-                    $0.attribute(":prefix", text: prefix)
+                writer.object { writer in
+                    writer.attribute(":projection", text: projection.description)
+                    values(&writer)
                 }
             }
         } until: { (items, _) throws(EventStoreError) in
-            do throws(Item.Damage) {
-                for item in items { events.append(try Self.parked(item)) }
-            } catch {
-                throw .damaged(memory.name, error)
-            }
+            found += items
             return false
         }
-        return events
+        return found
     }
 }
 
@@ -168,7 +185,7 @@ extension DynamoDBViews {
         writer.attribute("at", text: event.at.description)
     }
 
-    private static func parked(_ item: Item) throws(Item.Damage) -> ParkedEvent {
+    static func parked(_ item: Item) throws(Item.Damage) -> ParkedEvent {
         ParkedEvent(
             appointment: try item.value("appointmentId") { AppointmentID($0) },
             version: Int(try item.number("version")), reason: try item.text("reason"),

@@ -27,19 +27,21 @@ package struct StreamHandler: Sendable {
     ///
     /// - Throws: `unavailable`: the batch is to come again.
     package func handle(_ records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) {
-        if try await isHeld(ProjectionRunner.projection) {
+        let view = try await standing(of: ProjectionRunner.projection)
+        if view.isHeld {
             try await hold(records, from: ProjectionRunner.projection, now: now)
         } else {
-            let changes = try await runner.take(in: records, now: now)
+            let changes = try await runner.take(in: records, parked: view.parked, now: now)
             try await views.put(changes.rows, parking: changes.parked, by: ProjectionRunner.projection)
         }
-        if try await isHeld(RouterPump.projection) {
+        let routing = try await standing(of: RouterPump.projection)
+        if routing.isHeld {
             try await hold(records, from: RouterPump.projection, now: now)
         } else {
             let parked = try await router.route(records)
             if !parked.isEmpty { try await views.put([], parking: parked, by: RouterPump.projection) }
         }
-        _ = try await takeUp(limit: Self.takenUp, now: now)
+        _ = try await takeUp(view, routing, limit: Self.takenUp, now: now)
     }
 
     /// Takes in what came while the view or the router was held, unless they still are.
@@ -47,25 +49,34 @@ package struct StreamHandler: Sendable {
     /// - Returns: how many appointments were looked at; 0 when nothing waits any more.
     /// - Throws: `unavailable`; the others wait on.
     package func takeUp(limit: Int, now: Timestamp) async throws(EventStoreError) -> Int {
-        guard control != nil else { return 0 }
+        try await takeUp(
+            standing(of: ProjectionRunner.projection), standing(of: RouterPump.projection), limit: limit, now: now)
+    }
+
+    private func takeUp(
+        _ view: ConsumerStanding, _ routing: ConsumerStanding, limit: Int, now: Timestamp
+    ) async throws(EventStoreError) -> Int {
         var count = 0
-        if try await !isHeld(ProjectionRunner.projection) {
-            count += try await views.takeUp(by: ProjectionRunner.projection, limit: limit, now: now) {
-                id throws(EventStoreError) in
+        if !view.isHeld {
+            count += try await views.takeUp(
+                view.parked, by: ProjectionRunner.projection, limit: limit, now: now
+            ) { id throws(EventStoreError) in
                 try await runner.retry(id, now: now)
             }
         }
-        if try await !isHeld(RouterPump.projection) {
-            count += try await views.takeUp(by: RouterPump.projection, limit: limit, now: now) {
-                id throws(EventStoreError) in
+        if !routing.isHeld {
+            count += try await views.takeUp(
+                routing.parked, by: RouterPump.projection, limit: limit, now: now
+            ) { id throws(EventStoreError) in
                 try await router.retry(id)
             }
         }
         return count
     }
 
-    private func isHeld(_ projection: ProjectionName) async throws(EventStoreError) -> Bool {
-        try await control?.pausedAt(projection) != nil
+    private func standing(of projection: ProjectionName) async throws(EventStoreError) -> ConsumerStanding {
+        if let control { return try await control.standing(of: projection) }
+        return ConsumerStanding(pausedAt: nil, parked: try await views.parked(by: projection))
     }
 
     private func hold(

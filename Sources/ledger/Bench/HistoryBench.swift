@@ -41,7 +41,8 @@ struct HistoryBench {
         let sets = SQLiteViewSets(file, keys: keys)
         let rebuild = Rebuild(scan: store, feed: store, sets: sets, people: people)
         _ = try await sets.drop(ViewSet.next)
-        try await measure("rebuild") { try await rebuild.build(ViewSet.next, now: Machine.now()) }
+        let limit = try limit(SQLiteCeiling.rebuild)
+        try await measure("rebuild", limitPerSecond: limit) { try await rebuild.build(ViewSet.next, now: Machine.now()) }
         try await measure("rebuild-compare") {
             let found = try await sets.compare(ViewSet.next, limit: 10)
             guard found.differences == 0 else { throw BenchError("the rebuilt view differs from the live one") }
@@ -55,6 +56,14 @@ struct HistoryBench {
             try await rebuild.build(ViewSet.next, now: Machine.now())
         }
         try await writing("rebuild-swap-writer", beside: SQLiteViews(file), swap)
+    }
+
+    /// How many events a second SQLite gets through by itself.
+    private func limit(_ work: (_ ledger: String, _ path: String) throws -> Double) throws -> Double {
+        let scratch = directory + "/ceiling"
+        try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        return try work(directory + "/ledger.sqlite", scratch + "/rows.sqlite")
     }
 
     /// How long another writer waits meanwhile: one small durable write after the other, until the work is done.
@@ -88,8 +97,9 @@ struct HistoryBench {
     func verify() async throws {
         let (file, people, _) = try await fill()
         let store = SQLiteEventStore(file)
+        let limit = try limit(SQLiteCeiling.hash)
         for (name, parts) in [("verify-chain", [Finding.Part.chain]), ("verify", Finding.Part.allCases)] {
-            try await measure(name) {
+            try await measure(name, limitPerSecond: limit) {
                 let verify = Verify(
                     feed: store, scan: store, store: store, views: SQLiteViews(file), people: people,
                     parts: Set(parts))
@@ -116,11 +126,14 @@ struct HistoryBench {
         guard count == events / 4 * 4 else { throw BenchError("not every event was replayed") }
     }
 
-    func measure(_ name: String, _ body: () async throws -> Void) async throws {
+    func measure(_ name: String, limitPerSecond: Double? = nil, _ body: () async throws -> Void) async throws {
         let start = ContinuousClock.now
         try await body()
         let seconds = start.duration(to: .now) / .seconds(1)
-        Measurement(name: name, clients: 1, events: events / 4 * 4, seconds: seconds, latencies: []).report()
+        var measurement = Measurement(
+            name: name, clients: 1, events: events / 4 * 4, seconds: seconds, latencies: [])
+        measurement.limitPerSecond = limitPerSecond
+        measurement.report()
     }
 }
 

@@ -1,0 +1,64 @@
+import Dispatch
+import EventStore
+import GRDB
+
+/// What goes through a whole history at the least: the limits of a rebuild and of a verification.
+extension SQLiteCeiling {
+    /// Makes rows as the view has them from the events of a ledger's file: one statement of plain SQL in a file beside
+    /// it, then the indexes. It looks at no hash, opens no sealed data, and checks nothing.
+    ///
+    /// - Parameters:
+    ///   - ledger: the ledger's file.
+    ///   - path: where the rows are made.
+    /// - Returns: events a second.
+    /// - Throws: what SQLite says.
+    package static func rebuild(of ledger: String, at path: String) throws -> Double {
+        try perSecond(of: ledger, beside: path) { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE rows (appointment BLOB PRIMARY KEY, insured TEXT, country TEXT, schedule INTEGER,
+                        created INTEGER, status TEXT, updated INTEGER, slot TEXT, failure TEXT, version INTEGER,
+                        leaf BLOB) STRICT, WITHOUT ROWID;
+                    INSERT INTO rows
+                        SELECT stream, max(json_extract(text, '$.personal.insured.subject')), country,
+                            max(json_extract(text, '$.data.scheduleId')), min(at), type, at,
+                            max(json_extract(text, '$.data.schedule.date')), max(json_extract(text, '$.data.reason')),
+                            max(version), leaf
+                        FROM (SELECT *, CAST(entry AS TEXT) AS text FROM ledger.events ORDER BY stream, version)
+                        GROUP BY stream;
+                    CREATE INDEX rows_by_insured ON rows (insured, created);
+                    CREATE INDEX rows_by_status ON rows (status, created);
+                    CREATE INDEX rows_by_country ON rows (country, created);
+                    """)
+            return try Int.fetchOne(database, sql: "SELECT sum(version) FROM rows") ?? 0
+        }
+    }
+
+    /// Reads each entry of a ledger's file and hashes it, on one thread. It compares the hash and nothing else.
+    ///
+    /// - Parameters: as of `rebuild`.
+    /// - Returns: events a second.
+    /// - Throws: what SQLite says.
+    package static func hash(of ledger: String, at path: String) throws -> Double {
+        try perSecond(of: ledger, beside: path) { database in
+            var same = 0
+            try database.each("SELECT entry, leaf FROM ledger.events ORDER BY position") { row in
+                if Hash.leaf(of: row.bytes(0)) == (try row.hash(1)) { same += 1 }
+            }
+            return same
+        }
+    }
+
+    /// How many events a second a piece of work gets through that gives their number.
+    private static func perSecond(
+        of ledger: String, beside path: String, _ work: (Database) throws -> Int
+    ) throws -> Double {
+        try DatabaseQueue(path: path).writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536")
+            try database.execute(sql: "ATTACH ? AS ledger", arguments: [ledger])
+            let start = DispatchTime.now()
+            let events = try work(database)
+            return Double(events) * 1e9 / Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds)
+        }
+    }
+}
