@@ -47,7 +47,7 @@ build_here() {
     # Half of a start is the loader's: at a fixed address it has nothing to move, and what nobody looks up by name need
     # not be there. See docs/decisions/021-a-program-that-starts-fast.md.
     local link=(-Xswiftc -Xclang-linker -Xswiftc -no-pie
-        -Xswiftc -Xclang-linker -Xswiftc -Wl,--no-export-dynamic)
+        -Xswiftc -Xclang-linker -Xswiftc "-Wl,--no-export-dynamic")
     archive="$(clang -print-file-name=libstdc++.a)"
     [[ "$archive" == /* ]] || fail "libstdc++.a is not on this machine, and the program is linked with it" \
         "Install it: dnf install libstdc++-static, or apt-get install libstdc++-12-dev"
@@ -72,7 +72,7 @@ check_contents() {
     [[ -z "$found" ]] || fail "the program needs $found, which is for the embedded ledger alone"
     # Swift writes a module's name behind its length.
     found="$(nm "$binary" | grep -m 1 -oE ' sqlite3_[a-z_]+|[0-9](NIO|Hummingbird)[A-Za-z]*' || true)"
-    [[ -z "$found" ]] || fail "the program holds ${found# }: SQLite and servers of HTTP are for the embedded ledger alone"
+    [[ -z "$found" ]] || fail "the program holds ${found# }, which is for the embedded ledger alone"
 }
 
 # What the program needs and Lambda does not have, and what that needs in turn. What only Lambda's own libraries need

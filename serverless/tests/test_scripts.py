@@ -376,7 +376,10 @@ def source(machine, tmp_path):
     source.mkdir()
     shutil.copy(shutil.which("true"), source / "bootstrap")
     machine.put("swift", f'case "$*" in *--show-bin-path*) echo "{source}" ;; esac')
-    for name in ("ldd", "objdump", "awk", "nm"):
+    (source / "libstdc++.a").touch()
+    machine.put("clang", f'echo "{source}/libstdc++.a"')
+    machine.environment["SCRATCH"] = str(tmp_path / "scratch")
+    for name in ("ldd", "ln", "objdump", "awk", "nm"):
         if not (machine.bin / name).exists() and shutil.which(name):
             (machine.bin / name).symlink_to(shutil.which(name))
     return source
@@ -421,6 +424,12 @@ def test_a_build_in_a_container_leaves_nothing_of_roots_and_has_a_folder_of_its_
     called = machine.log.read_text()
     assert f"SCRATCH=/src/.build/lambda-{architecture} serverless/scripts/package.sh --native" in called
     assert f"chown -R {os.getuid()}:{os.getgid()} /out /src/.build/lambda-{architecture}" in called
+
+
+def test_a_machine_without_the_library_that_is_linked_in_is_told_where_it_is(machine, source, tmp_path):
+    machine.put("clang", "echo libstdc++.a")
+    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(tmp_path / "out"))
+    assert done.returncode == 1 and "apt-get install libstdc++-12-dev" in done.stderr
 
 
 def test_the_same_program_makes_the_same_package(machine, source, tmp_path):
