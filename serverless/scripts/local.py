@@ -56,7 +56,7 @@ def key(stage: Stage, ledger: Path) -> str:
     """The secret of a new API key that may do everything, made as an operator makes one."""
     command = [SERVERLESS / "scripts/key.sh", stage.stage, REGION, "--name", "local", "--role", "admin"]
     environment = {**stage.emulator.environment(), "LEDGER": str(ledger.resolve())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no API key could be made: {done.stderr.strip()}")
     return done.stdout.strip()
