@@ -10,6 +10,7 @@ extension Migration {
     package static let country = [
         Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql),
         Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
+        Migration(name: "003-roles.sql", sql: PackageResources._03_roles_sql),
     ]
 
     /// The steps of the ledger's mirror.

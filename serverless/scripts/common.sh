@@ -19,6 +19,12 @@ fail() {
     exit 1
 }
 
+# What they are written in. A Mac has bash 3 and another stat.
+[[ "${BASH_VERSINFO[0]}" -ge 4 ]] || fail "this is bash $BASH_VERSION, and bash 4 or later is needed" \
+    "On a Mac: brew install bash"
+stat -c %s / >/dev/null 2>&1 || fail "stat is not GNU's, which is needed" \
+    "On a Mac: brew install coreutils, and put its gnubin first in PATH"
+
 # Takes STAGE and REGION into $stage and $region.
 take_stage_and_region() {
     stage="${1:-}" region="${2:-}"
@@ -46,14 +52,17 @@ need_aws() {
         "Look who you are: aws sts get-caller-identity"
 }
 
-# The framework: osls, which is version 3 maintained under the MIT licence; serverless@3 does as well.
+# The framework: osls, which is version 3 maintained under the MIT licence; serverless@3 does as well. npm install gives
+# osls the name serverless: the plugin asks for a package of that name, and npm would fetch the licensed version 4.
 need_framework() {
     PATH="$serverless/node_modules/.bin:$PATH"
-    if command -v osls >/dev/null; then
-        framework=osls
-    elif [[ "$(serverless --version 2>/dev/null)" =~ (Framework|Core):?\ 3\. ]]; then
-        framework=serverless
-    else
+    framework=""
+    local name
+    for name in serverless osls; do
+        [[ -z "$framework" && "$("$name" --version 2>/dev/null)" =~ (^|[^0-9.])3\.[0-9]+\.[0-9]+ ]] || continue
+        framework="$name"
+    done
+    if [[ -z "$framework" ]]; then
         fail "there is neither osls nor serverless 3" \
             "Install what package.json names: (cd $serverless && npm install)" \
             "or by hand: npm install --global osls@3   (serverless@3 does as well; version 4 needs a licence)"
@@ -69,9 +78,38 @@ need_python() {
     [[ -x "$python" ]] || fail "the checkers are not installed" "Install them: $root/scripts/install.sh test"
 }
 
+# The status of a stack, or absent. What a plan leaves of a stack that there never was is no stack.
 stack_status() {
+    local status
+    status="$(raw_status "$1")"
+    echo "${status/#REVIEW_IN_PROGRESS/absent}"
+}
+
+raw_status() {
     aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>/dev/null ||
         echo absent
+}
+
+# A change set that would make a stack leaves an empty one behind, which the framework takes for one to update.
+drop_planned() {
+    [[ "$(raw_status "$1")" == REVIEW_IN_PROGRESS ]] || return 0
+    aws cloudformation delete-stack --stack-name "$1"
+    aws cloudformation wait stack-delete-complete --stack-name "$1"
+}
+
+# The packages that the functions run. A name is told to the framework whole: it runs in another folder.
+[[ -z "${BOOTSTRAP_PACKAGE:-}" ]] || BOOTSTRAP_PACKAGE="$(readlink -f "$BOOTSTRAP_PACKAGE")" && export BOOTSTRAP_PACKAGE
+[[ -z "${HOOKS_PACKAGE:-}" ]] || HOOKS_PACKAGE="$(readlink -f "$HOOKS_PACKAGE")" && export HOOKS_PACKAGE
+bootstrap_package="${BOOTSTRAP_PACKAGE:-$root/.build/lambda/bootstrap.zip}"
+hooks_package="${HOOKS_PACKAGE:-$root/.build/lambda/hooks.zip}"
+
+need_packages() {
+    local file
+    for file in "$bootstrap_package" "$hooks_package"; do
+        [[ -f "$file" ]] || fail "the package $file is not there" \
+            "Make it: $serverless/scripts/package.sh" \
+            "or name one that is there: BOOTSTRAP_PACKAGE, HOOKS_PACKAGE"
+    done
 }
 
 stack_output() {

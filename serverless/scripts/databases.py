@@ -55,6 +55,13 @@ def _prepare(stage: str, ledger: Path, port: str) -> None:
         "RDS_DATABASE_LEDGER": database,
     }
     _run([ledger, "migrate", "up"], env=environment)
+    # As docs/deployment.md has an administrator do it.
+    for suffix, role in (("", "ledger_mirror"), ("_pe", "ledger_pe"), ("_cl", "ledger_cl")):
+        for statement in (
+            f"REVOKE CONNECT ON DATABASE {database}{suffix} FROM PUBLIC",
+            f"GRANT CONNECT ON DATABASE {database}{suffix} TO {role}",
+        ):
+            _run(["psql", "-qX", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", database, "-c", statement])
     with tempfile.TemporaryDirectory(prefix="ledger-slots-") as data:
         _run([ledger, "schedules", "import", "-", "--data", data], env=environment, input=_slots(datetime.now(UTC)))
 

@@ -3,7 +3,8 @@
 #
 #   deploy.sh STAGE REGION [--function NAME] [--verbose] [--dry-run]
 #
-#   --function NAME   changes the code of one function at once, without CloudFormation and without a canary (dev alone)
+#   --function NAME   gives one function new code at once: a new version that the alias Live points at, without
+#                     CloudFormation, a canary or a change of anything but code (dev alone)
 #   --verbose         says more
 #   --dry-run         builds, checks and packages, and stops before anything changes in AWS
 #
@@ -40,15 +41,42 @@ need_aws
 "$python" "$serverless/scripts/validate.py" "$stage" "$region"
 if [[ -z "${BOOTSTRAP_PACKAGE:-}" ]]; then
     "$serverless/scripts/package.sh" --architecture "${LAMBDA_ARCHITECTURE:-arm64}"
+elif [[ -z "${HOOKS_PACKAGE:-}" ]]; then
+    "$serverless/scripts/package.sh" --hooks
 fi
 
+# Every trigger calls the alias: new code that no version is made of would never run.
+deploy_function() {
+    local name="$service-$stage-$function" version
+    version="$(aws lambda update-function-code --function-name "$name" --zip-file "fileb://$bootstrap_package" \
+        --publish --query Version --output text)"
+    aws lambda wait published-version-active --function-name "$name" --qualifier "$version"
+    aws lambda update-alias --function-name "$name" --name Live --function-version "$version" \
+        --routing-config AdditionalVersionWeights={} >/dev/null
+    say "$name: Live is version $version"
+}
+
+# CodeDeploy moves an alias from the version that the stack gave it, and refuses one that stands elsewhere.
+put_alias_back() {
+    local name="$service-$stage-$1" output="${1//-/Dash}LambdaFunctionQualifiedArn" made version
+    made="$(stack_output "$service-$stage" "${output^}")"
+    version="$(aws lambda get-alias --function-name "$name" --name Live --query FunctionVersion --output text)"
+    [[ "${made##*:}" == "$version" ]] || aws lambda update-alias --function-name "$name" --name Live \
+        --function-version "${made##*:}" >/dev/null
+}
+
+need_packages
 cd "$serverless"
 if [[ "$dry_run" == yes ]]; then
     "$framework" package --stage "$stage" --region "$region" "${options[@]}"
     say "nothing was deployed; the templates are in $serverless/.serverless"
 elif [[ -n "$function" ]]; then
-    "$framework" deploy function --function "$function" --stage "$stage" --region "$region" "${options[@]}"
+    deploy_function
 else
+    drop_planned "$service-$stage"
+    if [[ "$stage" == dev && "$(stack_status "$service-$stage")" != absent ]]; then
+        for name in "${functions[@]}"; do put_alias_back "$name"; done
+    fi
     "$framework" deploy --stage "$stage" --region "$region" "${options[@]}"
     "$serverless/scripts/infrastructure.sh" verify "$stage" "$region"
 fi

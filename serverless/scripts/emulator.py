@@ -19,7 +19,7 @@ from expander import Sources, expand
 
 SERVERLESS = Path(__file__).resolve().parent.parent
 # Stand for the secrets that infrastructure.sh makes.
-SECRETS = ("rds/password", "rds/mirror-password", "api-key-secret")
+SECRETS = ("rds/password", "rds/mirror-password", "rds/pe-password", "rds/cl-password", "api-key-secret")
 # What the emulator has no word for. What refers to these is left out with them, and nothing else.
 UNKNOWN = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -137,7 +137,11 @@ class Stage:
         parameters = self.emulator.client("ssm")
         for name in SECRETS:
             parameters.put_parameter(
-                Name=f"/medical-appointment/{self.stage}/{name}", Type="SecureString", Value="not-a-secret-" * 3
+                Name=f"/medical-appointment/{self.stage}/{name}",
+                Type="SecureString",
+                Value="not-a-secret-" * 3,
+                # They outlive a stage.
+                Overwrite=True,
             )
         infrastructure = expand(SERVERLESS / "infrastructure", self.sources)
         outputs = self.emulator.deploy(infrastructure.stack, infrastructure.template)
@@ -160,6 +164,12 @@ class Stage:
         self.outputs = self.emulator.deploy(app.stack, app.template)
         return app
 
+    def find_infrastructure(self) -> None:
+        """Takes the first stack as it is there already."""
+        stack = f"medical-appointment-infrastructure-{self.stage}"
+        outputs = self.emulator.wait(stack, ("CREATE_COMPLETE", "UPDATE_COMPLETE"))
+        self.sources.stacks = {f"{stack}.{key}": value for key, value in outputs.items()}
+
     def _replace_database(self, template: dict) -> None:
         # The emulator's database is a name without a server.
         host, port = self.database.rsplit(":", 1)
@@ -176,6 +186,16 @@ class Stage:
     def api(self) -> str:
         """Where the emulator has the API."""
         return f"{self.emulator.url}/restapis/{self.outputs['ApiId']}/{self.stage}/_user_request_"
+
+
+def new_version(template: dict, function: str, **variables: str) -> None:
+    """Changes a function's variables, and the name of its version with them, as the framework does."""
+    resources = template["Resources"]
+    resources[f"{function}LambdaFunction"]["Properties"]["Environment"]["Variables"].update(variables)
+    old = next(key for key in resources if key.startswith(f"{function}LambdaVersion"))
+    text = json.dumps(template).replace(old, f"{old}Next")
+    template.clear()
+    template.update(json.loads(text))
 
 
 def known_to_emulator(template: dict) -> dict:

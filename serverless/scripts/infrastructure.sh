@@ -29,35 +29,49 @@ validate() {
 plan() {
     need_framework
     need_aws
-    plan_one "$serverless/infrastructure" "$infrastructure_stack"
-    if [[ "$(stack_status "$infrastructure_stack")" == absent ]]; then
+    local infrastructure_status
+    # Before anything is planned: a plan of what is not there makes an empty stack for as long as it takes.
+    infrastructure_status="$(stack_status "$infrastructure_stack")"
+    plan_one "$serverless/infrastructure" "$infrastructure_stack" "$infrastructure_status"
+    if [[ "$infrastructure_status" == absent ]]; then
         say "the application is planned once the infrastructure is there"
     else
-        plan_one "$serverless" "$application_stack"
+        need_packages
+        plan_one "$serverless" "$application_stack" "$(stack_status "$application_stack")"
     fi
 }
 
 # Prints what a change set of one service says, and throws it away.
 plan_one() {
-    local directory="$1" stack="$2" kind=UPDATE name=plan bucket template
+    local directory="$1" stack="$2" before="$3" kind=UPDATE name=plan bucket template status=0
     (cd "$directory" && "$framework" package --stage "$stage" --region "$region" >&2)
     template="$directory/.serverless/cloudformation-template-update-stack.json"
-    [[ "$(stack_status "$stack")" != absent ]] || kind=CREATE
+    [[ "$before" != absent ]] || kind=CREATE
     local source=(--template-body "file://$template")
     if [[ "$(stat -c %s "$template")" -gt 51200 ]]; then
         bucket="$(stack_output "$infrastructure_stack" DeploymentBucketName)"
         aws s3 cp --quiet "$template" "s3://$bucket/plan/$stack.json"
         source=(--template-url "https://$bucket.s3.$region.amazonaws.com/plan/$stack.json")
     fi
+    drop_planned "$stack"
     aws cloudformation create-change-set --stack-name "$stack" --change-set-name "$name" --change-set-type "$kind" \
-        --capabilities CAPABILITY_NAMED_IAM "${source[@]}" >/dev/null
+        --capabilities CAPABILITY_NAMED_IAM "${source[@]}" >/dev/null && show_plan || status=$?
+    # What was planned goes in any case: what is left would stand in a deployment's way.
+    if [[ "$kind" == CREATE ]]; then
+        drop_planned "$stack"
+    else
+        aws cloudformation delete-change-set --stack-name "$stack" --change-set-name "$name"
+    fi
+    return "$status"
+}
+
+show_plan() {
     # A change set that changes nothing fails, and says so below.
     aws cloudformation wait change-set-create-complete --stack-name "$stack" --change-set-name "$name" || true
     echo "$stack ($kind):"
     local changes='Changes[].ResourceChange.[Action, Replacement, ResourceType, LogicalResourceId]'
     aws cloudformation describe-change-set --stack-name "$stack" --change-set-name "$name" --output table \
         --query "{Status: Status, Reason: StatusReason, Changes: $changes}"
-    aws cloudformation delete-change-set --stack-name "$stack" --change-set-name "$name"
 }
 
 # Makes a secret that is not there yet. Its value is never shown, and on no command line.
@@ -79,9 +93,12 @@ deploy() {
     need_python
     need_aws
     "$python" "$serverless/scripts/validate.py" "$stage" "$region"
-    ensure_secret "$parameters/rds/password"
-    ensure_secret "$parameters/rds/mirror-password"
-    ensure_secret "$parameters/api-key-secret"
+    local secret
+    # The first is the administrator's and no function's; the others are those of the roles that migrations make.
+    for secret in rds/password rds/mirror-password rds/pe-password rds/cl-password api-key-secret; do
+        ensure_secret "$parameters/$secret"
+    done
+    drop_planned "$infrastructure_stack"
     (cd "$serverless/infrastructure" && "$framework" deploy --stage "$stage" --region "$region")
 }
 
@@ -221,6 +238,8 @@ remove() {
     *) fail "'$1' is not known" "usage: infrastructure.sh remove STAGE REGION [--force]" ;;
     esac
     need_aws
+    drop_planned "$application_stack"
+    drop_planned "$infrastructure_stack"
     remove_stack "$application_stack"
     if [[ "$(stack_status "$infrastructure_stack")" != absent ]]; then
         empty_bucket "$(stack_output "$infrastructure_stack" DeploymentBucketName)"

@@ -8,8 +8,6 @@ runs; one that is named has its databases and its schema already.
 """
 
 import argparse
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -56,17 +54,12 @@ def main() -> int:
 
 def key(stage: Stage, ledger: Path) -> str:
     """The secret of a new API key that may do everything, made as an operator makes one."""
-    name = "medical-appointment-scheduling-dev-appointment"
-    functions = stage.emulator.client("lambda")
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    command = [str(ledger), "keys", "create", "--engine", "aws", "--name", "local", "--role", "admin"]
-    environment = {**variables, **stage.emulator.environment(), "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [*command, "--format", "json"], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = [SERVERLESS / "scripts/key.sh", stage.stage, REGION, "--name", "local", "--role", "admin"]
+    environment = {**stage.emulator.environment(), "LEDGER": str(ledger.resolve())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no API key could be made: {done.stderr.strip()}")
-    return json.loads(done.stdout)[0]["secret"]
+    return done.stdout.strip()
 
 
 def tell(stage: Stage, secret: str, database: str) -> None:

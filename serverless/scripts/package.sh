@@ -2,6 +2,7 @@
 # Builds what the functions run, in Amazon Linux 2023, and packs it.
 #
 #   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
+#   package.sh --hooks [--output DIRECTORY]        makes hooks.zip alone, beside a bootstrap.zip that is there already
 #
 # Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and
 # hooks.zip (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless
@@ -14,11 +15,12 @@ source "$(dirname "$0")/common.sh"
 
 architecture=arm64
 native=no
+hooks_alone=no
 output="$root/.build/lambda"
 certificates=""
 bundle=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 image="${SWIFT_IMAGE:-swift:6.3-amazonlinux2023}"
-# A package of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
+# A package or a program of more than this starts slowly; Lambda's own limit is 250 MB unpacked.
 limit_bytes=$((30 * 1024 * 1024))
 # What is in Lambda's provided.al2023. Everything else that the program asks for is packed with it.
 provided='^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libgcc_s|libcurl|libssl'
@@ -28,10 +30,12 @@ while [[ $# -gt 0 ]]; do
     case "$1" in
     --architecture) need_value "$@" && architecture="$2" && shift 2 ;;
     --native) native=yes && shift ;;
+    --hooks) hooks_alone=yes && shift ;;
     --output) need_value "$@" && output="$2" && shift 2 ;;
     --certificates) need_value "$@" && certificates="$(readlink -f "$2")" && shift 2 ;;
     *) fail "'$1' is not known" \
-        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" ;;
+        "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" \
+        "or:    package.sh --hooks [--output DIRECTORY]" ;;
     esac
 done
 [[ "$architecture" =~ ^(arm64|x86_64)$ ]] || fail "'$architecture' is no architecture of Lambda: it is arm64 or x86_64"
@@ -43,7 +47,7 @@ build_here() {
     # Half of a start is the loader's: at a fixed address it has nothing to move, and what nobody looks up by name need
     # not be there. See docs/decisions/021-a-program-that-starts-fast.md.
     local link=(-Xswiftc -Xclang-linker -Xswiftc -no-pie
-        -Xswiftc -Xclang-linker -Xswiftc -Wl,--no-export-dynamic)
+        -Xswiftc -Xclang-linker -Xswiftc "-Wl,--no-export-dynamic")
     archive="$(clang -print-file-name=libstdc++.a)"
     [[ "$archive" == /* ]] || fail "libstdc++.a is not on this machine, and the program is linked with it" \
         "Install it: dnf install libstdc++-static, or apt-get install libstdc++-12-dev"
@@ -55,8 +59,20 @@ build_here() {
     mkdir -p "$staging"
     strip -o "$staging/bootstrap" "$binary"
     chmod 755 "$staging/bootstrap"
+    check_size "$staging/bootstrap"
+    check_contents "$binary"
     [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
     pack_libraries "$staging"
+}
+
+# The program is for Lambda: neither SQLite nor a server of HTTP may come to be in it. What is stripped has no names.
+check_contents() {
+    local binary="$1" found
+    found="$(objdump -p "$binary" | awk '$1 == "NEEDED" && $2 ~ /^libsqlite/ { print $2; exit }')"
+    [[ -z "$found" ]] || fail "the program needs $found, which is for the embedded ledger alone"
+    # Swift writes a module's name behind its length.
+    found="$(nm "$binary" | grep -m 1 -oE ' sqlite3_[a-z_]+|[0-9](NIO|Hummingbird)[A-Za-z]*' || true)"
+    [[ -z "$found" ]] || fail "the program holds ${found# }, which is for the embedded ledger alone"
 }
 
 # What the program needs and Lambda does not have, and what that needs in turn. What only Lambda's own libraries need
@@ -95,11 +111,16 @@ build_in_container() {
             fail "the certificates of RDS can't be fetched from $bundle" \
                 "Fetch them by hand and name them: --certificates FILE"
     fi
+    # A folder of its own for what was built for another system, and not root's when it ends.
+    local scratch=".build/lambda-$architecture"
+    mkdir -p "$root/$scratch"
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
         bash -c "dnf install -y -q libcurl-devel libpq-devel libstdc++-static sqlite-devel binutils >/dev/null &&
-            serverless/scripts/package.sh --native --architecture $architecture --output /out/package \
-                --certificates /out/rds-ca.pem &&
-            chown -R $(id -u):$(id -g) /out" >&2
+            SCRATCH=/src/$scratch serverless/scripts/package.sh --native --architecture $architecture \
+                --output /out/package --certificates /out/rds-ca.pem
+            status=\$?
+            chown -R $(id -u):$(id -g) /out /src/$scratch
+            exit \$status" >&2
     mv "$staging/package/"* "$staging/"
     rmdir "$staging/package"
 }
@@ -119,17 +140,19 @@ with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
 PYTHON
 }
 
-check() {
-    local package="$1" bytes
-    bytes="$(stat -c %s "$package")"
-    [[ "$bytes" -le "$limit_bytes" ]] || fail "$package has $bytes bytes, more than the $limit_bytes it may have"
-    say "$package: $bytes bytes"
+check_size() {
+    local file="$1" bytes
+    bytes="$(stat -c %s "$file")"
+    [[ "$bytes" -le "$limit_bytes" ]] || fail "$file has $bytes bytes, more than the $limit_bytes it may have"
+    say "$file: $bytes bytes"
 }
 
 staging="$(mktemp -d)"
 trap 'rm -rf "$staging"' EXIT
 mkdir -p "$output"
-if [[ "$native" == yes ]]; then
+if [[ "$hooks_alone" == yes ]]; then
+    : # They are packed below.
+elif [[ "$native" == yes ]]; then
     machine="$(uname -m)"
     [[ "${machine/aarch64/arm64}" == "$architecture" ]] ||
         fail "this machine is $machine and builds nothing for $architecture" \
@@ -138,11 +161,11 @@ if [[ "$native" == yes ]]; then
     # A folder of its own: static libraries would make .build/release anew, and so would the next build without them.
     build_here "$staging/bootstrap" "${SCRATCH:-$root/.build/lambda-build}"
     pack "$staging/bootstrap" "$output/bootstrap.zip"
-    check "$output/bootstrap.zip"
+    check_size "$output/bootstrap.zip"
 else
     build_in_container "$staging"
     cp "$staging/bootstrap.zip" "$output/bootstrap.zip"
-    check "$output/bootstrap.zip"
+    check_size "$output/bootstrap.zip"
 fi
 pack "$serverless/hooks" "$output/hooks.zip"
-check "$output/hooks.zip"
+check_size "$output/hooks.zip"

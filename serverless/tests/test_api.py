@@ -101,9 +101,9 @@ def gateway_responses():
 def test_the_gateways_own_answers_have_the_apis_error_shape(name):
     response = gateway_responses()[name]
     text = response["ResponseTemplates"]["application/json"]
-    # A text of a request put into JSON unquoted could break it; these two can't.
+    # A text of a request put into JSON unquoted could break it; this one can't.
     variables = set(re.findall(r"\$context\.[A-Za-z.]+", text))
-    assert variables <= {"$context.requestId", "$context.requestTime"}
+    assert variables == {"$context.requestId"}
     problem = json.loads(text)
     schema = models.draft4(OPENAPI["components"]["schemas"]["Problem"], OPENAPI["components"]["schemas"])
     jsonschema.Draft4Validator(schema).validate(problem)
@@ -111,8 +111,23 @@ def test_the_gateways_own_answers_have_the_apis_error_shape(name):
     assert problem["type"] == "/errors/" + problem["error"]["errorCode"].lower().replace("_", "-")
     parameters = response["ResponseParameters"]
     assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    # Of two origins in prod each can read it.
+    assert parameters["gatewayresponse.header.Access-Control-Allow-Origin"] == "method.request.header.Origin"
+    assert parameters["gatewayresponse.header.Vary"] == "'Origin'"
     has_retry = "gatewayresponse.header.Retry-After" in parameters
     assert has_retry is (response["StatusCode"] in ("429", "503"))
+
+
+def test_whatever_the_gateway_answers_by_itself_has_the_apis_error_shape():
+    kinds = {response["ResponseType"] for response in gateway_responses().values()}
+    # Without a response of their own these would be in AWS's words.
+    assert kinds >= {"DEFAULT_4XX", "DEFAULT_5XX", "INVALID_SIGNATURE", "EXPIRED_TOKEN", "INVALID_API_KEY", "THROTTLED"}
+
+
+def test_the_wafs_limit_of_bodies_is_not_below_the_apis(resources):
+    (common,) = [rule for rule in resources["Waf"]["Properties"]["Rules"] if rule["Name"] == "common"]
+    overrides = common["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
+    assert overrides == [{"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}}]
 
 
 @pytest.mark.parametrize("stage", STAGES)

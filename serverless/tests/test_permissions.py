@@ -1,11 +1,13 @@
 """Every action of every role on every resource, against the table of what each may do; and what resources allow."""
 
+import re
 from collections import Counter
 
 import pytest
+from emulator import SECRETS
 from expander import documents
 from validation import policies
-from validation.services import ACCOUNT, SERVERLESS, services
+from validation.services import ACCOUNT, ROOT, SERVERLESS, services
 from validation.values import Values
 
 TABLE = documents.load(SERVERLESS / "tests/permissions.yml")
@@ -14,6 +16,13 @@ FIRST_KEYS = {
     "dynamodb:GetItem": ("keys",),
     "dynamodb:PutItem": ("keys", "failures/appointments-pe", "failures/appointments-cl"),
 }
+IN_NETWORK = {"AppointmentPERole": "pe", "AppointmentCLRole": "cl", "AppointmentMirrorRole": "mirror"}
+# What Lambda does in a role's name from its own network: it polls queues and the stream, gives records up, which wants
+# a data key of the encrypted queue, and writes logs. The program's own calls go through the endpoints.
+BY_LAMBDA = re.compile(
+    r"logs:.*|sqs:(ReceiveMessage|DeleteMessage|GetQueueAttributes|GetQueueUrl|SendMessage)|kms:GenerateDataKey"
+    r"|dynamodb:(DescribeStream|GetRecords|GetShardIterator|ListStreams)"
+)
 CHANGES = ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
 
 
@@ -44,8 +53,9 @@ def arns(values):
                 | "AWS::Events::Rule"
             ):
                 found[logical] = values.arn(logical)
-    for name in ("rds/password", "rds/mirror-password", "api-key-secret", "alerts/email", "other"):
+    for name in (*SECRETS, "alerts/email", "other"):
         found[f"parameter/{name}"] = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/prod/{name}"
+    found["restored events"] = f"{values.arn('EventsTable')}-restored"
     found["another stage's events"] = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/events-table-dev"
     found["another stage's password"] = (
         f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/medical-appointment/staging/rds/password"
@@ -71,15 +81,16 @@ def actions():
 
 @pytest.mark.parametrize("role", sorted(TABLE["roles"]))
 def test_a_role_may_do_what_the_table_says_and_nothing_else(values, role):
-    statements = policies.role_statements(values, role)
-    may = TABLE["roles"][role]
+    own, granted = policies.role_statements(values, role), policies.resource_statements(values, values.arn(role))
+    statements, may = [*own, *granted], TABLE["roles"][role]
+    caller = {"aws:PrincipalArn": values.arn(role), "aws:SecureTransport": "true"}
     tried, wrong = 0, []
     for name, arn in arns(values).items():
         for word, action, context, suffix in actions():
             if suffix and not name.endswith("LambdaFunction"):
                 continue
             tried += 1
-            allowed = policies.decide(statements, action, arn + suffix, context) == "allow"
+            allowed = policies.decide(statements, action, arn + suffix, {**caller, **context}) == "allow"
             if allowed != (name in may.get(word, [])):
                 wrong.append(f"{word} on {name} is {'allowed' if allowed else 'not allowed'}")
     assert not wrong
@@ -114,12 +125,63 @@ def test_no_statement_allows_everything(values):
 
 
 def test_the_network_is_for_lambda_and_not_for_the_functions_code(values):
-    for role, name in (("AppointmentPERole", "pe"), ("AppointmentCLRole", "cl"), ("AppointmentMirrorRole", "mirror")):
+    for role, name in IN_NETWORK.items():
         statements = policies.role_statements(values, role)
         own = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:medical-appointment-scheduling-prod-appointment-{name}"
         context = {"lambda:SourceFunctionArn": own}
         assert policies.decide(statements, "ec2:CreateNetworkInterface", "*") == "allow"
         assert policies.decide(statements, "ec2:CreateNetworkInterface", "*", context) == "deny"
+
+
+@pytest.fixture(scope="module")
+def endpoints():
+    """What the endpoints of the network let through, by product."""
+    infrastructure = services("prod")[0]
+    network = Values(infrastructure.template, infrastructure.stack, "us-east-1", ACCOUNT)
+    found = {}
+    for resource in network.resources.values():
+        if resource["Type"] == "AWS::EC2::VPCEndpoint":
+            product = network.of(resource["Properties"]["ServiceName"]).rsplit(".", 1)[1]
+            found[product] = network.of(resource["Properties"]["PolicyDocument"])["Statement"]
+    return found
+
+
+def lets_through(endpoints, action, arn, account=ACCOUNT):
+    context = {"aws:PrincipalAccount": account}
+    return policies.decide(endpoints.get(action.split(":")[0], []), action, arn, context) == "allow"
+
+
+@pytest.mark.parametrize("role", sorted(IN_NETWORK))
+def test_endpoints_let_through_what_the_program_calls_from_within_the_network(values, endpoints, role):
+    places = arns(values)
+    calls = [
+        (word.split(" as ")[0], name)
+        for word, names in TABLE["roles"][role].items()
+        for name in names
+        if not BY_LAMBDA.fullmatch(word.split(" as ")[0])
+    ]
+    assert [f"{call} on {name}" for call, name in calls if not lets_through(endpoints, call, places[name])] == []
+    assert {call.split(":")[0] for call, _ in calls} >= {"dynamodb", "kms", "ssm"}
+    assert not any(lets_through(endpoints, call, places[name], "999999999999") for call, name in calls)
+
+
+def operator_calls():
+    """What docs/aws.md says that an operator needs, as (action, table)."""
+    text = (ROOT / "docs/aws.md").read_text(encoding="utf-8").split("An operator's role needs more")[1]
+    for table, *cells in re.findall(r"^\| `(\w+)`[^|]*\|([^|]*)\|([^|]*)\|$", text.split("## ")[0], re.MULTILINE):
+        for action in re.findall(r"`(\w+)`", "".join(cells)):
+            yield f"dynamodb:{action}", f"{table.capitalize()}Table"
+
+
+def test_endpoints_let_operators_look_at_everything_and_mend_what_is_derived(values, endpoints):
+    calls = list(operator_calls())
+    assert len(calls) > 15 and ("dynamodb:Scan", "EventsTable") in calls
+    refused = [f"{call} on {name}" for call, name in calls if not lets_through(endpoints, call, values.arn(name))]
+    assert refused == []
+    for change in CHANGES:
+        assert not lets_through(endpoints, f"dynamodb:{change}", values.arn("EventsTable"))
+        assert not lets_through(endpoints, f"dynamodb:{change}", values.arn("SubjectsTable"))
+    assert not lets_through(endpoints, "dynamodb:Scan", arns(values)["another stage's events"])
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "UpdateTimeToLive"])
@@ -181,24 +243,55 @@ def test_a_queue_takes_messages_from_its_own_senders_alone(values, queue, servic
     assert plain == "deny"
 
 
-def test_topics_are_published_to_by_the_router_and_encrypted(values):
-    statements = policies.policy_statements(values, "AWS::SNS::TopicPolicy", of="AppointmentsPETopic")
-    topic = values.arn("AppointmentsPETopic")
-    router = policies.for_principal(statements, "AWS", values.arn("AppointmentRole"))
-    other = policies.for_principal(statements, "AWS", values.arn("AppointmentPERole"))
-    assert policies.decide(router, "sns:Publish", topic, {"aws:SecureTransport": "true"}) == "allow"
-    assert policies.decide(router, "sns:Publish", topic, {"aws:SecureTransport": "false"}) == "deny"
-    assert policies.decide(other, "sns:Publish", topic, {"aws:SecureTransport": "true"}) == "silent"
+@pytest.mark.parametrize("topic", ["AppointmentsTopic", "AppointmentsPETopic", "AppointmentsCLTopic"])
+def test_a_topic_lets_nobody_publish_whose_own_policy_does_not_and_only_encrypted(values, topic):
+    statements = policies.policy_statements(values, "AWS::SNS::TopicPolicy", of=topic)
+    for role in TABLE["roles"]:
+        spoken = policies.for_principal(statements, "AWS", values.arn(role))
+        for encrypted, wanted in (("true", "silent"), ("false", "deny")):
+            context = {"aws:SecureTransport": encrypted}
+            assert policies.decide(spoken, "sns:Publish", values.arn(topic), context) == wanted
 
 
-@pytest.mark.parametrize("service", ["sns", "sqs", "events", "cloudwatch"])
-def test_services_that_send_to_encrypted_queues_may_use_the_key(values, service):
+def key_policy(values, service):
     document = values.of(values.resources["AppointmentsKey"]["Properties"]["KeyPolicy"])
-    statements = policies.for_principal(document["Statement"], "Service", f"{service}.amazonaws.com")
+    return policies.for_principal(document["Statement"], "Service", f"{service}.amazonaws.com")
+
+
+SENDERS = ["budgets", "cloudwatch", "events", "sns", "sqs"]
+
+
+@pytest.mark.parametrize("service", SENDERS)
+def test_services_that_send_to_encrypted_queues_and_topics_may_use_the_key(values, service):
+    statements = key_policy(values, service)
+    own, other = {"aws:SourceAccount": ACCOUNT}, {"aws:SourceAccount": "999999999999"}
     for action in ("kms:Decrypt", "kms:GenerateDataKey"):
-        assert policies.decide(statements, action, "*") == "allow"
-    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant"):
-        assert policies.decide(statements, action, "*") == "silent"
+        assert policies.decide(statements, action, "*", own) == "allow"
+        # EventBridge does not say for whom it delivers.
+        assert policies.decide(statements, action, "*", other) == ("allow" if service == "events" else "silent")
+    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:Encrypt"):
+        assert policies.decide(statements, action, "*", own) == "silent"
+
+
+def test_the_bus_and_its_archive_may_use_the_key(values):
+    statements = key_policy(values, "events")
+    for resource in ("MedicalAppointmentsEventBus", "MedicalAppointmentsArchive"):
+        assert values.of(values.resources[resource]["Properties"]["KmsKeyIdentifier"]) == values.arn("AppointmentsKey")
+    for action in ("kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"):
+        for account, wanted in ((ACCOUNT, "allow"), ("999999999999", "silent")):
+            assert policies.decide(statements, action, "*", {"aws:SourceAccount": account}) == wanted
+
+
+def test_whoever_may_publish_to_an_encrypted_topic_or_queue_may_use_its_key(values):
+    kinds = ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+    granted = {
+        service.removesuffix(".amazonaws.com")
+        for kind in kinds
+        for statement in policies.policy_statements(values, kind)
+        if statement["Effect"] == "Allow" and "Service" in statement["Principal"]
+        for service in policies.as_list(statement["Principal"]["Service"])
+    }
+    assert granted and granted <= set(SENDERS)
 
 
 def test_logs_use_the_key_for_log_groups_of_this_account_alone(values):

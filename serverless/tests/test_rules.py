@@ -30,6 +30,30 @@ def test_nothing_is_found_in_another_region(region):
     assert validate.check("prod", region) == []
 
 
+GLOBAL = {
+    "AWS::IAM::Role": ("RoleName",),
+    "AWS::S3::Bucket": ("BucketName",),
+    "AWS::CloudWatch::Dashboard": ("DashboardName",),
+    "AWS::Budgets::Budget": ("Budget", "BudgetName"),
+    # A trail of all regions shows in each of them.
+    "AWS::CloudTrail::Trail": ("TrailName",),
+}
+
+
+def test_names_that_are_common_to_all_regions_hold_the_region():
+    found = 0
+    for expansion in services("prod", "sa-east-1"):
+        for logical, resource in expansion.template["Resources"].items():
+            value = resource.get("Properties", {})
+            for key in GLOBAL.get(resource["Type"], ()):
+                value = value.get(key, {})
+            if isinstance(value, str):
+                found += 1
+                # The longest region has five letters more.
+                assert value.endswith("-sa-east-1") and len(value) + 5 <= 64, logical
+    assert found == 4
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -43,6 +67,21 @@ def test_an_alarm_that_would_never_ring_is_found(app, change, complaint):
     app.template["Resources"]["AppointmentErrorsAlarm"]["Properties"].update(change)
     found = rules.alarms(app, "us-east-1")
     assert len(found) == 1 and complaint in found[0]
+
+
+def test_each_index_has_an_alarm_of_its_own_and_one_of_an_index_that_is_not_there_is_found(app):
+    resources = app.template["Resources"]
+    indexes = {index["IndexName"] for index in resources["AppointmentsTable"]["Properties"]["GlobalSecondaryIndexes"]}
+    watched = [
+        dimension
+        for resource in resources.values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        for dimension in resource["Properties"]["Dimensions"]
+        if dimension["Name"] == "GlobalSecondaryIndexName"
+    ]
+    assert {dimension["Value"] for dimension in watched} == indexes
+    watched[0]["Value"] = "gone-index"
+    assert len(rules.alarms(app, "us-east-1")) == 1
 
 
 def test_a_variable_that_is_missing_or_not_read_is_found(app):
@@ -71,7 +110,7 @@ def test_a_secret_in_clear_is_found(app, place, value):
 
 
 def test_an_api_key_with_its_value_in_clear_is_found(app):
-    app.template["Resources"]["FrontDeskKey"]["Properties"]["Value"] = "x" * 20
+    app.template["Resources"]["Key"] = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Value": "x" * 20}}
     assert len(rules.secrets(app)) == 1
 
 
@@ -119,6 +158,32 @@ def test_the_dashboard_shows_metrics_that_exist(stage):
             namespace = metric[0] if metric[0] != "." else namespace
             name = metric[1]
             assert name in known[namespace]["metrics"], widget["properties"]["title"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_function_logs_in_as_the_databases_administrator(stage):
+    infrastructure, app = services(stage)
+    administrator = infrastructure.template["Resources"]["Database"]["Properties"]["MasterUsername"]
+    logins = {
+        (variables[name], variables[name.replace("RDS_USERNAME", "RDS_PASSWORD_PARAMETER")])
+        for function in app.service["functions"].values()
+        for variables in [function.get("environment", {})]
+        for name in variables
+        if name.startswith("RDS_USERNAME")
+    }
+    # Each has a role and a password of its own.
+    assert len(logins) == len({user for user, _ in logins}) == len({password for _, password in logins}) == 3
+    assert administrator not in {user for user, _ in logins}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_variables_about_a_function_say_what_the_function_has(stage):
+    for name in ("Appointment", "AppointmentDashpe", "AppointmentDashcl", "AppointmentDashmirror"):
+        function = services(stage)[1].template["Resources"][f"{name}LambdaFunction"]["Properties"]
+        variables = function["Environment"]["Variables"]
+        assert variables["MAX_CONCURRENT_EXECUTIONS"] == str(function["ReservedConcurrentExecutions"])
+        assert variables["LAMBDA_TIMEOUT"] == str(function["Timeout"])
+        assert variables["LAMBDA_MEMORY_SIZE"] == str(function["MemorySize"])
 
 
 # The program that the functions run: what it reads from its environment, and the metrics it writes.

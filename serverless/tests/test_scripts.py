@@ -1,6 +1,8 @@
 """The scripts say what is missing and what to do, do things in order, and are clean."""
 
+import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import zipfile
 
 import pytest
+from emulator import SECRETS
 from validation.services import ROOT, SERVERLESS
 
 SCRIPTS = SERVERLESS / "scripts"
@@ -44,13 +47,30 @@ class Machine:
         )  # fmt: skip
 
     def called(self, word):
-        return [line for line in self.log.read_text().splitlines() if word in line]
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if word in line and not line.endswith(" --version")]
 
 
+# A stack has a file with its status. Without one it is as STACKS says.
 AWS = """
+mkdir -p "$HOME/stacks"
 case "$1 $2" in
 "sts get-caller-identity") echo 123456789012 ;;
-"cloudformation describe-stacks") ! grep -q "delete-stack .*$4" "$HOME/log" && echo "${STACKS:-CREATE_COMPLETE}" ;;
+"cloudformation describe-stacks")
+    status="$(cat "$HOME/stacks/$4" 2>/dev/null || echo "${STACKS:-CREATE_COMPLETE}")"
+    [[ "$status" != absent ]] || exit 255
+    case "$*" in
+    *QualifiedArn*) echo arn:aws:lambda:us-east-1:123456789012:function:any:3 ;;
+    *) echo "$status" ;;
+    esac ;;
+"cloudformation create-change-set")
+    case "$*" in
+    *"--change-set-type CREATE"*) echo REVIEW_IN_PROGRESS >"$HOME/stacks/$4" ;;
+    esac
+    exit "${CHANGE_SET:-0}" ;;
+"cloudformation delete-stack") echo absent >"$HOME/stacks/$4" ;;
+"lambda update-function-code") echo 7 ;;
+"lambda get-alias") echo "${ALIAS:-3}" ;;
 "ssm get-parameter") exit 1 ;;
 *) exit 0 ;;
 esac"""
@@ -63,7 +83,20 @@ def bare(tmp_path):
 
 @pytest.fixture
 def machine(bare):
-    bare.put("osls", "exit 0")
+    # It leaves the template of the service that it is asked to package.
+    bare.put(
+        "osls",
+        """case "$1" in
+        --version) echo "osls 3.63.2" ;;
+        package) mkdir -p .serverless && echo {} >".serverless/$TEMPLATE" ;;
+        esac""",
+    )
+    bare.environment["TEMPLATE"] = "cloudformation-template-update-stack.json"
+    packages = bare.log.parent / "packages"
+    packages.mkdir()
+    for variable, name in (("BOOTSTRAP_PACKAGE", "bootstrap.zip"), ("HOOKS_PACKAGE", "hooks.zip")):
+        (packages / name).write_text("packed")
+        bare.environment[variable] = str(packages / name)
     bare.put("aws", AWS)
     plugin = SERVERLESS / "node_modules/serverless-plugin-canary-deployments"
     if not plugin.exists():
@@ -77,7 +110,7 @@ def machine(bare):
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="there is no shellcheck here")
 def test_shellcheck_has_nothing_to_say():
     scripts = sorted(SCRIPTS.glob("*.sh"))
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     command = ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *map(str, scripts)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -99,6 +132,7 @@ def test_shellcheck_has_nothing_to_say():
         ("infrastructure.sh", ("logs", "dev", "us-east-1", "--follow"), "--follow follows one function"),
         ("infrastructure.sh", ("remove", "dev", "us-east-1", "--yes"), "'--yes' is not known"),
         ("package.sh", ("--architecture", "mips"), "'mips' is no architecture of Lambda"),
+        ("key.sh", ("dev", "us-east-1", "--name", "x"), "usage: key.sh STAGE REGION --name NAME --role"),
         ("package.sh", ("--fast",), "usage: package.sh"),
     ],
 )
@@ -106,6 +140,14 @@ def test_wrong_usage_is_told(bare, script, arguments, complaint):
     done = bare.run(script, *arguments)
     assert done.returncode == 1 and complaint in done.stderr
     assert bare.log.read_text() == ""
+
+
+@pytest.mark.parametrize("script", ["deploy.sh", "infrastructure.sh", "package.sh", "key.sh"])
+def test_a_machine_with_another_stat_is_told_so_once(bare, script):
+    (bare.bin / "stat").unlink()
+    bare.put("stat", "exit 1")
+    done = bare.run(script, "info", "dev", "us-east-1")
+    assert done.returncode == 1 and done.stderr.startswith(f"{script}: stat is not GNU's")
 
 
 def test_a_machine_without_docker_is_told_how_to_get_it(bare):
@@ -133,10 +175,29 @@ def test_a_machine_without_the_framework_is_told_how_to_get_it(bare, script, arg
     assert "there is neither osls nor serverless 3" in done.stderr and "npm install" in done.stderr
 
 
-def test_version_4_of_the_framework_is_not_taken(bare):
-    bare.put("serverless", "echo 'Serverless ϟ Framework 4.9.1'")
+@pytest.mark.parametrize("name", ["serverless", "osls"])
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [
+        ("Serverless ϟ Framework 4.9.1", False),
+        ("osls 4.3.1", False),
+        ("Framework Core: 4.3.0 Plugin: 7.2.3 SDK: 4.3.0", False),
+        ("Framework Core: 3.38.0 (local) Plugin: 7.2.3 SDK: 4.4.0", True),
+        ("3.63.2", True),
+    ],
+)
+def test_version_3_of_the_framework_is_taken_under_either_name(bare, name, version, taken):
+    bare.put(name, f"echo '{version}'")
     done = bare.run("deploy.sh", "dev", "us-east-1")
-    assert done.returncode == 1 and "neither osls nor serverless 3" in done.stderr
+    assert done.returncode == 1
+    assert ("neither osls nor serverless 3" not in done.stderr) is taken, done.stderr
+
+
+def test_what_the_plugin_asks_for_by_name_is_the_framework_without_a_licence():
+    wanted = json.loads((SERVERLESS / "package.json").read_text())["devDependencies"]
+    # An exact version of each: nobody deploys with one that was not looked at.
+    assert re.fullmatch(r"npm:osls@3\.\d+\.\d+", wanted["serverless"])
+    assert set(wanted) == {"serverless", "serverless-plugin-canary-deployments"}
 
 
 def test_a_machine_without_credentials_is_told_how_to_log_in(machine):
@@ -160,18 +221,42 @@ def test_the_application_waits_for_its_infrastructure(machine):
 
 
 def test_a_dry_run_checks_and_packages_and_deploys_nothing(machine):
-    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
     done = machine.run("deploy.sh", "staging", "us-east-1", "--dry-run", "--verbose")
     assert done.returncode == 0, done.stderr
     assert "validate validate.py staging us-east-1" in done.stdout
     assert machine.called("osls") == ["osls package --stage staging --region us-east-1 --verbose"]
 
 
-def test_one_function_is_deployed_by_its_name(machine):
-    machine.environment["BOOTSTRAP_PACKAGE"] = "built.zip"
+def test_the_hooks_are_packed_beside_a_program_that_is_there_already(machine):
+    del machine.environment["HOOKS_PACKAGE"]
+    hooks = ROOT / ".build/lambda/hooks.zip"
+    hooks.unlink(missing_ok=True)
+    done = machine.run("deploy.sh", "staging", "us-east-1", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(hooks) as archive:
+        assert archive.namelist() == ["traffic.py"]
+
+
+def test_one_functions_new_code_is_a_version_that_its_alias_points_at(machine):
     done = machine.run("deploy.sh", "dev", "us-east-1", "--function", "appointment-pe")
     assert done.returncode == 0, done.stderr
-    assert machine.called("osls") == ["osls deploy function --function appointment-pe --stage dev --region us-east-1"]
+    assert "Live is version 7" in done.stderr
+    name = "--function-name medical-appointment-scheduling-dev-appointment-pe"
+    update, wait, move = machine.called("aws lambda")
+    assert f"update-function-code {name} --zip-file fileb:///" in update and "--publish" in update
+    assert f"published-version-active {name} --qualifier 7" in wait
+    assert f"update-alias {name} --name Live --function-version 7" in move
+    assert machine.called("osls") == []
+
+
+@pytest.mark.parametrize(("stage", "alias", "moved"), [("dev", "3", 0), ("dev", "7", 4), ("prod", "7", 0)])
+def test_a_deployment_finds_aliases_where_the_stack_left_them(machine, stage, alias, moved):
+    machine.environment["ALIAS"] = alias
+    machine.run("deploy.sh", stage, "us-east-1")
+    assert machine.called("osls") == [f"osls deploy --stage {stage} --region us-east-1"]
+    # In production somebody who moved an alias did so to get rid of what the stack made.
+    back = [line for line in machine.called("update-alias") if "--function-version 3" in line]
+    assert len(back) == moved
 
 
 def test_nothing_is_deployed_that_does_not_validate(machine):
@@ -179,6 +264,65 @@ def test_nothing_is_deployed_that_does_not_validate(machine):
     done = machine.run("deploy.sh", "dev", "us-east-1")
     assert done.returncode == 1 and "an alarm names nothing" in done.stderr
     assert not machine.called("osls")
+
+
+def test_a_key_is_one_secret_for_plan_and_ledger_and_on_no_command_line(machine):
+    secret = "ldg_" + "a-_Z" * 10
+    machine.put("ledger", f"""[[ "$KMS_KEY_ID $PROJECTIONS_TABLE_NAME" == "key projections" ]] || exit 1
+        echo '[{{"name":"x","secret":"{secret}"}}]'""")  # fmt: skip
+    machine.environment["LEDGER"] = str(machine.bin / "ledger")
+    extra = """"lambda get-function-configuration") echo "key events appointments subjects projections" ;;
+"apigateway create-api-key") cp "${4#file://}" "$HOME/key"; echo k1 ;;
+*) exit 0"""
+    machine.put(
+        "aws", AWS.replace("*) exit 0", extra).replace("*QualifiedArn*)", "*FrontDeskPlanId*) echo p1 ;;\n*x*)")
+    )
+    done = machine.run("key.sh", "dev", "us-east-1", "--name", "x", "--role", "intake")
+    assert done.returncode == 0 and done.stdout == f"{secret}\n", done.stderr
+    made = json.loads((machine.log.parent / "key").read_text())
+    assert made == {"name": "medical-appointment-scheduling-dev-x", "enabled": True, "value": secret}
+    assert machine.called("--usage-plan-id p1 --key-type API_KEY --key-id k1")
+    assert machine.called("ledger keys create --engine aws --name x --role intake --format json")
+    assert secret not in machine.log.read_text()
+
+
+@pytest.mark.parametrize("change_set", ["0", "255"])
+def test_a_plan_of_what_is_not_there_leaves_nothing_in_a_deployments_way(machine, change_set):
+    machine.environment |= {"STACKS": "absent", "CHANGE_SET": change_set}
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == int(change_set), done.stderr
+    (made,) = machine.called("create-change-set")
+    assert "--stack-name medical-appointment-infrastructure-dev" in made and "--change-set-type CREATE" in made
+    assert (machine.log.parent / "stacks/medical-appointment-infrastructure-dev").read_text() == "absent\n"
+    assert machine.called("wait stack-delete-complete")
+    if change_set == "0":
+        assert "the application is planned once the infrastructure is there" in done.stderr
+
+
+def test_a_plan_of_what_is_there_takes_its_change_sets_away_and_nothing_else(machine):
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == 0, done.stderr
+    assert len(machine.called("--change-set-type UPDATE")) == len(machine.called("delete-change-set")) == 2
+    assert machine.called("delete-stack") == []
+
+
+@pytest.mark.parametrize("script", [("infrastructure.sh", "deploy"), ("deploy.sh",)])
+def test_what_an_older_plan_left_is_taken_away_before_a_deployment(machine, script):
+    name = "infrastructure" if len(script) == 2 else "scheduling"
+    stacks = machine.log.parent / "stacks"
+    stacks.mkdir()
+    (stacks / f"medical-appointment-{name}-dev").write_text("REVIEW_IN_PROGRESS\n")
+    machine.run(*script, "dev", "us-east-1")
+    calls = machine.log.read_text().splitlines()
+    assert f"aws cloudformation delete-stack --stack-name medical-appointment-{name}-dev" in calls
+    assert calls.index(machine.called("delete-stack")[0]) < calls.index("osls deploy --stage dev --region us-east-1")
+
+
+def test_a_plan_says_that_packages_are_missing(machine):
+    machine.environment["BOOTSTRAP_PACKAGE"] = str(machine.log.parent / "nowhere.zip")
+    done = machine.run("infrastructure.sh", "plan", "dev", "us-east-1")
+    assert done.returncode == 1
+    assert "nowhere.zip is not there" in done.stderr and "scripts/package.sh" in done.stderr
 
 
 def test_secrets_are_made_once_and_shown_nowhere(machine):
@@ -192,7 +336,10 @@ def test_secrets_are_made_once_and_shown_nowhere(machine):
     done = machine.run("infrastructure.sh", "deploy", "dev", "us-east-1")
     assert done.returncode == 0, done.stderr
     secrets = (machine.log.parent / "secrets").read_text().splitlines()
-    assert len(secrets) == 3 and len(set(secrets)) == 3
+    assert [json.loads(secret)["Name"] for secret in secrets] == [
+        f"/medical-appointment/dev/{name}" for name in SECRETS
+    ]
+    assert len({json.loads(secret)["Value"] for secret in secrets}) == len(SECRETS)
     for secret in secrets:
         value = secret.split('"Value": "')[1].split('"')[0]
         assert len(value) >= 40
@@ -219,19 +366,77 @@ def test_removal_takes_the_application_first(machine, arguments, text):
     ]
 
 
-def test_the_same_program_makes_the_same_package(machine, tmp_path):
+ARCHITECTURE = os.uname().machine.replace("aarch64", "arm64")
+
+
+@pytest.fixture
+def source(machine, tmp_path):
+    """A folder in which the fake swift has built a program."""
     source = tmp_path / "built"
     source.mkdir()
     shutil.copy(shutil.which("true"), source / "bootstrap")
     machine.put("swift", f'case "$*" in *--show-bin-path*) echo "{source}" ;; esac')
-    for name in ("ldd", "objdump", "awk"):
+    (source / "libstdc++.a").touch()
+    machine.put("clang", f'echo "{source}/libstdc++.a"')
+    machine.environment["SCRATCH"] = str(tmp_path / "scratch")
+    for name in ("ldd", "ln", "objdump", "awk", "nm"):
         if not (machine.bin / name).exists() and shutil.which(name):
             (machine.bin / name).symlink_to(shutil.which(name))
+    return source
+
+
+@pytest.mark.parametrize(
+    ("command", "says", "complaint"),
+    [
+        ("objdump", "echo '  NEEDED               libsqlite3.so.0'", "the program needs libsqlite3.so.0"),
+        ("nm", "echo '0000000000401000 T $s7NIOCore9EventLoopP'", "the program holds 7NIOCore"),
+        ("nm", "echo '0000000000401000 t $s11Hummingbird6RouterCMa'", "the program holds 1Hummingbird"),
+        ("nm", "echo '0000000000401000 T sqlite3_open_v2'", "the program holds sqlite3_open_v"),
+        ("strip", 'truncate -s 31457281 "$2"', "has 31457281 bytes, more than the 31457280 it may have"),
+    ],
+)
+def test_a_program_with_what_does_not_belong_in_lambda_is_refused(machine, source, tmp_path, command, says, complaint):
+    (machine.bin / "truncate").symlink_to(shutil.which("truncate"))
+    (machine.bin / command).unlink(missing_ok=True)
+    machine.put(command, says)
+    output = str(tmp_path / "out")
+    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", output)
+    assert done.returncode == 1 and complaint in done.stderr
+    assert not (tmp_path / "out/bootstrap.zip").exists()
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_a_build_in_a_container_leaves_nothing_of_roots_and_has_a_folder_of_its_own(machine, tmp_path, architecture):
+    machine.put(
+        "docker",
+        """case "$1" in run) for word in "$@"; do case "$word" in
+            *:/out) mkdir "${word%:/out}/package" && echo packed >"${word%:/out}/package/bootstrap.zip" ;;
+            *) : ;; esac; done ;; esac""",
+    )
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("")
+    output = tmp_path / "out"
+    done = machine.run(
+        "package.sh", "--architecture", architecture, "--certificates", str(certificates), "--output", str(output)
+    )
+    assert done.returncode == 0, done.stderr
+    assert (output / "bootstrap.zip").read_text() == "packed\n"
+    called = machine.log.read_text()
+    assert f"SCRATCH=/src/.build/lambda-{architecture} serverless/scripts/package.sh --native" in called
+    assert f"chown -R {os.getuid()}:{os.getgid()} /out /src/.build/lambda-{architecture}" in called
+
+
+def test_a_machine_without_the_library_that_is_linked_in_is_told_where_it_is(machine, source, tmp_path):
+    machine.put("clang", "echo libstdc++.a")
+    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(tmp_path / "out"))
+    assert done.returncode == 1 and "apt-get install libstdc++-12-dev" in done.stderr
+
+
+def test_the_same_program_makes_the_same_package(machine, source, tmp_path):
     packages = []
     for attempt in ("first", "second"):
         output = tmp_path / attempt
-        machine_name = os.uname().machine.replace("aarch64", "arm64")
-        done = machine.run("package.sh", "--native", "--architecture", machine_name, "--output", str(output))
+        done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(output))
         assert done.returncode == 0, done.stderr
         packages.append({path.name: path.read_bytes() for path in output.iterdir()})
         os.utime(source / "bootstrap", (1, 1))

@@ -6,7 +6,8 @@ import re
 from .values import Values
 
 
-def _list(value: object) -> list:
+def as_list(value: object) -> list:
+    """What may be one or many, as many."""
     return value if isinstance(value, list) else [value]
 
 
@@ -42,14 +43,14 @@ def _condition(operator: str, expected: list, actual: str | None) -> bool:
 
 
 def _matches(statement: dict, action: str, resource: str, context: dict) -> bool:
-    actions = [pattern.lower() for pattern in _list(statement["Action"])]
+    actions = [pattern.lower() for pattern in as_list(statement["Action"])]
     if not any(_like(pattern, action.lower()) for pattern in actions):
         return False
-    if not any(_like(pattern, resource) for pattern in _list(statement["Resource"])):
+    if not any(_like(pattern, resource) for pattern in as_list(statement["Resource"])):
         return False
     for operator, keys in statement.get("Condition", {}).items():
         for key, expected in keys.items():
-            if not _condition(operator, [str(item) for item in _list(expected)], context.get(key.lower())):
+            if not _condition(operator, [str(item) for item in as_list(expected)], context.get(key.lower())):
                 return False
     return True
 
@@ -81,11 +82,33 @@ def policy_statements(values: Values, kind: str, *, of: str | None = None) -> li
     return statements
 
 
+def resource_statements(values: Values, principal: str) -> list[dict]:
+    """What the policies of queues, topics, tables and keys say of a role or user."""
+    statements = []
+    for logical, resource in values.resources.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy":
+                documents = [properties["PolicyDocument"]]
+            case "AWS::DynamoDB::Table" if "ResourcePolicy" in properties:
+                documents = [properties["ResourcePolicy"]["PolicyDocument"]]
+            case "AWS::KMS::Key":
+                # There, * is the key itself.
+                own = {"Resource": values.arn(logical)}
+                found = values.of(properties["KeyPolicy"])["Statement"]
+                statements += [{**statement, **own} for statement in found]
+                continue
+            case _:
+                continue
+        statements += [statement for document in documents for statement in values.of(document)["Statement"]]
+    return for_principal(statements, "AWS", principal)
+
+
 def for_principal(statements: list[dict], kind: str, principal: str) -> list[dict]:
     """The statements of a resource policy that speak of a principal: 'Service' or 'AWS', and its name."""
     return [
         statement
         for statement in statements
         if statement["Principal"] == "*"
-        or any(name in ("*", principal) for name in _list(statement["Principal"].get(kind, [])))
+        or any(name in ("*", principal) for name in as_list(statement["Principal"].get(kind, [])))
     ]

@@ -29,10 +29,24 @@ def alarms(app: Expansion, region: str) -> list[str]:
             wrong.append(f"{logical}: {alarm['MetricName']} has no dimensions {sorted(dimensions)}")
             continue
         for name, kind in fitting[0].items():
-            there = {values.name(key) for key, other in app.template["Resources"].items() if other["Type"] == kind}
+            there = _indexes(app) if kind == "GlobalSecondaryIndexes" else _names(app, values, kind)
             if dimensions[name] not in there:
                 wrong.append(f"{logical}: no {kind} is called {dimensions[name]}")
     return wrong
+
+
+def _names(app: Expansion, values: Values, kind: str) -> set[str]:
+    return {values.name(key) for key, other in app.template["Resources"].items() if other["Type"] == kind}
+
+
+def _indexes(app: Expansion) -> set[str]:
+    tables = app.template["Resources"].values()
+    return {
+        index["IndexName"]
+        for table in tables
+        if table["Type"] == "AWS::DynamoDB::Table"
+        for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+    }
 
 
 def variables(app: Expansion) -> list[str]:
