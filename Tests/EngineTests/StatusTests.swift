@@ -34,11 +34,12 @@ import Testing
             }
         }
 
-        func readiness() async throws -> Readiness {
+        /// - Parameter lastRound: says when a worker last came to the end of the change stream, where one is followed.
+        func readiness(_ lastRound: LastRound? = nil) async throws -> Readiness {
             try await LedgerStatus(
                 feed: feed, views: engine.views, checkpoints: engine.projections, control: engine.control,
                 sets: engine.sets, projections: [ProjectionRunner.projection], audit: engine.audit, queues: [:],
-                sweeps: engine.sweepLog, now: { [self] in now }
+                sweeps: engine.sweepLog, lastRound: lastRound, now: { [self] in now }
             ).readiness()
         }
 
@@ -72,6 +73,24 @@ import Testing
         ledger.advance(seconds: 31)
         status = try await ledger.status()
         #expect(status.state == .stalled && status.isStalled && status.lag == 2 && status.movedAt == moved)
+    }
+
+    @Test("behind a change stream a projection is what the workers' rounds say, and unknown without them")
+    func changeStream() async throws {
+        let ledger = try Ledger()
+        let cases: [(Int64?, ProjectionStatus.State)] = [
+            (nil, .unknown), (60, .live), (200, .stalled), (90_000, .unknown),
+        ]
+        for (seconds, state) in cases {
+            let seen = seconds.map { ledger.now.adding(milliseconds: -$0 * 1000) }
+            let readiness = try await ledger.readiness { () throws(EventStoreError) in seen }
+            let status = try #require(readiness.projections.first)
+            #expect(status.state == state && status.lag == nil && status.isStalled == (state == .stalled))
+            #expect(readiness.reasons.isEmpty == (state != .stalled))
+        }
+        try await ledger.engine.control.pause(view, at: ledger.now)
+        let paused = try await ledger.readiness { () throws(EventStoreError) in nil }
+        #expect(paused.projections.first?.state == .paused)
     }
 
     @Test("a set is being made as long as it moves, and not when it was left")
