@@ -101,8 +101,8 @@ package struct AWSLedger: Sendable {
         origins: AllowedOrigins, random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) -> RequestTable {
         RequestTable(
-            performer: performer, views: views, log: log(), people: people, progress: ViewProgress(behindChangeStream: views), audit: audit,
-            histories: store, trail: trail,
+            performer: performer, views: views, log: log(), people: people,
+            progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,
             authenticator: Authenticator(keys: apiKeys), status: status(audit), secrets: secrets, origins: origins,
             random: random, logger: logger)
     }

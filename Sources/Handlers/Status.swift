@@ -39,7 +39,8 @@ package final class LedgerStatus: Sendable {
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
         control: (any ProjectionControl)? = nil, sets: (any ViewSets)? = nil, projections: [ProjectionName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
-        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, lastRound: LastRound? = nil, stallMilliseconds: Int64 = 30_000,
+        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, lastRound: LastRound? = nil,
+        stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)

@@ -103,7 +103,9 @@ package final class PastViews: Sendable {
         _ candidate: Candidate, _ coverage: ViewProgress.Coverage
     ) async throws(EventStoreError) -> AppointmentRow? {
         // Its last event had happened by then, so nothing has moved it since.
-        if coverage == .whole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time { return row }
+        if coverage == .whole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time {
+            return row
+        }
         let history = try await store.read(candidate.place.appointment.stream)
         let insured = candidate.row == nil ? try await events.insured(of: history) : candidate.row?.insured
         return try History(candidate.place.appointment, events: history, insured: insured).state(at: moment)

@@ -54,7 +54,8 @@ extension SQLiteCeiling {
         of ledger: String, beside path: String, _ work: (Database) throws -> Int
     ) throws -> Double {
         try DatabaseQueue(path: path).writeWithoutTransaction { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536")
+            try database.execute(
+                sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536")
             try database.execute(sql: "ATTACH ? AS ledger", arguments: [ledger])
             let start = DispatchTime.now()
             let events = try work(database)

@@ -224,7 +224,8 @@ struct DynamoDBOperatorTests {
                 try AppointmentProjection.fold(events.sorted { $0.version < $1.version }, insured: people[stream])
             }.sorted { $0.place < $1.place }
         }
-        let events = PastEvents(log: log, people: ledger.engine.people,
+        let events = PastEvents(
+            log: log, people: ledger.engine.people,
             progress: ViewProgress(behindChangeStream: ledger.engine.control))
         for event in all {
             let (time, position) = (event.entry.at, event.position ?? 0)

@@ -42,7 +42,9 @@ struct HistoryBench {
         let rebuild = Rebuild(scan: store, feed: store, sets: sets, people: people)
         _ = try await sets.drop(ViewSet.next)
         let limit = try limit(SQLiteCeiling.rebuild)
-        try await measure("rebuild", limitPerSecond: limit) { try await rebuild.build(ViewSet.next, now: Machine.now()) }
+        try await measure("rebuild", limitPerSecond: limit) {
+            try await rebuild.build(ViewSet.next, now: Machine.now())
+        }
         try await measure("rebuild-compare") {
             let found = try await sets.compare(ViewSet.next, limit: 10)
             guard found.differences == 0 else { throw BenchError("the rebuilt view differs from the live one") }
