@@ -103,21 +103,24 @@ package struct AWSLedger: Sendable {
         RequestTable(
             performer: performer, views: views, log: log(), people: people,
             progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,
-            authenticator: Authenticator(keys: apiKeys), status: status(audit), secrets: secrets, origins: origins,
-            random: random, logger: logger)
+            authenticator: Authenticator(keys: apiKeys), status: status(audit, behindWorkers: false),
+            secrets: secrets, origins: origins, random: random, logger: logger)
     }
 
     /// How the ledger is doing. Whether workers follow the change stream, their rounds tell; how far Lambda is,
     /// CloudWatch knows (`IteratorAge`).
     ///
-    /// - Parameter countries: the countries' databases, asked whether they answer.
+    /// - Parameters:
+    ///   - countries: the countries' databases, asked whether they answer.
+    ///   - behindWorkers: whether workers may follow the change stream here. Lambda's functions do that themselves, and
+    ///     what workers left says nothing there.
     package func status(
-        _ audit: any AuditLog, countries: [Country: any CountryDatabase] = [:]
+        _ audit: any AuditLog, countries: [Country: any CountryDatabase] = [:], behindWorkers: Bool = true
     ) -> LedgerStatus {
         let places = StreamPlaces(
             table: DynamoDBTable(client: client, name: names.tables.projections),
             consumer: StreamConsumer.routerAndViews)
-        let lastRound: LastRound = { () throws(EventStoreError) in try await places.lastRound() }
+        let lastRound: LastRound = { () throws(EventStoreError) in behindWorkers ? try await places.lastEnd() : nil }
         return LedgerStatus(
             feed: NoFeed(), views: views, checkpoints: views, control: views,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: queues,

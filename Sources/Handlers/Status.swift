@@ -60,11 +60,7 @@ package final class LedgerStatus: Sendable {
             progress.append((name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name)))
         }
         let head = try await feed.head()
-        // One that was refused, or whose worker was killed, stays, and nobody works on it.
-        let filling = try await sets?.sets().first { set in
-            set.name == ViewSet.next
-                && now.milliseconds - (set.moved ?? set.at).milliseconds < 4 * stallMilliseconds
-        }?.projection
+        let filling = try await sets?.sets().first { $0.name == ViewSet.next && $0.isMoving(at: now) }?.projection
         var readiness = Readiness(head: head)
         for (name, checkpoint, parked) in progress {
             let status = try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now)

@@ -38,6 +38,30 @@ package struct PersonResolver: Sendable {
         }
         return people
     }
+
+    /// As `insured(ofAll:)`, without those whose field does not open: verification names them, and the others are not
+    /// to wait for it.
+    ///
+    /// - Throws: `unavailable`.
+    package func insuredWhereReadable(
+        ofAll events: [RecordedEvent]
+    ) async throws(EventStoreError) -> (insured: [StreamID: InsuredID], unreadable: Set<StreamID>) {
+        do throws(EventStoreError) {
+            return (try await insured(ofAll: events), [])
+        } catch {
+            if error.code == .unavailable { throw error }
+        }
+        var (people, unreadable): ([StreamID: InsuredID], Set<StreamID>) = ([:], [])
+        for event in events where event.insuredSubject != nil {
+            do throws(EventStoreError) {
+                people[event.stream] = try await insured(of: event)
+            } catch {
+                if error.code == .unavailable { throw error }
+                unreadable.insert(event.stream)
+            }
+        }
+        return (people, unreadable)
+    }
 }
 
 /// Opens sealed persons with their keys. It keeps the keys that it has unwrapped: one person has many appointments.

@@ -1,3 +1,4 @@
+package import Appointments
 package import EventStore
 
 /// Tells what the view of appointments can be trusted to have.
@@ -7,15 +8,15 @@ package struct ViewProgress: Sendable {
         case changeStream(any ProjectionControl)
     }
 
-    /// What the view has.
-    package enum Coverage: Sendable {
-        /// Every event that there was when this was asked.
-        case whole
-        /// Every appointment that had begun, but for the last moments; which of them have moved on since, it may not
-        /// know.
-        case begun
-        /// Nobody knows: it is held, behind, or has parked an appointment.
-        case unknown
+    /// What the view has, and what it may lack.
+    package struct Coverage: Equatable, Sendable {
+        /// Whether it has every event that there was when this was asked. Behind a change stream nobody knows: it lacks
+        /// what the stream has not brought yet.
+        package let isWhole: Bool
+        /// The position behind which it has taken in nothing; nil where it has come to the head.
+        package let unseenAfter: Int?
+        /// The appointments that it has not taken in whole: what came while it was held, and what it can't take in.
+        package let parked: [AppointmentID]
     }
 
     private let follower: Follower
@@ -33,14 +34,16 @@ package struct ViewProgress: Sendable {
         let view = ProjectionRunner.projection
         switch follower {
         case .changeStream(let control):
-            let standing = try await control.standing(of: view)
-            return standing.isHeld || !standing.parked.isEmpty ? .unknown : .begun
+            let parked = try await control.standing(of: view).parked
+            return Coverage(isWhole: false, unseenAfter: nil, parked: parked.map(\.appointment))
         case .feed(let feed, let checkpoints):
-            let head = try await feed.head()
+            let before = try await feed.head()
             let checkpoint = try await checkpoints.checkpoint(of: view)
-            guard checkpoint >= head, try await checkpoints.parked(by: view).isEmpty else { return .unknown }
+            let parked = try await checkpoints.parked(by: view).map(\.appointment)
             // One that was raised says nothing.
-            return try await checkpoint <= feed.head() ? .whole : .unknown
+            let isRaised = try await checkpoint > feed.head()
+            let unseen = isRaised ? 0 : checkpoint < before ? checkpoint : nil
+            return Coverage(isWhole: unseen == nil && parked.isEmpty, unseenAfter: unseen, parked: parked)
         }
     }
 }

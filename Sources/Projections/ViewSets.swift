@@ -28,6 +28,12 @@ package struct ViewSet: Equatable, Sendable {
         self.moved = moved
     }
 
+    /// Whether somebody works on it: it has come further within the last two minutes. One that was refused, or whose
+    /// worker was killed, stays, and nobody works on it.
+    package func isMoving(at now: Timestamp) -> Bool {
+        now.milliseconds - (moved ?? at).milliseconds < 120_000
+    }
+
     /// Whether both are the same set, equally far. When it moved says nothing about what is in it.
     package static func == (left: ViewSet, right: ViewSet) -> Bool {
         (left.name, left.projection, left.began, left.at) == (right.name, right.projection, right.began, right.at)

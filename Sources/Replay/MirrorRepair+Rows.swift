@@ -21,6 +21,7 @@ extension MirrorRepair {
                 }
                 moved = again
             }
+            outcome.unsettled += moved.count
         }
     }
 
@@ -30,18 +31,28 @@ extension MirrorRepair {
     ) async throws(EventStoreError) -> Set<AppointmentID> {
         let events = try await scan.events(in: range)
         let entries = try await mirror.entries(at: events.map(\.place))
-        let insured = try await people.insured(ofAll: events)
+        let (insured, unreadable) = try await people.insuredWhereReadable(ofAll: events)
         var wanted: [AppointmentID: AppointmentRow] = [:]
+        // The last version that the mirror holds, also behind a hole.
+        var last: [AppointmentID: Int] = [:]
+        // What can't be folded says nothing about its row; `verify` names it.
+        var unfoldable = Set(unreadable.map(\.appointment))
         for event in events where entries[event.place] != nil {
             let id = event.stream.appointment
+            last[id] = max(last[id] ?? 0, event.version)
             // Behind a hole there is nothing to fold onto.
-            guard event.version == (wanted[id]?.version ?? 0) + 1 else { continue }
-            wanted[id] = try AppointmentProjection.project(event, onto: wanted[id], insured: insured[event.stream])
+            guard !unfoldable.contains(id), event.version == (wanted[id]?.version ?? 0) + 1 else { continue }
+            do throws(EventStoreError) {
+                wanted[id] = try AppointmentProjection.project(event, onto: wanted[id], insured: insured[event.stream])
+            } catch {
+                unfoldable.insert(id)
+            }
         }
         let (held, damaged) = try await rows(in: range)
         var folds: [AppointmentID: MirroredFold] = [:]
-        for id in damaged.union(wanted.keys).union(held.keys) where damaged.contains(id) || held[id] != wanted[id] {
-            folds[id] = MirroredFold(version: wanted[id]?.version ?? 0, row: wanted[id])
+        for id in damaged.union(wanted.keys).union(held.keys).subtracting(unfoldable)
+        where damaged.contains(id) || held[id] != wanted[id] {
+            folds[id] = MirroredFold(version: last[id] ?? 0, row: wanted[id])
         }
         if folds.isEmpty { return [] }
         let moved = isDry ? [] : try await mirror.mend(folds)

@@ -2,8 +2,7 @@ import Appointments
 package import EventStore
 package import Projections
 
-/// What past lists are made of where the view can't be trusted to have every event: it is held, parked an appointment,
-/// or is behind.
+/// What past lists are made of where the view lacks events: it is held, has parked an appointment, or is behind.
 package struct PastEvents: Sendable {
     private let log: any AuditLog
     private let people: PersonResolver
@@ -19,27 +18,43 @@ package struct PastEvents: Sendable {
     /// What of them the view has.
     func coverage() async throws(EventStoreError) -> ViewProgress.Coverage { try await progress.coverage() }
 
-    /// The places of the appointments that had begun at a moment and may be on a list, in the order of lists.
-    func begun(_ filter: RowFilter, at moment: Moment) async throws(EventStoreError) -> [RowPlace] {
-        var events = EventFilter(type: EventType.requested.rawValue, country: filter.country?.code)
-        (events.from, events.to) = (filter.from, filter.to)
-        var places: [RowPlace] = []
-        var after = 0
-        while true {
-            let page = try await log.events(matching: events, after: after, limit: 1000)
-            let insured = filter.insured == nil ? [:] : try await people.insured(ofAll: page)
-            for event in page where filter.insured == nil || insured[event.stream] == filter.insured {
-                if case .position(let end) = moment, event.position ?? 0 > end { continue }
-                places.append(RowPlace(createdAt: event.entry.at, appointment: event.stream.appointment))
+    /// The places of the appointments that the view may lack and that may be on a list, in the order of lists.
+    ///
+    /// One that can't be read, or whose person can't be opened, is on no list: it is parked, and `verify` names it.
+    func begun(
+        _ filter: RowFilter, beyond coverage: ViewProgress.Coverage, in store: any StreamReader
+    ) async throws(EventStoreError) -> [RowPlace] {
+        var first: [RecordedEvent] = []
+        for appointment in coverage.parked {
+            do throws(EventStoreError) {
+                first += try await store.read(appointment.stream).prefix(1)
+            } catch {
+                if error.code == .unavailable { throw error }
             }
-            guard page.count == 1000, let last = page.last?.position else { return places.sorted() }
-            after = last
         }
+        if var after = coverage.unseenAfter {
+            var events = EventFilter(type: EventType.requested.rawValue, country: filter.country?.code)
+            (events.from, events.to) = (filter.from, filter.to)
+            while true {
+                let page = try await log.events(matching: events, after: after, limit: 1000)
+                first += page
+                guard page.count == 1000, let last = page.last?.position else { break }
+                after = last
+            }
+        }
+        first.removeAll { event in
+            filter.country.map { $0.code != event.entry.country } ?? false
+                || filter.from.map { event.entry.at < $0 } ?? false || filter.to.map { event.entry.at > $0 } ?? false
+        }
+        let insured = filter.insured == nil ? [:] : try await people.insuredWhereReadable(ofAll: first).insured
+        return Set(
+            first.filter { filter.insured == nil || insured[$0.stream] == filter.insured }
+                .map { RowPlace(createdAt: $0.entry.at, appointment: $0.stream.appointment) }
+        ).sorted()
     }
 
-    /// Who asked for an appointment that the view does not have.
+    /// Who asked for an appointment that the view does not have; nil also where that can't be opened.
     func insured(of history: [RecordedEvent]) async throws(EventStoreError) -> InsuredID? {
-        guard let first = history.first else { return nil }
-        return try await people.insured(of: first)
+        try await people.insuredWhereReadable(ofAll: Array(history.prefix(1))).insured.values.first
     }
 }

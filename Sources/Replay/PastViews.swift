@@ -13,8 +13,8 @@ package final class PastViews: Sendable {
     private let store: any StreamReader
     private let events: PastEvents
     private let moment: Moment
-    /// What the log says had begun, for the filter of the last page.
-    private let begun = Mutex<(filter: RowFilter, places: [RowPlace])?>(nil)
+    /// What had begun and the view may lack, for the filter of the last page.
+    private let begun = Mutex<(filter: RowFilter, coverage: ViewProgress.Coverage, places: [RowPlace])?>(nil)
 
     /// The most appointments that one page looks at.
     package static let maximumRows = 10_000
@@ -48,7 +48,7 @@ package final class PastViews: Sendable {
         wanted.status = nil
         if case .time(let time) = moment { wanted.to = min(filter.to ?? time, time) }
         let coverage = try await events.coverage()
-        let begun = coverage == .unknown ? try await begun(wanted) : []
+        let begun = try await begun(wanted, coverage)
         var place = place
         var rows: [AppointmentRow] = []
         var looked = 0
@@ -76,10 +76,14 @@ package final class PastViews: Sendable {
         let row: AppointmentRow?
     }
 
-    private func begun(_ filter: RowFilter) async throws(EventStoreError) -> [RowPlace] {
-        if let known = begun.withLock({ $0 }), known.filter == filter { return known.places }
-        let places = try await events.begun(filter, at: moment)
-        begun.withLock { $0 = (filter, places) }
+    private func begun(
+        _ filter: RowFilter, _ coverage: ViewProgress.Coverage
+    ) async throws(EventStoreError) -> [RowPlace] {
+        if let known = begun.withLock({ $0 }), known.filter == filter, known.coverage == coverage {
+            return known.places
+        }
+        let places = try await events.begun(filter, beyond: coverage, in: store)
+        begun.withLock { $0 = (filter, coverage, places) }
         return places
     }
 
@@ -96,18 +100,24 @@ package final class PastViews: Sendable {
         if others.isEmpty { return (batch, isLast) }
         let known = Set(batch.map(\.place))
         let all = batch + others.filter { !known.contains($0) }.map { Candidate(place: $0, row: nil) }
-        return (all.sorted { $0.place < $1.place }, isLast)
+        return (Array(all.sorted { $0.place < $1.place }.prefix(Self.step)), isLast && all.count <= Self.step)
     }
 
     private func past(
         _ candidate: Candidate, _ coverage: ViewProgress.Coverage
     ) async throws(EventStoreError) -> AppointmentRow? {
         // Its last event had happened by then, so nothing has moved it since.
-        if coverage == .whole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time {
+        if coverage.isWhole, case .time(let time) = moment, let row = candidate.row, row.updatedAt <= time {
             return row
         }
-        let history = try await store.read(candidate.place.appointment.stream)
-        let insured = candidate.row == nil ? try await events.insured(of: history) : candidate.row?.insured
-        return try History(candidate.place.appointment, events: history, insured: insured).state(at: moment)
+        do throws(EventStoreError) {
+            let history = try await store.read(candidate.place.appointment.stream)
+            let insured = candidate.row == nil ? try await events.insured(of: history) : candidate.row?.insured
+            return try History(candidate.place.appointment, events: history, insured: insured).state(at: moment)
+        } catch {
+            // One that is parked since it can't be read is on no list; any other is damage that nobody has seen yet.
+            guard error.code == .corrupt, coverage.parked.contains(candidate.place.appointment) else { throw error }
+            return nil
+        }
     }
 }

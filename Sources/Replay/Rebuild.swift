@@ -78,7 +78,7 @@ package struct Rebuild: Sendable {
             if step < sizes.stepEvents { return }
             count += step
             progress(RebuildProgress(.catchingUp, events: count, of: count))
-            // Writers that are faster are not waited for either: the swap holds them off.
+            // Writers that are faster are not waited for either: the swap holds them off while it takes in the rest.
             let position = try await sets.sets().first { $0.name == name }?.position
             if let goal, let position, position >= goal { return }
             if goal == nil { goal = try await feed.head() }
@@ -92,13 +92,22 @@ package struct Rebuild: Sendable {
     package func swap(
         _ name: String, keepingAs kept: String?, coversAll: Bool, now: Timestamp
     ) async throws(EventStoreError) -> SwapOutcome {
-        while true {
+        for _ in 0..<Self.swaps {
             try await catchUp(name)
             let outcome = try await sets.swap(
                 name, with: projection, keepingAs: kept, coversAll: coversAll, now: now)
             if outcome != .behind { return outcome }
         }
+        throw EventStoreError(
+            .unavailable,
+            message: """
+                events are appended faster than the set takes them in: give the command again at a quieter time, it goes \
+                on where this one has come to
+                """)
     }
+
+    /// How often a swap is tried whose set is too far behind.
+    private static let swaps = 50
 
     // MARK: Filling
 

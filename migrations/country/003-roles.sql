@@ -32,8 +32,13 @@ BEGIN
 END $$;
 
 GRANT USAGE ON SCHEMA clinical TO ledger_pe, ledger_cl;
--- Locking a row of a slot takes the right to change something about it. Its number is what others point at, so a slot
--- that was ever held keeps it.
+-- Locking a row of a slot takes the right to change something about it: its number, which a trigger lets nobody change.
+CREATE FUNCTION clinical.keep_number() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a slot keeps its number' USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER a_slot_keeps_its_number BEFORE UPDATE OF schedule ON clinical.schedules FOR EACH ROW
+    WHEN (OLD.schedule IS DISTINCT FROM NEW.schedule) EXECUTE FUNCTION clinical.keep_number();
 GRANT SELECT, UPDATE (schedule) ON clinical.schedules TO ledger_pe, ledger_cl;
 GRANT SELECT, INSERT, UPDATE (released) ON clinical.appointments_pe TO ledger_pe;
 GRANT SELECT, INSERT, UPDATE (released) ON clinical.appointments_cl TO ledger_cl;

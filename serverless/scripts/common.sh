@@ -98,8 +98,9 @@ drop_planned() {
 }
 
 # The packages that the functions run. A name is told to the framework whole: it runs in another folder.
-[[ -z "${BOOTSTRAP_PACKAGE:-}" ]] || BOOTSTRAP_PACKAGE="$(readlink -f "$BOOTSTRAP_PACKAGE")" && export BOOTSTRAP_PACKAGE
-[[ -z "${HOOKS_PACKAGE:-}" ]] || HOOKS_PACKAGE="$(readlink -f "$HOOKS_PACKAGE")" && export HOOKS_PACKAGE
+for package in BOOTSTRAP_PACKAGE HOOKS_PACKAGE; do
+    [[ -z "${!package:-}" ]] || export "$package=$(readlink -m "${!package}")"
+done
 bootstrap_package="${BOOTSTRAP_PACKAGE:-$root/.build/lambda/bootstrap.zip}"
 hooks_package="${HOOKS_PACKAGE:-$root/.build/lambda/hooks.zip}"
 

@@ -60,9 +60,14 @@ deploy_function() {
 put_alias_back() {
     local name="$service-$stage-$1" output="${1//-/Dash}LambdaFunctionQualifiedArn" made version
     made="$(stack_output "$service-$stage" "${output^}")"
-    version="$(aws lambda get-alias --function-name "$name" --name Live --query FunctionVersion --output text)"
-    [[ "${made##*:}" == "$version" ]] || aws lambda update-alias --function-name "$name" --name Live \
-        --function-version "${made##*:}" >/dev/null
+    # A function that the stack has not made yet has no alias to put back.
+    [[ "$made" == arn:* ]] || return 0
+    version="$(aws lambda get-alias --function-name "$name" --name Live --query FunctionVersion --output text \
+        2>/dev/null)" || return 0
+    [[ "${made##*:}" != "$version" ]] || return 0
+    aws lambda update-alias --function-name "$name" --name Live --function-version "${made##*:}" >/dev/null
+    # The stack makes a version of the same package next, and of one package there is only one.
+    aws lambda delete-function --function-name "$name" --qualifier "$version"
 }
 
 need_packages

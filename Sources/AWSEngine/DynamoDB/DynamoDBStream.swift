@@ -40,9 +40,9 @@ package actor DynamoDBStream {
     private var iterators: [String: String] = [:]
     private var held: [String: StreamPlaces.Place] = [:]
     private var roundsSinceListing = 0
-    /// When a whole round was noted last.
-    private var noted: Timestamp?
-    /// When the table was last gone through, since the shards were listed.
+    /// When a whole round was noted last, and whether it came to the ends of all shards.
+    private var noted: (at: Timestamp, isAtEnd: Bool)?
+    /// When the table was last gone through.
     private var backfilled: Timestamp?
     /// When the lease was taken last; nil while another has it.
     private var leased: Timestamp?
@@ -74,13 +74,18 @@ package actor DynamoDBStream {
         roundsSinceListing += 1
         let shards = shards ?? []
         let listed = Set(shards.map(\.id))
-        var (count, unreadable): (Int, EventStoreError?) = (0, nil)
+        var (count, isAtEnd, unreadable): (Int, Bool, EventStoreError?) = (0, true, nil)
         for shard in shards where held[shard.id]?.isDone != true {
             // Of an appointment's records those in the parent are the earlier ones.
-            if let parent = shard.parent, listed.contains(parent), held[parent]?.isDone != true { continue }
+            if let parent = shard.parent, listed.contains(parent), held[parent]?.isDone != true {
+                isAtEnd = false
+                continue
+            }
             try await goOn(stop)
             do throws(EventStoreError) {
-                count += try await read(shard, stop)
+                let records = try await read(shard, stop)
+                count += records
+                if records >= Self.batch { isAtEnd = false }
             } catch {
                 guard error.code == .corrupt else { throw error }
                 unreadable = error
@@ -88,9 +93,10 @@ package actor DynamoDBStream {
         }
         if let unreadable { throw unreadable }
         let now = now()
-        if noted.map({ now.milliseconds - $0.milliseconds >= Self.noteEveryMilliseconds }) ?? true {
-            try await places.sawRound(at: now)
-            noted = now
+        let isDue = noted.map { now.milliseconds - $0.at.milliseconds >= Self.noteEveryMilliseconds } ?? true
+        if isDue || isAtEnd && noted?.isAtEnd == false {
+            try await places.sawRound(at: now, isAtEnd: isAtEnd)
+            noted = (now, isAtEnd)
         }
         return count
     }
@@ -109,8 +115,8 @@ package actor DynamoDBStream {
             } catch {
                 if stop.isRequested { break }
                 logger.warning("the change stream waits", metadata: ["error": "\(error)"])
-                // Who fails for long lets another try, who asks within such a pause.
-                if pause >= StreamLease.askEveryMilliseconds { await release(logger) }
+                // Who fails for long lets another try, who asks within such a pause. What can't be read, no other can.
+                if pause >= StreamLease.askEveryMilliseconds, error.code != .corrupt { await release(logger) }
                 await stop.sleep(milliseconds: pause)
                 pause = min(pause * 2, Self.longestPauseMilliseconds)
             }
@@ -167,10 +173,11 @@ package actor DynamoDBStream {
         let gone = known.filter { !ids.contains($0.key) }
         // An iterator goes on from where this process has read, unless another has moved the place.
         iterators = iterators.filter { ids.contains($0.key) && held[$0.key] == known[$0.key] }
-        (held, backfilled) = (known, nil)
+        held = known
         // A shard that was not read to its end and is listed no more took records with it; so did a long silence.
         let isLossy = gone.values.contains { !$0.isDone }
-        if try await places.isForgotten(at: now()) || isLossy { try await backfill(stop) }
+        let isForgotten = try await places.isForgotten(at: now())
+        if !isBackfilled, isLossy || isForgotten { try await backfill(stop) }
         for shard in gone.keys.sorted() {
             try await places.remove(shard)
             held[shard] = nil
@@ -273,7 +280,7 @@ package actor DynamoDBStream {
 
     // MARK: Backfill
 
-    /// Whether what a shard has dropped unread was taken in since the shards were listed. Records stay for a day, so
+    /// Whether what a shard has dropped unread was taken in by this process. Records stay for a day, so
     /// what was not in the table then can't be gone yet.
     private var isBackfilled: Bool {
         guard let backfilled else { return false }

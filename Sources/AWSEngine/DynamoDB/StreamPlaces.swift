@@ -68,6 +68,7 @@ struct StreamPlaces: Sendable {
     }
 
     private static let seen = "seen"
+    private static let end = "end"
     private static let prefix = "shard#"
     /// Records are kept for 24 hours; a consumer that was away for longer than this may have missed some.
     static let patienceMilliseconds: Int64 = 20 * 3_600_000
@@ -150,29 +151,33 @@ struct StreamPlaces: Sendable {
 
     /// Whether the consumer is new, or was away for so long that records may have been dropped unread.
     func isForgotten(at now: Timestamp) async throws(EventStoreError) -> Bool {
-        guard let last = try await lastRound() else { return true }
+        guard let last = try await moment(Self.seen) else { return true }
         return now.milliseconds - last.milliseconds > Self.patienceMilliseconds
     }
 
-    /// Notes that all shards were read just now.
-    func sawRound(at now: Timestamp) async throws(EventStoreError) {
-        do throws(AWSError) {
-            _ = try await table.call("PutItem") { writer in
-                writer.member("Item") { writer in
-                    writer.object {
-                        key(Self.seen, &$0)
-                        $0.attribute("at", text: now.description)
+    /// Notes that all shards were read just now, and whether to their ends.
+    func sawRound(at now: Timestamp, isAtEnd: Bool) async throws(EventStoreError) {
+        for name in isAtEnd ? [Self.seen, Self.end] : [Self.seen] {
+            do throws(AWSError) {
+                _ = try await table.call("PutItem") { writer in
+                    writer.member("Item") { writer in
+                        writer.object {
+                            key(name, &$0)
+                            $0.attribute("at", text: now.description)
+                        }
                     }
                 }
+            } catch {
+                throw error.asStoreError
             }
-        } catch {
-            throw error.asStoreError
         }
     }
 
     /// When all shards were last read to their ends; nil when they never were.
-    func lastRound() async throws(EventStoreError) -> Timestamp? {
-        guard let item = try await table.item({ key(Self.seen, &$0) }) else { return nil }
+    func lastEnd() async throws(EventStoreError) -> Timestamp? { try await moment(Self.end) }
+
+    private func moment(_ name: String) async throws(EventStoreError) -> Timestamp? {
+        guard let item = try await table.item({ key(name, &$0) }) else { return nil }
         return try? item.value("at") { Timestamp($0) }
     }
 }

@@ -36,6 +36,9 @@ struct MirrorMending {
         let runner = ledger.runner(into: mirror, following: try await ledger.order(mirror))
         while try await runner.step(now: Machine.now(), limit: 5000).events > 0 {}
         let count = done.entries.values.reduce(0, +)
+        if done.unsettled > 0 {
+            report("ledger: \(done.unsettled) rows are left as they are: the mirror holds other events of them")
+        }
         report("ledger: \(count) entries and \(done.rows) rows mended; `ledger verify --mirror` shows what is left")
     }
 

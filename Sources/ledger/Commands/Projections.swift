@@ -47,8 +47,8 @@ struct ProjectionsCommand: AsyncParsableCommand {
                 }
             }
             for set in try await ledger.viewSets.sets() {
-                let isNext = set.name == ViewSet.next && readiness.projections.contains { $0.state == .rebuilding }
-                let state: ProjectionStatus.State = isNext ? .rebuilding : .detached
+                let isWorkedOn = [ViewSet.next, ViewSet.dryRun].contains(set.name) && set.isMoving(at: Machine.now())
+                let state: ProjectionStatus.State = isWorkedOn ? .rebuilding : .detached
                 try printer.row {
                     $0.leftOver(
                         "\(set.projection)/\(set.name)", state, at: set.position ?? set.events, of: readiness.head,
@@ -123,7 +123,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
             discussion: """
                 EXAMPLES
                   ledger projections remove appointments@1/kept --yes
-                  ledger projections remove replay-nightly@1
+                  ledger projections remove replay-nightly@2810645011
                 """)
 
         @Argument(help: "The name as `list` shows it.") var name: String

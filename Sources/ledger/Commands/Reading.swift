@@ -66,7 +66,7 @@ enum Reading {
     static func requireSetName(_ name: String) throws {
         try requireName(name)
         guard ![ViewSet.next, ViewSet.kept, ViewSet.dryRun].contains(name) else {
-            throw ValidationError("\(name) is a set of rebuilds that go live: take another name")
+            throw ValidationError("\(name) is a set of rebuilds: take another name")
         }
     }
 
