@@ -39,7 +39,8 @@ package struct MirrorRepair: Sendable {
     package struct Outcome: Sendable {
         package fileprivate(set) var entries: [Action: Int] = [:]
         package internal(set) var rows = 0
-        /// Rows that were left as they are: their appointments moved on, or the mirror holds more of them than the ledger.
+        /// Rows that were left as they are: their appointments moved on, or the mirror holds more of them than the
+        /// ledger.
         package internal(set) var unsettled = 0
         /// The position that the mirror's head goes back to, behind which it holds nothing; nil when it stands well.
         package fileprivate(set) var head: Int?

@@ -101,8 +101,8 @@ package struct Rebuild: Sendable {
         throw EventStoreError(
             .unavailable,
             message: """
-                events are appended faster than the set takes them in: give the command again at a quieter time, it goes \
-                on where this one has come to
+                events are appended faster than the set takes them in: give the command again at a quieter time; it \
+                goes on where this one has come to
                 """)
     }
 
