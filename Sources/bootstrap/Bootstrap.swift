@@ -33,9 +33,12 @@ struct Bootstrap {
             exit(1)
         }
         let loop = RuntimeLoop(api, current: current, now: Machine.now, logger: logger)
+        // Before the first invocation is asked for: who asks has said that it may be ended.
+        let (terminations, source) = await Self.terminations()
+        defer { withExtendedLifetime(source) {} }
         let run = Task { await serve(function, loop) }
-        let termination = onTermination { run.cancel() }
-        defer { withExtendedLifetime(termination) {} }
+        let watch = Task { for await _ in terminations { run.cancel() } }
+        defer { watch.cancel() }
         if let failure = await run.value {
             logger.critical("the runtime ends", metadata: ["error": "\(failure)"])
             exit(1)
@@ -66,12 +69,16 @@ struct Bootstrap {
         return Logger(label: service)
     }
 
-    /// Calls back when the process is asked to end.
-    private static func onTermination(_ body: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
+    /// When the process is asked to end. No request is missed from then on that this has returned.
+    private static func terminations() async -> (AsyncStream<Void>, any DispatchSourceSignal) {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         signal(SIGTERM, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGTERM, queue: DispatchQueue(label: "signals"))
-        source.setEventHandler(handler: body)
-        source.resume()
-        return source
+        source.setEventHandler { continuation.yield() }
+        await withCheckedContinuation { (isRegistered: CheckedContinuation<Void, Never>) in
+            source.setRegistrationHandler { isRegistered.resume() }
+            source.resume()
+        }
+        return (stream, source)
     }
 }
