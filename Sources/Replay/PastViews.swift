@@ -6,8 +6,8 @@ import Synchronization
 /// The lists as they were: the rows that the events up to a moment make.
 ///
 /// The live view says which appointments there are and when they began, which never changes; what has moved since is
-/// folded from its events. Where the view lacks events, the log says which appointments had begun, and every row is
-/// folded.
+/// folded from its events. Where it lacks events, what it has parked and what lies behind its checkpoint joins it, and
+/// every row is folded.
 package final class PastViews: Sendable {
     private let views: any AppointmentViews
     private let store: any StreamReader
