@@ -8,7 +8,8 @@ struct Bench: AsyncParsableCommand {
         discussion: """
             Use a release build on a quiet machine. `limitPerSecond` is what SQLite does by itself in the same run: \
             plain SQL, group commit, the same number of clients, and none of a ledger's work. Of a rebuild it is one \
-            statement that makes the rows, of a verification a scan that hashes each entry on one thread.
+            statement that makes the rows, of a verification a scan that hashes each entry on one thread. Of the \
+            filling of a mirror it is what PostgreSQL does: the rows copied by INSERT SELECT, and their indexes.
 
             EXAMPLES
               ledger bench append --clients 16 --events 100000

@@ -129,9 +129,16 @@ struct HistoryBench {
     }
 
     func measure(_ name: String, limitPerSecond: Double? = nil, _ body: () async throws -> Void) async throws {
+        report(name, seconds: try await seconds(body), limitPerSecond: limitPerSecond)
+    }
+
+    func seconds(_ body: () async throws -> Void) async throws -> Double {
         let start = ContinuousClock.now
         try await body()
-        let seconds = start.duration(to: .now) / .seconds(1)
+        return start.duration(to: .now) / .seconds(1)
+    }
+
+    func report(_ name: String, seconds: Double, limitPerSecond: Double?) {
         var measurement = Measurement(
             name: name, clients: 1, events: events / 4 * 4, seconds: seconds, latencies: [])
         measurement.limitPerSecond = limitPerSecond

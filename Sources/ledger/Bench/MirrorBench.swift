@@ -33,13 +33,57 @@ struct MirrorBench {
         let (file, people, keys) = try await history.fill()
         let store = SQLiteEventStore(file)
         let runner = MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
-        try await history.measure("mirror-backfill") {
+        let seconds = try await history.seconds {
             try await mirror.worker.fill { () async throws(EventStoreError) in
                 try await runner.backfill(now: Machine.now(), limit: MirrorPump.batch)
             }
         }
+        history.report("mirror-backfill", seconds: seconds, limitPerSecond: try await limit())
         return Filled(file: file, mirror: mirror, runner: runner, people: people, keys: keys)
     }
+
+    /// How many events a second the server puts into tables of the same columns and indexes by itself: it copies those
+    /// that were just mirrored, and checks nothing. Nil where the role may not make a schema.
+    private func limit() async throws -> Double? {
+        let pool = PostgresPool(try PostgresSettings(url: url), size: 1, random: Machine.number)
+        var taken: Double?
+        do {
+            taken = try await history.seconds {
+                try await pool.use { session in
+                    try session.limitStatements(toMilliseconds: 0)
+                    try session.run(Self.ceiling)
+                }
+            }
+            try await pool.use { try $0.run("DROP SCHEMA ceiling CASCADE") }
+        } catch let error as EventStoreError where error.postgres?.sqlState == "42501" {
+            taken = nil
+        }
+        await pool.close()
+        return taken.map { Double(history.events / 4 * 4) / $0 }
+    }
+
+    /// Entries and rows in the order in which they were written: with the indexes that keep them unique, then the
+    /// others.
+    private static let ceiling = """
+        CREATE SCHEMA ceiling;
+        CREATE TABLE ceiling.entries (LIKE ledger.entries);
+        CREATE TABLE ceiling.appointments (LIKE ledger.appointments);
+        CREATE FUNCTION ceiling.build(wanted boolean) RETURNS void LANGUAGE plpgsql AS $$
+            DECLARE definition text;
+            BEGIN
+                FOR definition IN
+                    SELECT replace(indexdef, ' ON ledger.', ' ON ceiling.') FROM pg_indexes
+                    WHERE schemaname = 'ledger' AND tablename IN ('entries', 'appointments')
+                        AND (indexdef LIKE 'CREATE UNIQUE %') = wanted
+                LOOP EXECUTE definition; END LOOP;
+            END $$;
+        SELECT ceiling.build(true);
+        INSERT INTO ceiling.entries SELECT * FROM ledger.entries ORDER BY position;
+        INSERT INTO ceiling.appointments SELECT * FROM ledger.appointments;
+        SET maintenance_work_mem = '256MB';
+        SELECT ceiling.build(false);
+        ANALYZE ceiling.entries, ceiling.appointments
+        """
 
     /// A backfill with all checks and its indexes, then events at a steady rate beside the pump.
     func mirror() async throws {
