@@ -211,63 +211,6 @@ struct DynamoDBOperatorTests {
         #expect(try await repair.plan(for: report).count(.none) == 1)
     }
 
-    @Test("As-of answers are the fold of what had happened by then: at every time, and at every position")
-    func past() async throws {
-        let ledger = try await Ledger(streams: 6, seed: 54)
-        let log = ledger.log
-        let all = try await log.events(after: 0, limit: .max)
-        #expect(all.map(\.position) == Array(1...ledger.history.events))
-        #expect(zip(all, all.dropFirst()).allSatisfy { $0.entry.at <= $1.entry.at })
-        let people = try await ledger.engine.people.insured(ofAll: all)
-        func folds(_ isIncluded: (RecordedEvent) -> Bool) throws -> [AppointmentRow] {
-            try Dictionary(grouping: all.filter(isIncluded), by: \.stream).compactMap { stream, events in
-                try AppointmentProjection.fold(events.sorted { $0.version < $1.version }, insured: people[stream])
-            }.sorted { $0.place < $1.place }
-        }
-        let events = PastEvents(
-            log: log, people: ledger.engine.people,
-            progress: ViewProgress(behindChangeStream: ledger.engine.control))
-        for event in all {
-            let (time, position) = (event.entry.at, event.position ?? 0)
-            let then = PastViews(views: ledger.engine.views, store: log, events: events, at: .time(time))
-            #expect(
-                try await then.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.entry.at <= time })
-            let there = PastViews(views: ledger.engine.views, store: log, events: events, at: .position(position))
-            #expect(
-                try await there.page(RowFilter(), after: nil, limit: 100).rows == folds { $0.position ?? 0 <= position }
-            )
-        }
-    }
-
-    @Test("A diff between two moments names what changed, by time and by position; a replay has every event in order")
-    func between() async throws {
-        let ledger = try await Ledger(streams: 6, seed: 55)
-        let log = ledger.log
-        let all = try await log.events(after: 0, limit: .max)
-        let middle = all[all.count / 2]
-        let position = try #require(middle.position)
-        let diff = LedgerDiff(log: log, store: log, views: ledger.engine.views)
-        for (from, moved) in [
-            (Moment.position(position), all.filter { $0.position ?? 0 > position }),
-            (.time(middle.entry.at), all.filter { $0.entry.at > middle.entry.at }),
-        ] {
-            var changed: Set<AppointmentID> = []
-            try await diff.each(from: from, to: .latest, showing: .whole) { changed.formUnion($0.map(\.appointment)) }
-            #expect(changed == Set(moved.map(\.stream.appointment)))
-        }
-        for streams in [nil, Set(all.prefix(2).map(\.stream))] {
-            var sent: [EventPlace] = []
-            let source = ReplaySource(feed: log, log: log, filter: EventFilter(streams: streams), pageEvents: 3)
-            try await source.each(after: 2, through: try await log.head()) { events throws(EventStoreError) in
-                events.map { EventPlace(stream: $0.stream, version: $0.version) }
-            } take: {
-                sent += $0.content
-            }
-            let wanted = all.dropFirst(2).filter { streams?.contains($0.stream) ?? true }
-            #expect(sent == wanted.map { EventPlace(stream: $0.stream, version: $0.version) })
-        }
-    }
-
     @Test("Positions keep an appointment's events in order whatever its clocks said, and pages give each event once")
     func positions() async throws {
         let engine = try await TestEngine.aws(clock: HandClock())

@@ -55,12 +55,14 @@ enum Engine: CustomTestStringConvertible {
 struct TestEngine: Sendable {
     fileprivate(set) var store: any EventStore
     fileprivate(set) var feed: any EventFeed
-    fileprivate(set) var audit: any AuditLog
+    fileprivate(set) var audit: any AuditLog & StreamReader
     fileprivate(set) var scan: any StreamScan
     fileprivate(set) var directory: any SubjectDirectory
     let keyRing: KeyRing
     fileprivate(set) var sets: any ViewSets
     fileprivate(set) var views: any AppointmentViews
+    /// The rows of the view in the order of their ids, as one run reads them.
+    fileprivate(set) var rows: @Sendable () -> any RowReader & RowScan
     fileprivate(set) var projections: any ProjectionStore
     fileprivate(set) var control: any ProjectionControl
     fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
@@ -76,10 +78,13 @@ struct TestEngine: Sendable {
 
     var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
 
+    /// Whether consumers follow a change stream, as behind DynamoDB, and not the feed.
+    var followsStream: Bool { feed is DynamoDBLog }
+
     /// What past lists are made of; DynamoDB's view has no checkpoint.
     var past: PastEvents {
         let progress =
-            feed is DynamoDBLog
+            followsStream
             ? ViewProgress(behindChangeStream: control) : ViewProgress(feed: feed, checkpoints: projections)
         return PastEvents(log: audit, people: people, progress: progress)
     }
@@ -98,8 +103,8 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
             sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
-            projections: views, control: views, queues: messaging.queue, deadLetters: messaging, topics: messaging,
-            bus: messaging,
+            rows: { views }, projections: views, control: views, queues: messaging.queue, deadLetters: messaging,
+            topics: messaging, bus: messaging,
             countries: [
                 .peru: MemoryCountryDatabase(.peru, owners: owners),
                 .chile: MemoryCountryDatabase(.chile, owners: owners),
@@ -118,9 +123,9 @@ extension TestEngine {
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
             keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
-            projections: views, control: views, queues: { messaging.queue($0) }, deadLetters: messaging,
-            topics: messaging,
-            bus: messaging,
+            rows: { views }, projections: views, control: views, queues: { messaging.queue($0) },
+            deadLetters: messaging,
+            topics: messaging, bus: messaging,
             countries: [
                 .peru: SQLiteCountryDatabase(file, .peru), .chile: SQLiteCountryDatabase(file, .chile),
             ], sweepLog: SQLiteSweepLog(file), keys: SQLiteAPIKeys(file), clock: clock,
@@ -161,6 +166,7 @@ extension TestEngine {
         engine.eventCount = { try await store.count() }
         engine.directory = DynamoDBSubjectDirectory(client, tables: tables)
         (engine.views, engine.projections, engine.control) = (views, views, views)
+        engine.rows = { DynamoDBOrderedViews(client, tables: tables) }
         // Each run, and each question, looks at the table anew.
         let log = DynamoDBLog(client, tables: tables, maximumAgeMilliseconds: 0, now: clock.now)
         (engine.feed, engine.audit, engine.scan) = (log, log, log)

@@ -13,8 +13,11 @@ struct RandomHistory {
     ///
     /// - Parameter first: the number of the first appointment; those that are there already go on.
     /// - Parameter start: when the first event happens, or soon after it.
+    /// - Parameter pace: how many milliseconds lie between two events at least. From 1 on, the order of their times is
+    ///   that of their positions.
     static func write(
-        to ledger: TestEngine, streams: Int, seed: UInt64, first: Int = 0, from start: Timestamp = Samples.noon
+        to ledger: TestEngine, streams: Int, seed: UInt64, first: Int = 0, from start: Timestamp = Samples.noon,
+        pace: Int64 = 0
     ) async throws -> RandomHistory {
         var random = SeededRandom(seed)
         var open = (first..<first + streams).map(Samples.appointment)
@@ -23,7 +26,7 @@ struct RandomHistory {
         while !open.isEmpty {
             let index = Int(random.next() % UInt64(open.count))
             let appointment = open[index]
-            clock = clock.adding(milliseconds: Int64(random.next() % 3))
+            clock = clock.adding(milliseconds: pace + Int64(random.next() % 3))
             let stored = try await ledger.store.read(appointment.stream)
             let state = try LoadedAppointment(stored).state
             let goesOn = stored.isEmpty || state.end == nil && random.next() % 5 > 0
