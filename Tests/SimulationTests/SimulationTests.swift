@@ -80,7 +80,17 @@ private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> 
         #expect(outcome.violation == nil, "\(failed.found)")
     }
 
-    @Test("two minutes of fresh seeds find nothing, and have seen everything that can go wrong")
+    @Test("forty seeds see everything that can go wrong")
+    func sightings() async throws {
+        let output = try await Self.output("--seed 1 --seeds 40")
+        let lines = output.split(separator: "\n")
+        for sighting in Sighting.allCases {
+            let line = try #require(lines.first { $0.hasPrefix("  \(sighting.rawValue) ") }, "\(output)")
+            #expect(!line.hasSuffix(" 0"), "\(line): change the seeds, or what keeps it from happening")
+        }
+    }
+
+    @Test("two minutes of fresh seeds find nothing")
     func freshSeeds() async throws {
         let output = try await Self.output("--seconds 120")
         print(output)
