@@ -9,7 +9,20 @@ cd "$(dirname "$0")/.."
 folder=.build/aws
 
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    # Linux gives these ports to no outgoing connection, which could take one until the emulator listens.
+    python3 -c '
+import random, socket
+for port in random.sample(range(20_000, 32_000), 100):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break
+else:
+    raise SystemExit("aws.sh: no port is free")
+'
 }
 
 start() {

@@ -153,7 +153,7 @@ import Testing
             #expect(answer.header("Access-Control-Allow-Origin") == "*")
             #expect(try answer.value("status").whole == Int64(sample.status))
             if let field = sample.field { #expect(answer.codes(field) == [try #require(sample.fieldCode)]) }
-            #expect(!answer.text.contains("00123") || sample.bytes.starts(with: Array("GET ".utf8)))
+            #expect(!answer.text.withoutChance.contains("00123") || sample.bytes.starts(with: Array("GET ".utf8)))
             // The server is as well as before.
             #expect(try await exchange(port, request("GET /health/live"))?.status == 200)
         }

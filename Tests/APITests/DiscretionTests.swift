@@ -53,18 +53,18 @@ import Testing
             for bytes in Self.careless + [World.asking(schedule: 7, headers: "Idempotency-Key: one\r\n")] {
                 let answer = try #require(try await exchange(port, bytes))
                 #expect(answer.status >= 400)
-                #expect(!answer.text.contains(Self.person), "\(answer.text)")
-                for (name, value) in answer.headers { #expect(!value.contains(Self.person), "\(name)") }
+                #expect(!answer.text.withoutChance.contains(Self.person), "\(answer.text)")
+                for (name, value) in answer.headers { #expect(!value.withoutChance.contains(Self.person), "\(name)") }
             }
             let metrics = try #require(try await exchange(port, request("GET /metrics")))
             #expect(metrics.text.contains("ledger_http_requests_total"))
-            #expect(!metrics.text.contains(Self.person))
+            #expect(!metrics.text.withoutChance.contains(Self.person))
         }
         for event in world.store.eventsNow(after: 0, limit: 100) {
-            #expect(!String(decoding: event.entry.bytes, as: UTF8.self).contains(Self.person))
+            #expect(!String(decoding: event.entry.bytes, as: UTF8.self).withoutChance.contains(Self.person))
         }
         #expect(lines.text.contains(#""message":"answered""#))
-        #expect(!lines.text.contains(Self.person))
+        #expect(!lines.text.withoutChance.contains(Self.person))
     }
 
     @Test("a failure of the store is in the log by its request, and names nobody")
@@ -75,7 +75,7 @@ import Testing
         #expect(try await world.send("POST", "/appointments", body: body).status == 503)
         #expect(lines.text.contains("the disk is gone"))
         #expect(lines.text.contains(#""requestId":"request-1""#))
-        #expect(!lines.text.contains(Self.person))
+        #expect(!lines.text.withoutChance.contains(Self.person))
     }
 
     @Test("the correlation comes back with errors too, and a wrong one is refused")

@@ -20,7 +20,7 @@ import Testing
     func errors(code: Problem.Code) async throws {
         let provocation = try await Self.provocation(of: code)
         var limits = TransportLimits()
-        limits.requestDeadline = .milliseconds(500)
+        if code == .requestTimeout { limits.requestDeadline = .milliseconds(500) }
         let stored = try await provocation.world.store.head()
         try await withServer(provocation.world, limits: limits) { port in
             for earlier in provocation.requests.dropLast() { _ = try await exchange(port, earlier) }
@@ -35,7 +35,7 @@ import Testing
             if let header = provocation.header { #expect(answer.header(header) != nil) }
             expectCommonHeaders(answer)
             for secret in ["00123", "internals of the store", "/appointments/"] {
-                #expect(!answer.text.contains(secret))
+                #expect(!answer.text.withoutChance.contains(secret))
             }
             let next = try #require(try await exchange(port, request("GET /health/live")))
             #expect(next.status == 200)

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import RawHTTP
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 /// How requests and answers are framed, and how the server ends.
@@ -135,7 +136,7 @@ import Testing
         limits.requestDeadline = .milliseconds(300)
         let statuses = try await withServer(try World(), limits: limits) { port in
             try await onThread { () -> [Int?] in
-                let client = try RawClient(port: port, timeoutSeconds: 5)
+                let client = try RawClient(port: port)
                 client.send(request("GET /health/live") + World.asking().dropLast(5))
                 return [client.answer()?.status, client.answer()?.status]
             }
@@ -152,10 +153,12 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             let port = await server.port
+            let isAnswered = Mutex(false)
             async let idle = onThread { () -> Bool in
                 let client = try RawClient(port: port)
                 client.send(request("GET /health/live"))
                 _ = client.answer()
+                isAnswered.withLock { $0 = true }
                 return client.isClosed()
             }
             async let busy = onThread { () -> (Answer?, Bool) in
@@ -163,7 +166,9 @@ import Testing
                 client.send(World.asking())
                 return (client.answer(), client.isClosed())
             }
-            while store.waiting == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            while store.waiting == 0 || !isAnswered.withLock(\.self) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
             await group.triggerGracefulShutdown()
             #expect(try await idle)
             store.open()

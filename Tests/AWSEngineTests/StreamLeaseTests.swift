@@ -34,7 +34,7 @@ struct StreamLeaseTests {
             holder: holder)
     }
 
-    @Test("Of two workers one reads, and the other goes on when it stops", .timeLimit(.minutes(1)))
+    @Test("Of two workers one reads, and the other goes on when it stops", .timeLimit(.minutes(5)))
     func handedOver() async throws {
         let ledger = try await StreamLedger()
         // Not the first to follow, who would take in the table as well.
@@ -55,7 +55,7 @@ struct StreamLeaseTests {
         #expect(first.sink.ids == [1, 2].map(Samples.id))
     }
 
-    @Test("Another takes over from a worker that died once its lease has run out", .timeLimit(.minutes(1)))
+    @Test("Another takes over from a worker that died once its lease has run out", .timeLimit(.minutes(5)))
     func takenOver() async throws {
         let ledger = try await StreamLedger()
         #expect(try await lease(ledger, "dead").take(at: ledger.clock.now))
@@ -85,7 +85,7 @@ struct StreamLeaseTests {
         #expect(try await mine.take(at: now.adding(milliseconds: 50_002)) == false)
     }
 
-    @Test("A worker whose work fails for seconds leaves it to another", .timeLimit(.minutes(1)))
+    @Test("A worker whose work fails for seconds leaves it to another", .timeLimit(.minutes(5)))
     func failing() async throws {
         let ledger = try await StreamLedger()
         // Not the first to follow, who would take in the table as well.

@@ -134,7 +134,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("DescribeStream") == 3)
     }
 
-    @Test("Going through the table ends at the next page when a stop is asked for", .timeLimit(.minutes(1)))
+    @Test("Going through the table ends at the next page when a stop is asked for", .timeLimit(.minutes(5)))
     func stopped() async throws {
         let ledger = try await StreamLedger()
         ledger.react { request in

@@ -57,7 +57,7 @@ struct DynamoDBSwapTests {
         }
     }
 
-    /// Something that happens once, and that a proxy's thread waits for, 20 seconds at most.
+    /// Something that happens once, and that a proxy's thread waits for, two minutes at most.
     private final class Flag: Sendable {
         private let state = Mutex(false)
 
@@ -65,7 +65,7 @@ struct DynamoDBSwapTests {
 
         func set() { state.withLock { $0 = true } }
 
-        func wait() { for _ in 0..<10_000 where !isSet { usleep(2000) } }
+        func wait() { for _ in 0..<60_000 where !isSet { usleep(2000) } }
     }
 
     /// A rule of another number, that makes other rows.
@@ -97,7 +97,7 @@ struct DynamoDBSwapTests {
         }
         async let outcome = ledger.sets.swap(
             ViewSet.next, with: Self.other, keepingAs: nil, coversAll: true, now: now)
-        for _ in 0..<10_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
+        for _ in 0..<60_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
         _ = try await ledger.engine.store.append([Samples.later(9)], to: stream, expecting: .version(1))
         try await ledger.follow(stream)
         appended.set()

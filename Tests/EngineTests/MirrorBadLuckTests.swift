@@ -46,7 +46,7 @@ final class Load: Sendable {
             defer { stop.request() }
             try await trouble()
             // Whatever has happened, it catches up by itself.
-            let deadline = ContinuousClock.now.advanced(by: .seconds(90))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(300))
             let head = try await store.head()
             while ContinuousClock.now < deadline {
                 if let state = try? await mirror.state(), state.position >= head { break }
@@ -90,7 +90,7 @@ private enum BadLuck {
     static let outage: Duration = seconds.map { .seconds($0) } ?? .milliseconds(200)
     static let terminations = seconds ?? 40
     static let pause: Duration = seconds == nil ? .milliseconds(100) : .seconds(1)
-    static let minutes = 5 + (seconds ?? 0) / 3
+    static let minutes = 10 + (seconds ?? 0) / 3
 }
 
 @Suite(

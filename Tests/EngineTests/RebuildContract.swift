@@ -178,7 +178,7 @@ struct RebuildContract {
         let history = try await RandomHistory.write(to: ledger, streams: 5, seed: 13)
         let isOver = Mutex(false)
         // Who waits for silence waits until here.
-        let patience = ContinuousClock.now + .seconds(30)
+        let patience = ContinuousClock.now + .seconds(300)
         async let traffic: (count: Int, wasEnded: Bool) = {
             var number = 1000
             while !isOver.withLock(\.self), ContinuousClock.now < patience {

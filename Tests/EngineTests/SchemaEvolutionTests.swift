@@ -80,7 +80,7 @@ private enum NextProgram {
             projection: NextProgram.projection, sizes: sizes)
         // Traffic of the next program: today's one can't read its events, and parks them or leaves them out.
         for number in 400..<410 { try await Self.write(number, to: ledger) }
-        let flag = Flag()
+        let (flag, hasOld, hasNew) = (Flag(), Flag(), Flag())
         let ids = history.rows.filter { $0.failure != nil }.prefix(20).map(\.appointment)
         async let written: Int = {
             var number = 500
@@ -91,11 +91,13 @@ private enum NextProgram {
             }
             return number - 500
         }()
-        async let reads = Self.read(ids, ledger) { flag.isSet }
+        async let reads = Self.read(ids, ledger, until: flag, showing: (old: hasOld, new: hasNew))
+        defer { flag.set() }
+        try await hasOld.wait()
         try await next.build(ViewSet.next, now: now)
         let outcome = try await next.swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
         // What is read from here on is the second version's.
-        try await Task.sleep(for: .milliseconds(50))
+        if case .swapped = outcome { try await hasNew.wait() }
         flag.set()
         let (writes, seen) = (try await written, try await reads)
         #expect(writes > 0 && seen.old > 0 && seen.new > 0, "\(writes) \(seen)")
@@ -115,13 +117,21 @@ private enum NextProgram {
         #expect(try await ledger.sets.sets().first?.projection == ProjectionRunner.projection)
     }
 
-    /// Tells those who write and read that they may stop.
+    /// Tells others how far one has come.
     private final class Flag: Sendable {
         private let state = Mutex(false)
 
         var isSet: Bool { state.withLock(\.self) }
 
         func set() { state.withLock { $0 = true } }
+
+        func wait() async throws {
+            let end = ContinuousClock.now + .seconds(120)
+            while !isSet {
+                try #require(ContinuousClock.now < end, "nobody came so far")
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
     }
 
     private struct Unswapped: Error { let outcome: SwapOutcome }
@@ -140,20 +150,22 @@ private enum NextProgram {
     ///
     /// - Returns: how many rows of each version were read.
     private static func read(
-        _ ids: [AppointmentID], _ ledger: TestEngine, until isOver: @Sendable () -> Bool
+        _ ids: [AppointmentID], _ ledger: TestEngine, until isOver: Flag, showing has: (old: Flag, new: Flag)
     ) async throws -> (old: Int, new: Int) {
         var (old, new) = (0, 0)
         var seen: Set<AppointmentID> = []
-        while !isOver() {
+        while !isOver.isSet {
             let rows = try await ledger.projections.rows(of: ids)
             try #require(rows.count == ids.count, "a row was gone")
             for (id, row) in rows {
                 if try #require(row.failure).message.hasSuffix("; ask again") {
                     seen.insert(id)
                     new += 1
+                    has.new.set()
                 } else {
                     try #require(!seen.contains(id), "an older version came back")
                     old += 1
+                    has.old.set()
                 }
             }
         }

@@ -101,9 +101,9 @@ import Testing
         #expect(try await ledger.status().state == .rebuilding)
         let moved = try #require(try await ledger.engine.sets.sets().first?.moved)
         #expect(abs(ledger.now.milliseconds - moved.milliseconds) < 60_000)
-        ledger.advance(seconds: 119)
+        ledger.advance(seconds: 60)
         #expect(try await ledger.status().state == .rebuilding)
-        ledger.advance(seconds: 10)
+        ledger.advance(seconds: 90)
         #expect(try await ledger.status().state == .live)
     }
 

@@ -79,14 +79,27 @@ import Testing
         for place in entry.indices {
             var mutant = entry
             mutant[place] = UInt8.random(in: 0...255)
-            _ = try? Entry(mutant)
-            _ = try? Entry(Array(entry[..<place]))
+            if let read = try? Entry(mutant) { try expectWritable(read) }
+            #expect(throws: JSONError.self) { try Entry(Array(entry[..<place])) }
         }
         let text = String(decoding: entry, as: UTF8.self)
         for version in ["0", "-1", "9223372036854775808", "1.0", "\"1\""] {
             let changed = text.split(separator: #""version":1"#).joined(separator: #""version":\#(version)"#)
             #expect(throws: JSONError.self) { try Entry(Array(changed.utf8)) }
         }
+    }
+
+    /// What was read is an entry: written anew it says the same.
+    private func expectWritable(_ read: Entry) throws {
+        let event = NewEvent(
+            type: read.type, schema: read.schema, id: read.id, at: read.at, country: read.country, actor: read.actor,
+            correlation: read.correlation, causation: read.causation, data: read.data)
+        let again = try Entry(event, stream: read.stream, version: read.version, previous: read.previous)
+        let text = String(decoding: read.bytes, as: UTF8.self)
+        #expect((again.type, again.schema, again.id, again.at) == (read.type, read.schema, read.id, read.at), "\(text)")
+        #expect((again.country, again.actor, again.correlation) == (read.country, read.actor, read.correlation))
+        #expect((again.stream, again.version) == (read.stream, read.version), "\(text)")
+        #expect(again.causation == read.causation && again.previous == read.previous && again.data == read.data)
     }
 
     @Test("a stored event must hash to its leaf and stand in its own place")

@@ -154,7 +154,7 @@ import Testing
         let world = try World()
         try world.list(100)
         let id = try await world.ask(100, insured: "48151")
-        func isClean(_ bytes: [UInt8]) -> Bool { !String(decoding: bytes, as: UTF8.self).contains("48151") }
+        func isClean(_ bytes: [UInt8]) -> Bool { !String(decoding: bytes, as: UTF8.self).contains(#/\b48151\b/#) }
         _ = try await world.router.step(limit: 10)
         for name in [QueueName.peru, .completion] {
             let messages = try await world.messaging.queue(name).receive(

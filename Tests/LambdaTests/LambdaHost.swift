@@ -59,9 +59,11 @@ final class LambdaHost: Sendable {
 
     /// Invokes the function and waits for what becomes of it. A process that is not done by its time is killed.
     ///
+    /// - Parameter graceMilliseconds: for how long it is not killed though its time is up.
     /// - Parameter whileRunning: called once the program has the event in hand.
     func invoke(
-        _ event: String, milliseconds: Int64 = 30_000, whileRunning: (RunningProgram) async throws -> Void = { _ in }
+        _ event: String, milliseconds: Int64 = 30_000, graceMilliseconds: Int64 = 0,
+        whileRunning: (RunningProgram) async throws -> Void = { _ in }
     ) async throws -> Outcome {
         let program = try program()
         let deadline = Int64(Date().timeIntervalSince1970 * 1000) + milliseconds
@@ -69,18 +71,20 @@ final class LambdaHost: Sendable {
         while !board.isTaken(id), program.isRunning { try await Task.sleep(for: .milliseconds(1)) }
         try await whileRunning(program)
         while true {
+            // Asked for before the outcome: a program may answer and end in between.
+            let isRunning = program.isRunning
             if let outcome = board.outcome(of: id) { return outcome }
-            if !program.isRunning {
+            if !isRunning {
                 board.withdraw(id)
                 return .ended(try await program.waitForExit())
             }
-            if Int64(Date().timeIntervalSince1970 * 1000) > deadline { program.signal(SIGKILL) }
+            if Int64(Date().timeIntervalSince1970 * 1000) > deadline + graceMilliseconds { program.signal(SIGKILL) }
             try await Task.sleep(for: .milliseconds(1))
         }
     }
 
     /// Waits until the program asks for its next invocation.
-    func waitUntilIdle(seconds: Double = 20) async throws {
+    func waitUntilIdle(seconds: Double = 120) async throws {
         let end = ContinuousClock.now + .seconds(seconds)
         let program = try program()
         while !board.isIdle {

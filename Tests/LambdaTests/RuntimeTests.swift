@@ -15,8 +15,6 @@ import Testing
         ]
     }
 
-    private static let ready = Deployment.event("GET", "/health/live")
-
     @Test("What keeps a function from beginning is told to Lambda, with what to do")
     func initialError() async throws {
         var environment = Self.environment()
@@ -80,10 +78,10 @@ import Testing
 
     @Test("An invocation that can't be done in its time is given up before Lambda kills the process")
     func deadline() async throws {
-        let aws = WireProxy(to: nil) { _ in .slow(milliseconds: 8000, .refuse("ServiceUnavailable", status: 503)) }
+        let aws = WireProxy(to: nil) { _ in .slow(milliseconds: 60_000, .refuse("ServiceUnavailable", status: 503)) }
         let host = LambdaHost("appointment", Self.environment(aws))
         try await host.waitUntilIdle()
-        let outcome = try await host.invoke(#"{"Records":[]}"#, milliseconds: 4200)
+        let outcome = try await host.invoke(#"{"Records":[]}"#, milliseconds: 4200, graceMilliseconds: 40_000)
         guard case .failed("Ledger.Unavailable", let message) = outcome else {
             Issue.record("it was \(outcome)")
             return

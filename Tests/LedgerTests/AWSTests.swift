@@ -40,7 +40,7 @@ struct AWSTests {
         func start(_ words: String...) throws -> RunningProgram { try RunningProgram(words, environment: environment) }
 
         /// Runs a verb until its output holds a text.
-        func wait(for text: String, _ words: String..., seconds: Double = 60) async throws {
+        func wait(for text: String, _ words: String..., seconds: Double = 180) async throws {
             let end = ContinuousClock.now + .seconds(seconds)
             while true {
                 let outcome = try await LedgerBinary.run(words + ["--engine", "aws"], environment: environment)
@@ -124,6 +124,11 @@ struct AWSTests {
         return ids
     }
 
+    /// How `stats` says how many rows of the view are completed.
+    private static func completed(_ count: Int) -> String {
+        #""figure":"appointments","of":"completed","countryISO":"PE","value":\#(count)}"#
+    }
+
     @Test("In bad weather workers lose nothing, though one is killed and one is stopped in the middle of its work")
     func weather() async throws {
         let (place, _) = try await place()
@@ -163,6 +168,8 @@ struct AWSTests {
             try await place.wait(for: #""type":"completed""#, "history", id, seconds: 150)
         }
         try await place.wait(for: #""position":24"#, "mirror", "status")
+        // The view has a consumer of its own.
+        try await place.wait(for: Self.completed(6), "stats")
         for program in [last, server] { program.signal(SIGTERM) }
         for program in [last, server] { #expect(try await program.waitForExit() == 0, "\(program.errors)") }
         let verified = try await place.run("verify")
@@ -185,12 +192,14 @@ struct AWSTests {
         for program in workers + [server] { program.signal(SIGTERM) }
         for program in workers + [server] {
             #expect(try await program.waitForExit() == 0, "\(program.errors)")
-            #expect(!program.errors.contains("00700") && !program.errors.contains(#""level":"ERROR""#))
+            #expect(!program.errors.withoutChance.contains("00700") && !program.errors.contains(#""level":"ERROR""#))
         }
     }
 
     /// What operators do with three completed appointments while the workers go on.
     private func operate(_ place: Place, _ ids: [String], _ mirror: TestDatabase) async throws {
+        // The view may come behind the events.
+        try await place.wait(for: Self.completed(3), "stats")
         let verified = try await place.run("verify")
         #expect(verified.status == 0 && verified.errors.contains("verified 12 events"), "\(verified)")
         let history = try await place.run("history", ids[0])
@@ -216,8 +225,6 @@ struct AWSTests {
         #expect(reconciled.status == 0, "\(reconciled)")
         let audited = try await place.run("audit", "--type", "routed")
         #expect(audited.lines.count == 3, "\(audited)")
-        let stats = try await place.run("stats")
-        #expect(stats.output.contains(#""figure":"appointments","of":"completed","countryISO":"PE","value":3"#))
         let rebuilt = try await place.run("rebuild", "--yes")
         #expect(rebuilt.status == 0, "\(rebuilt)")
         let replayed = try await place.run("replay", "--to", "stdout", "--type", "completed")

@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import RawHTTP
 import TestPrograms
 import Testing
 
@@ -108,7 +109,7 @@ extension CommandTests {
         #expect(made("status") == "failed" && made("createdAt") == "requested" && made("schedule.date") == nil)
         #expect(why.allSatisfy { $0["projection"]?.text == "appointments@1" })
         #expect(try await run("why", ids[0], "--version", "1").output.contains("\"pending\""))
-        #expect(!(try await run("why", ids[0]).output.contains("00123")))
+        #expect(!(try await run("why", ids[0]).output.withoutChance.contains("00123")))
     }
 
     @Test("a replay to standard output gives every entry as it is stored, marked, and goes on from its checkpoint")
@@ -170,7 +171,7 @@ extension CommandTests {
 
     @Test("what a replay sends to topics and bus is marked, and the consumers duplicate nothing")
     func replayMessages() async throws {
-        _ = try await run("schedules", "import", "-", input: "\(Self.header)\n100,PE,7,1,1,2027-01-04T15:00:00Z\n")
+        _ = try await run("schedules", "import", "-", input: "\(Self.header)\n100,PE,7,1,1,2046-01-08T15:00:00Z\n")
         let server = try await LedgerServer(scratch.data, arguments: ["--no-demo-slots"])
         for insured in 1...2 { _ = try await server.ask(insured: insured, schedule: 100) }
         try await server.waitUntilAllEnded()
@@ -180,7 +181,10 @@ extension CommandTests {
         let processed = dry.first { $0["event"]?.text == "country-processed" }
         #expect(processed?["sentAs"]?.text == "Appointment Processed to the bus")
         #expect(dry.first { $0["event"]?.text == "requested" }?["sentAs"]?.text == "nothing")
-        #expect(try await run("replay", "--to", "topic").errors.contains("2 events") == false)
+        // Only what was routed goes to the countries again.
+        let sent = try await run("replay", "--to", "topic")
+        #expect(sent.status == 0)
+        #expect(sent.errors.contains("\(events) events replayed to topic, \(events - 2) passed over"), "\(sent.errors)")
         #expect(try await run("replay", "--to", "bus").status == 0)
         try await waitUntilQueuesAreEmpty()
         #expect(try await run("audit").lines.count == events)
@@ -197,7 +201,7 @@ extension CommandTests {
     }
 
     private func waitUntilQueuesAreEmpty() async throws {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(180)
         while true {
             let rows = try rows(try await run("stats"))
             let open = rows.filter { ["waiting", "inFlight"].contains($0["figure"]?.text) && $0["value"]?.whole != 0 }

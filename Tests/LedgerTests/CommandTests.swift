@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import RawHTTP
 import TestPrograms
 import Testing
 
@@ -22,7 +23,7 @@ import Testing
     /// A ledger with 500 slots a country, and two requests that no server has taken on.
     func begin() async throws -> [String] {
         let slots = (1...500).flatMap { number in
-            [(number, "PE"), (1000 + number, "CL")].map { "\($0),\($1),7,1,\(number),2027-01-04T15:00:00Z\n" }
+            [(number, "PE"), (1000 + number, "CL")].map { "\($0),\($1),7,1,\(number),2046-01-08T15:00:00Z\n" }
         }
         let begun = try await run("schedules", "import", "-", input: "\(Self.header)\n" + slots.joined())
         try #require(begun.status == 0, "\(begun.errors)")
@@ -115,7 +116,7 @@ import Testing
         let table = try await run("audit", "--format", "table")
         #expect(table.lines.count == 4)
         #expect(table.lines[0].hasPrefix("position"))
-        #expect(!(json.output + csv.output + table.output).contains("00123"))
+        #expect(!(json.output + csv.output + table.output).withoutChance.contains("00123"))
     }
 
     @Test("a cell of CSV that a spreadsheet would run is disarmed")
@@ -164,18 +165,18 @@ import Testing
     @Test(
         "a bad line of slots is refused by its number, and nothing is imported",
         arguments: [
-            ("9002,XX,1,1,1,2027-01-04T15:00:00Z", "line 3: countryISO"), ("9002,PE,1,1,1", "line 3: 5 fields"),
-            ("0,PE,1,1,1,2027-01-04T15:00:00Z", "line 3: scheduleId"),
-            ("9002,PE,1,x,1,2027-01-04T15:00:00Z", "line 3: specialtyId"),
-            ("9002,PE,1,1,1,2027-02-30T15:00:00Z", "line 3: date"),
-            ("9001,PE,1,1,2,2027-01-04T15:00:00Z", "line 3: scheduleId 9001 stands in line 2"),
-            ("1001,PE,9,9,9,2027-01-04T15:00:00Z", "another country"),
-            ("9002,PE,1,1,1,2027-01-04T15:00:00Z", "list it once"),
+            ("9002,XX,1,1,1,2046-01-08T15:00:00Z", "line 3: countryISO"), ("9002,PE,1,1,1", "line 3: 5 fields"),
+            ("0,PE,1,1,1,2046-01-08T15:00:00Z", "line 3: scheduleId"),
+            ("9002,PE,1,x,1,2046-01-08T15:00:00Z", "line 3: specialtyId"),
+            ("9002,PE,1,1,1,2046-02-30T15:00:00Z", "line 3: date"),
+            ("9001,PE,1,1,2,2046-01-08T15:00:00Z", "line 3: scheduleId 9001 stands in line 2"),
+            ("1001,PE,9,9,9,2046-01-08T15:00:00Z", "another country"),
+            ("9002,PE,1,1,1,2046-01-08T15:00:00Z", "list it once"),
         ])
     func badSlots(line: String, error: String) async throws {
         _ = try await begin()
         let csv =
-            "scheduleId,countryISO,centerId,specialtyId,medicId,date\n9001,PE,1,1,1,2027-01-04T15:00:00Z\n\(line)\n"
+            "scheduleId,countryISO,centerId,specialtyId,medicId,date\n9001,PE,1,1,1,2046-01-08T15:00:00Z\n\(line)\n"
         let outcome = try await run("schedules", "import", "-", input: csv)
         #expect(outcome.status == 1)
         #expect(outcome.errors.contains(error))
@@ -186,8 +187,8 @@ import Testing
     func slots() async throws {
         let csv =
             """
-            scheduleId,countryISO,centerId,specialtyId,medicId,date\r\n5,PE,1,2,3,2027-01-04T15:00:00Z\r\n6,CL,\
-            1,2,3,2027-01-04T15:00:00Z\r\n
+            scheduleId,countryISO,centerId,specialtyId,medicId,date\r\n5,PE,1,2,3,2046-01-08T15:00:00Z\r\n6,CL,\
+            1,2,3,2046-01-08T15:00:00Z\r\n
             """
         #expect(try await run("schedules", "import", "-", input: csv).status == 0)
         let list = try await run("schedules", "list")
@@ -195,7 +196,7 @@ import Testing
             list.lines.first
                 == #"""
                 {"scheduleId":5,"countryISO":"PE","centerId":1,"specialtyId":2,"medicId":3,\#
-                "date":"2027-01-04T15:00:00.000Z","available":true,"appointmentId":null}
+                "date":"2046-01-08T15:00:00.000Z","available":true,"appointmentId":null}
                 """#
         )
         #expect(
@@ -346,7 +347,7 @@ import Testing
         #expect(late.errors.contains("line 1 of -"))
         let conflict = try await run(
             "schedules", "import", "-",
-            input: "\(Self.header)\n9001,CL,1,1,1,2027-01-04T15:00:00Z\n1001,PE,9,9,9,2027-01-04T15:00:00Z\n")
+            input: "\(Self.header)\n9001,CL,1,1,1,2046-01-08T15:00:00Z\n1001,PE,9,9,9,2046-01-08T15:00:00Z\n")
         #expect(conflict.status == 1)
         #expect(conflict.errors.hasPrefix("ledger: line 3: schedule 1001 belongs to another country"))
         #expect(try rows(try await run("schedules", "list", "--country", "CL")).count == 500)
@@ -383,7 +384,7 @@ import Testing
         defer { follow.signal(SIGKILL) }
         try await Task.sleep(for: .milliseconds(900))
         _ = try await run("request", "--insured", "00125", "--schedule", "1002", "--country", "CL")
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + .seconds(120)
         while follow.output.filter(\.isNewline).count < 4, ContinuousClock.now < end {
             try await Task.sleep(for: .milliseconds(50))
         }

@@ -39,6 +39,18 @@ struct LedgerServer: Sendable {
         try #require(try await exchange(port, RawHTTP.request("GET \(target)")))
     }
 
+    /// Waits until an answer holds a text; gives that answer.
+    @discardableResult
+    func get(_ target: String, until text: String) async throws -> Answer {
+        let end = ContinuousClock.now + .seconds(120)
+        while true {
+            let answer = try await get(target)
+            if answer.text.contains(text) { return answer }
+            try #require(ContinuousClock.now < end, "\(target) never said '\(text)': \(answer.text)")
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
     /// Waits until every appointment has ended.
     func waitUntilAllEnded(seconds: Double = 60) async throws {
         let end = ContinuousClock.now + .seconds(seconds)

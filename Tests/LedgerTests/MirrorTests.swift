@@ -23,8 +23,8 @@ struct MirrorTests {
         let server = try await LedgerServer(scratch.data, arguments: ["--mirror"], environment: environment)
         for number in 1...5 { _ = try await server.ask(insured: number, schedule: number) }
         try await server.waitUntilAllEnded()
-        #expect(try await server.get("/health/ready").text.contains(#""mirror":{"answers":true"#))
-        #expect(try await server.get("/metrics").text.contains("ledger_mirror_up 1"))
+        try await server.get("/health/ready", until: #""mirror":{"answers":true"#)
+        try await server.get("/metrics", until: "ledger_mirror_up 1")
         let page = try await server.get("/audit/events?insuredId=00003&type=completed").text
         #expect(page.contains(#""count":1"#))
         try await server.stop()
@@ -90,15 +90,17 @@ struct MirrorTests {
                 try await LedgerBinary.run("bench", "replay", "--events", "\(events)", "--history", data).status == 0)
             #expect(
                 try await LedgerBinary.run("mirror", "backfill", "--data", data, environment: environment).status == 0)
-            let export = try RunningLedger(
-                ["audit", "--format", "csv", "--data", data], environment: environment)
+            // The test looks now and then: of a short run it may miss the end, and hardly of three.
             var peak = 0
-            while export.isRunning {
-                peak = max(peak, Self.peak(of: export.pid) ?? 0)
-                try await Task.sleep(for: .milliseconds(2))
+            for _ in 0..<(events == 4000 ? 3 : 1) {
+                let export = try RunningLedger(["audit", "--format", "csv", "--data", data], environment: environment)
+                while export.isRunning {
+                    peak = max(peak, Self.peak(of: export.pid) ?? 0)
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                #expect(try await export.waitForExit() == 0)
+                #expect(export.output.utf8.count { $0 == 10 } == events + 1)
             }
-            #expect(try await export.waitForExit() == 0)
-            #expect(export.output.utf8.count { $0 == 10 } == events + 1)
             peaks.append(peak)
         }
         // In KiB: the 36,000 events more are 14 MB by themselves.

@@ -130,7 +130,7 @@ struct MigratorTests {
             try await migrator.check()
             let more = Migrator.steps(of: .ledger) + [two]
             let error = await #expect(throws: EventStoreError.self) { try await Migrator(pool, more).up() }
-            #expect(error?.code != nil)
+            #expect(error?.code == .invalid && error?.message.contains("002-two.sql") == true)
         }
     }
 

@@ -128,7 +128,7 @@ struct PoolTests {
         let pool = try pool(size: 1)
         try await pool.use { session in
             let process = session.serverProcess
-            try session.limitStatements(toMilliseconds: 50)
+            try session.limitStatements(toMilliseconds: 1000)
             let error = #expect(throws: PostgresError.self) { try session.execute("SELECT pg_sleep(600)") }
             #expect(error?.sqlState == "57014" && error?.isConnectionLost == false)
             try session.execute("SELECT 1")

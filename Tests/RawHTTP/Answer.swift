@@ -1,5 +1,13 @@
 package import EventStore
 
+extension StringProtocol {
+    /// The text without what chance fills with digits: numbers with a fraction, and UUIDs.
+    package var withoutChance: String {
+        String(self).replacing(#/[0-9]+\.[0-9]+(?:e-?[0-9]+)?/#, with: "")
+            .replacing(#/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/#, with: "")
+    }
+}
+
 /// An answer, as tests look at it.
 package struct Answer: Sendable {
     package let status: Int

@@ -13,7 +13,7 @@ package final class RawClient {
     /// Connects to a port of this machine.
     ///
     /// - Throws: `ConnectionFailed` when nobody listens there.
-    package init(port: Int, timeoutSeconds: Int = 10) throws {
+    package init(port: Int, timeoutSeconds: Int = 60) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))

@@ -76,8 +76,8 @@ package final class WireProxy: Sendable {
     package init(to target: Int?, react: @escaping @Sendable (Request) -> Reaction = { _ in .forward }) {
         (self.target, self.react) = (target, react)
         (listener, port) = Socket.listening()
-        let queue = DispatchQueue(label: "proxy", attributes: .concurrent)
-        queue.async { [listener, weak self] in
+        // A serial queue has a thread of its own while it waits; a concurrent one would take one that tasks share.
+        DispatchQueue(label: "proxy").async { [listener, weak self] in
             while let connection = listener.accepted() {
                 guard let proxy = self else { return }
                 let number = proxy.open(connection)

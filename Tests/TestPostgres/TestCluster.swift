@@ -63,7 +63,11 @@ package enum TestCluster {
     package static func settings() throws -> PostgresSettings { try create("postgres").settings() }
 
     static func administer(_ statement: String) async throws {
-        try await shared.use { try $0.run(statement) }
+        try await shared.use { session in
+            // Databases are copied and dropped by the dozen at once, which a slow disk makes wait.
+            try session.limitStatements(toMilliseconds: 0)
+            try session.run(statement)
+        }
     }
 
     @Sendable package static func random() -> UInt64 { .random(in: .min ... .max) }
@@ -98,9 +102,11 @@ package final class TestDatabase: Sendable {
     package func login(_ user: String, readsOnly: Bool = false) throws -> PostgresPool {
         var settings = try settings(user: user)
         settings.requiresWriting = !readsOnly
+        // The machine may be busy with other tests.
+        settings.connectMilliseconds = 60_000
         return pools.withLock { pools in
             if let pool = pools[user] { return pool }
-            let pool = PostgresPool(settings, random: TestCluster.random)
+            let pool = PostgresPool(settings, patienceMilliseconds: 60_000, random: TestCluster.random)
             pools[user] = pool
             return pool
         }

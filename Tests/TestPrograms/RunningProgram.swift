@@ -73,7 +73,7 @@ package final class RunningProgram: Sendable {
     }
 
     /// Waits until the errors hold a text.
-    package func waitForErrors(_ text: String, seconds: Double = 30) async throws {
+    package func waitForErrors(_ text: String, seconds: Double = 120) async throws {
         let end = ContinuousClock.now + .seconds(seconds)
         while !errors.contains(text) {
             try #require(isRunning && ContinuousClock.now < end, "'\(text)' never came: \(errors)")

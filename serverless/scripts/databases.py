@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from emulator import free_port
 from expander import documents
 
 SERVERLESS = Path(__file__).resolve().parent.parent
@@ -20,9 +20,7 @@ SLOTS = {"PE": 100, "CL": 200}
 @contextmanager
 def running(stage: str, ledger: Path):
     """A server that is there for as long as the block is. Gives where it listens, HOST:PORT."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     directory = tempfile.mkdtemp(prefix="ledger-postgres.", dir="/tmp")
     try:
         # In a session of its own: Ctrl-C is for this program, which stops the server when it is done with it.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -213,12 +214,25 @@ def known_to_emulator(template: dict) -> dict:
     return template
 
 
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on.
+
+    Linux gives those below 32768 to no outgoing connection, which could take it until the server listens.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise RuntimeError("no port is free")
+
+
 @contextmanager
 def running(log: Path):
     """An emulator that is there for as long as the block is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         "PATH": os.environ["PATH"],
@@ -281,7 +295,7 @@ def package(path: Path, files: dict[str, str]) -> Path:
     return path
 
 
-def eventually(question, seconds: int = 180):
+def eventually(question, seconds: int = 400):
     """The first answer that counts as true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -43,7 +43,7 @@ class Machine:
     def run(self, script, *arguments, text=""):
         return subprocess.run(
             [str(SCRIPTS / script), *arguments], env=self.environment, input=text, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=120, check=False,
         )  # fmt: skip
 
     def called(self, word):

@@ -145,12 +145,12 @@ def test_a_poison_message_reaches_its_dead_letters_and_is_redriven(dev):
         return int(depth["Attributes"]["ApproximateNumberOfMessages"])
 
     eventually(lambda: waiting(dead) == 1)
-    # The emulator has no StartMessageMoveTask, which does the same by itself: receive, send, delete.
+    # The emulator has no StartMessageMoveTask, which does the same by itself: receive, delete, send.
     (letter,) = queues.receive_message(QueueUrl=dead, WaitTimeSeconds=0)["Messages"]
     assert letter["Body"] == "this is no JSON"
-    queues.send_message(QueueUrl=queue, MessageBody=letter["Body"])
     queues.delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
     eventually(lambda: waiting(dead) == 0)
+    queues.send_message(QueueUrl=queue, MessageBody=letter["Body"])
     eventually(lambda: waiting(dead) == 1)
     queues.purge_queue(QueueUrl=dead)
     queues.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "180"})
