@@ -124,6 +124,9 @@ struct AWSTests {
         return ids
     }
 
+    /// What a worker logs once a signal ends it in good order.
+    private static let working = #""message":"working""#
+
     /// How `stats` says how many rows of the view are completed.
     private static func completed(_ count: Int) -> String {
         #""figure":"appointments","of":"completed","countryISO":"PE","value":\#(count)}"#
@@ -155,12 +158,14 @@ struct AWSTests {
         }
         let (server, port) = try await serve(place)
         let (killed, stopped) = (try worker(), try worker())
+        for program in [killed, stopped] { try await program.waitForErrors(Self.working) }
         var ids = try await ask(0..<2, port, secret)
         // It has begun to work on them.
         while proxy.count("Publish") == 0 { try await Task.sleep(for: .milliseconds(10)) }
         killed.signal(SIGKILL)
         ids += try await ask(2..<4, port, secret)
         let last = try worker()
+        try await last.waitForErrors(Self.working)
         ids += try await ask(4..<6, port, secret)
         stopped.signal(SIGTERM)
         #expect(try await stopped.waitForExit() == 0, "\(stopped.errors)")
@@ -181,6 +186,7 @@ struct AWSTests {
         let (place, mirror) = try await place()
         let secret = try await prepare(place)
         let workers = [try place.start("worker"), try place.start("worker")]
+        for program in workers { try await program.waitForErrors(Self.working) }
         let (server, port) = try await serve(place)
         let ids = try await ask(0..<3, port, secret)
         for id in ids { try await place.wait(for: #""status":"completed""#, "state", id) }

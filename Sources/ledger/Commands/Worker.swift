@@ -73,6 +73,7 @@ struct Pollers: Service {
 
     func run() async throws {
         let stop = Stop(alarm: .real)
+        logger.notice("working", metadata: ["on": "\(only?.rawValue ?? "queues and stream")"])
         await withTaskCancellationOrGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
                 if only != .stream { pollQueues(&group, stop) }
