@@ -26,31 +26,36 @@ enum KeyFile {
         return try KeyRing(master: Array(bytes.prefix(count)))
     }
 
-    /// Makes a new key; durable once this returns. It is written beside its place and gets its name when it is whole: a
-    /// process that is killed in between leaves no file that is not a key.
+    /// Makes a new key; durable once this returns. It is written beside its place and gets its name when it is whole:
+    /// who is killed in between leaves no half of a key there, at most a file `PATH.NUMBER` that nobody needs.
     ///
     /// - Throws: `unavailable` when the file is there already or can't be written.
     static func make(_ path: String) throws(EventStoreError) -> KeyRing {
         let key = Machine.random(32)
-        let draft = "\(path).\(getpid())"
-        defer { unlink(draft) }
+        // A process's number may be another container's as well.
+        let draft = "\(path).\(String(Machine.number(), radix: 16))"
         try write(key, to: draft)
+        defer { unlink(draft) }
         // Unlike a renaming, this does not take the place of a key that another process has made meanwhile.
         guard link(draft, path) == 0 else { throw failure("can't be made", path) }
-        let slash = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
-        let directory = open(String(slash), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
+        let directory = open(String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw failure("can't be made durable", path) }
         defer { close(directory) }
         guard fsync(directory) == 0 else { throw failure("can't be made durable", path) }
         return try KeyRing(master: key)
     }
 
+    /// Writes a key into a new file.
     private static func write(_ key: [UInt8], to path: String) throws(EventStoreError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("can't be made", path) }
         defer { close(descriptor) }
         guard Glibc.write(descriptor, key, key.count) == key.count, fsync(descriptor) == 0 else {
-            throw failure("can't be written", path)
+            // Removing it may change what went wrong.
+            let error = failure("can't be written", path)
+            unlink(path)
+            throw error
         }
     }
 
