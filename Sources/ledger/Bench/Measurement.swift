@@ -12,7 +12,7 @@ struct Measurement: Sendable {
     let seconds: Double
     /// Latencies of single operations in nanoseconds, sorted.
     let latencies: [UInt64]
-    /// What SQLite itself does in the same run.
+    /// What the database does by itself in the same run.
     var limitPerSecond: Double?
 
     var perSecond: Double { seconds > 0 ? Double(events) / seconds : 0 }

@@ -38,7 +38,9 @@ struct MirrorBench {
                 try await runner.backfill(now: Machine.now(), limit: MirrorPump.batch)
             }
         }
-        history.report("mirror-backfill", seconds: seconds, limitPerSecond: try await limit())
+        var limit: Double?
+        do { limit = try await self.limit() } catch { report("ledger: no limit was measured: \(error)") }
+        history.report("mirror-backfill", seconds: seconds, limitPerSecond: limit)
         return Filled(file: file, mirror: mirror, runner: runner, people: people, keys: keys)
     }
 
@@ -54,7 +56,10 @@ struct MirrorBench {
                     try session.run(Self.ceiling)
                 }
             }
-            try await pool.use { try $0.run("DROP SCHEMA ceiling CASCADE") }
+            try await pool.use { session in
+                try session.limitStatements(toMilliseconds: 0)
+                try session.run("DROP SCHEMA ledger_ceiling CASCADE")
+            }
         } catch let error as EventStoreError where error.postgres?.sqlState == "42501" {
             taken = nil
         }
@@ -65,24 +70,24 @@ struct MirrorBench {
     /// Entries and rows in the order in which they were written: with the indexes that keep them unique, then the
     /// others.
     private static let ceiling = """
-        CREATE SCHEMA ceiling;
-        CREATE TABLE ceiling.entries (LIKE ledger.entries);
-        CREATE TABLE ceiling.appointments (LIKE ledger.appointments);
-        CREATE FUNCTION ceiling.build(wanted boolean) RETURNS void LANGUAGE plpgsql AS $$
+        CREATE SCHEMA ledger_ceiling;
+        CREATE TABLE ledger_ceiling.entries (LIKE ledger.entries);
+        CREATE TABLE ledger_ceiling.appointments (LIKE ledger.appointments) WITH (fillfactor = 80);
+        CREATE FUNCTION ledger_ceiling.build(wanted boolean) RETURNS void LANGUAGE plpgsql AS $$
             DECLARE definition text;
             BEGIN
                 FOR definition IN
-                    SELECT replace(indexdef, ' ON ledger.', ' ON ceiling.') FROM pg_indexes
+                    SELECT replace(indexdef, ' ON ledger.', ' ON ledger_ceiling.') FROM pg_indexes
                     WHERE schemaname = 'ledger' AND tablename IN ('entries', 'appointments')
                         AND (indexdef LIKE 'CREATE UNIQUE %') = wanted
                 LOOP EXECUTE definition; END LOOP;
             END $$;
-        SELECT ceiling.build(true);
-        INSERT INTO ceiling.entries SELECT * FROM ledger.entries ORDER BY position;
-        INSERT INTO ceiling.appointments SELECT * FROM ledger.appointments;
+        SELECT ledger_ceiling.build(true);
+        INSERT INTO ledger_ceiling.entries SELECT * FROM ledger.entries ORDER BY position;
+        INSERT INTO ledger_ceiling.appointments SELECT * FROM ledger.appointments;
         SET maintenance_work_mem = '256MB';
-        SELECT ceiling.build(false);
-        ANALYZE ceiling.entries, ceiling.appointments
+        SELECT ledger_ceiling.build(false);
+        ANALYZE ledger_ceiling.entries, ledger_ceiling.appointments
         """
 
     /// A backfill with all checks and its indexes, then events at a steady rate beside the pump.
