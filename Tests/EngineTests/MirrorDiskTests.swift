@@ -6,7 +6,7 @@ import TestPostgres
 import Testing
 
 @Suite(
-    "A mirror whose disk is full", .dropsDatabases, .timeLimit(.minutes(3)),
+    "A mirror whose disk is full", .dropsDatabases, .timeLimit(.minutes(10)),
     .enabled(if: TestCluster.isThere, TestCluster.reason), .enabled(if: SmallDisk.isThere, SmallDisk.reason))
 struct MirrorDiskTests {
     @Test("while its disk is full the ledger goes on, and it catches up once there is room")

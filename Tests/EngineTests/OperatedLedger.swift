@@ -17,7 +17,7 @@ enum OperatedEngine: String, CustomTestStringConvertible {
     case aws
     case awsMirrored = "aws, mirrored"
 
-    /// Those that are compared with the one in memory. The contract says what it skips where a server is not there.
+    /// Those that are compared with the one in memory, without those whose server is not there.
     static let compared: [OperatedEngine] =
         [.sqlite] + (TestCluster.isThere ? [.sqliteMirrored] : []) + (Emulator.isThere ? [.aws] : [])
         + (TestCluster.isThere && Emulator.isThere ? [.awsMirrored] : [])
@@ -32,7 +32,8 @@ enum OperatedEngine: String, CustomTestStringConvertible {
         }
     }
 
-    /// A ledger with a history that a seed makes, its view, and its mirror, wired as the program wires them.
+    /// A ledger with a history that a seed makes, its view, and its mirror. What the program asks of the store and of
+    /// the mirror is asked of the mirror alone, which holds all of it.
     func make(streams: Int, seed: UInt64) async throws -> OperatedLedger {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: streams, seed: seed, pace: 1)
@@ -71,9 +72,9 @@ struct OperatedLedger {
     init(_ engine: TestEngine, mirror: PostgresMirror?, hasOwnPositions: Bool, _ history: RandomHistory) {
         (self.engine, self.history, self.mirror) = (engine, history, mirror)
         if let mirror, hasOwnPositions {
-            (audit, feed, scan) = (MirroredLog(mirror: mirror, store: engine.audit), mirror, mirror)
+            (audit, feed, scan) = (MirroredLog(mirror: mirror, store: NothingBeyond(log: engine.audit)), mirror, mirror)
         } else if let mirror {
-            let numbered = MirrorNumberedLog(mirror: mirror, store: engine.store)
+            let numbered = MirrorNumberedLog(mirror: mirror, store: NothingBeyond(log: engine.audit))
             (audit, feed, scan) = (numbered, numbered, mirror)
         } else {
             (audit, feed, scan) = (engine.audit, engine.feed, engine.scan)
@@ -94,18 +95,23 @@ struct OperatedLedger {
     }
 
     func verify() async throws -> VerifyReport {
-        try await Verify(
+        let report = try await Verify(
             feed: engine.feed, scan: engine.scan, store: engine.store, views: engine.rows(), people: engine.people,
             batch: 7
         ).run()
+        guard let mirror else { return report }
+        return report.adding(try await MirrorCheck(feed: engine.feed, mirror: mirror, people: engine.people).run())
     }
 
     /// - Parameter body: told each appointment that differs.
     func reconcile(_ body: (Reconcile.Difference) -> Void = { _ in }) async throws -> Reconcile.Report {
-        let copies =
-            [Reconcile.Copy("view", engine.rows())] + (mirror.map { [Reconcile.Copy("mirror-views", $0)] } ?? [])
-        return try await Reconcile(scan: scan, copies: copies, people: engine.people, rangeEvents: 5)
-            .run { difference throws(EventStoreError) in body(difference) }
+        let mirrored = mirror.map { mirror in
+            [Reconcile.Copy("mirror", FoldedRows(mirror, engine.people)), Reconcile.Copy("mirror-views", mirror)]
+        }
+        return try await Reconcile(
+            scan: engine.scan, copies: [Reconcile.Copy("view", engine.rows())] + (mirrored ?? []),
+            people: engine.people, rangeEvents: 5
+        ).run { difference throws(EventStoreError) in body(difference) }
     }
 
     /// Mends what `verify` has found.
@@ -116,4 +122,17 @@ struct OperatedLedger {
         let plan = try await repair.plan(for: found)
         return (plan, try await repair.carryOut(plan, now: Samples.noon).mended)
     }
+}
+
+/// The store behind a mirror that holds all of it: it adds nothing, so that what the mirror does not answer is missing.
+private struct NothingBeyond: AuditLog, StreamReader {
+    let log: any AuditLog
+
+    func events(
+        matching filter: EventFilter, after position: Int, limit: Int
+    ) async throws(EventStoreError) -> [RecordedEvent] { [] }
+
+    func counts() async throws(EventStoreError) -> [EventCount] { try await log.counts() }
+
+    func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] { [] }
 }
