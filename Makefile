@@ -24,7 +24,7 @@ test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--fi
 	scripts/install.sh run test
 	scripts/test.sh $(ARGUMENTS)
 
-test-long: ## the variants that take minutes: rebuilds of 200,000 events under traffic, outages of a minute (EVENTS=1000000)
+test-long: ## the variants that take minutes: rebuilds under traffic, outages of a minute (EVENTS=1000000)
 	scripts/install.sh run test
 	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) LEDGER_TEST_BAD_LUCK_SECONDS=60 \
 		scripts/test.sh --filter 'RebuildTrafficTests|MirrorBadLuckTests' $(ARGUMENTS)

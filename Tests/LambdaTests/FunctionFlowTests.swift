@@ -127,7 +127,8 @@ struct FunctionFlowTests {
         #expect(refused.status == 400 || refused.status == 415)
         // The functions' logs name no one.
         for host in [deployment.appointment, deployment.country, deployment.mirror] {
-            #expect(!(host.log + host.output).contains(#/\b00123\b/#))
+            let said = (host.log + host.output).replacing(#/[0-9a-f-]{36}|[0-9]{6,}/#, with: " ")
+            #expect(!said.contains("00123"))
             #expect(host.starts == 1)
         }
         #expect(deployment.mirror.output.contains(#""MirrorLagMilliseconds":"#))
@@ -161,15 +162,26 @@ struct FunctionFlowTests {
         let ids = try await ask(4, deployment)
         try await deployment.mirror.waitUntilIdle()
         let killed = deployment.mirror.starts
+        // Each batch takes a while, so that it is in the middle of one.
+        try await deployment.mirrorDatabase.pool.use { session in
+            try session.run(
+                """
+                CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
+                GRANT EXECUTE ON FUNCTION public.dawdle() TO PUBLIC;
+                CREATE TRIGGER dawdle BEFORE INSERT ON ledger.entries
+                    FOR EACH STATEMENT EXECUTE FUNCTION public.dawdle()
+                """)
+        }
         _ = try await triggers.mirror.poll(
             { ($0 + $0).shuffled() },
             disturb: { program in
                 program.signal(SIGKILL)
                 try await program.waitForExit()
+                try await deployment.mirrorDatabase.pool.use { try $0.run("DROP TRIGGER dawdle ON ledger.entries") }
             })
-        // Had it answered before, it is not started again until somebody asks for it.
-        try await deployment.mirror.waitUntilIdle()
         #expect(deployment.mirror.starts == killed + 1)
+        #expect(triggers.mirror.invocations.count > 1)
         for _ in 0..<40 {
             var moved = try await triggers.stream.poll { ($0 + $0).shuffled() }
             moved += try await triggers.mirror.poll { ($0 + $0).shuffled() }

@@ -59,10 +59,9 @@ final class LambdaHost: Sendable {
 
     /// Invokes the function and waits for what becomes of it. A process that is not done by its time is killed.
     ///
-    /// - Parameter graceMilliseconds: for how long it is not killed though its time is up.
     /// - Parameter whileRunning: called once the program has the event in hand.
     func invoke(
-        _ event: String, milliseconds: Int64 = 30_000, graceMilliseconds: Int64 = 0,
+        _ event: String, milliseconds: Int64 = 30_000,
         whileRunning: (RunningProgram) async throws -> Void = { _ in }
     ) async throws -> Outcome {
         let program = try program()
@@ -78,7 +77,7 @@ final class LambdaHost: Sendable {
                 board.withdraw(id)
                 return .ended(try await program.waitForExit())
             }
-            if Int64(Date().timeIntervalSince1970 * 1000) > deadline + graceMilliseconds { program.signal(SIGKILL) }
+            if Int64(Date().timeIntervalSince1970 * 1000) > deadline { program.signal(SIGKILL) }
             try await Task.sleep(for: .milliseconds(1))
         }
     }

@@ -124,7 +124,7 @@ struct AWSTests {
         return ids
     }
 
-    /// What a worker logs once a signal ends it in good order.
+    /// What a worker logs: from then on a signal ends it in good order.
     private static let working = #""message":"working""#
 
     /// How `stats` says how many rows of the view are completed.

@@ -42,6 +42,10 @@ import Testing
 
     private func export() async throws -> String { try await sql("SELECT * FROM appointments ORDER BY appointment") }
 
+    private func damage() async throws {
+        _ = try await sql("UPDATE appointments SET status = 'failed' WHERE substr(appointment, 16) = x'07'")
+    }
+
     @Test("a rebuild that is killed goes on behind what it had written, and ends with the bytes of the live view")
     func kills() async throws {
         let events = 24_000
@@ -50,20 +54,24 @@ import Testing
         try #require(made.status == 0, "\(made.errors)")
         let whole = try await export()
         #expect(whole.split(separator: "\n").count == events / 4)
-        _ = try await sql("UPDATE appointments SET status = 'failed' WHERE substr(appointment, 16) = x'07'")
+        try await damage()
         #expect(try await export() != whole)
         let damaged = try await export()
-        // Each run is killed as soon as it has written more than the one before it, so each has to go on.
+        // Each run is killed as soon as it has written more than the one before it, so each has to go on. On a machine
+        // that is busy with others the first one may be done before the signal comes: then all begins again.
         var marks: [Int] = []
-        while marks.last ?? 0 < events {
-            let run = try RunningLedger(["rebuild", "--yes", "--data", scratch.data])
-            let mark = try await kill(run, beyond: marks.last ?? 0)
-            // It may have been done before the signal came.
-            if try await run.waitForExit() == 0 { break }
-            marks.append(mark)
-            #expect(try await export() == damaged, "a reader sees the live view until the swap")
+        for _ in 0..<5 where !marks.contains(where: { $0 < events }) {
+            marks = []
+            try await damage()
+            while marks.last ?? 0 < events {
+                let run = try RunningLedger(["rebuild", "--yes", "--data", scratch.data])
+                let mark = try await kill(run, beyond: marks.last ?? 0)
+                if try await run.waitForExit() == 0 { break }
+                marks.append(mark)
+                #expect(try await export() == damaged, "a reader sees the live view until the swap")
+            }
         }
-        #expect(marks == marks.sorted(), "\(marks)")
+        #expect(marks.contains { $0 < events } && marks == marks.sorted(), "\(marks)")
         // Now wherever chance has it: while indexes are built, rows compared, tables swapped, the old one emptied.
         let seed = UInt64.random(in: 0 ... .max)
         var random = SplitMix(state: seed)

@@ -14,12 +14,12 @@ import Testing
         let server = try await LedgerServer(scratch.data)
         let id = try await ask(server, insured: "00123", schedule: 100).id
         #expect(try await server.get("/appointments/00123").text.contains(#""scheduleId":100,"centerId":4"#))
-        // A machine that is busy with something else may be late for one, and hardly for each of twenty.
-        var isInTime = false
-        for number in 200..<220 where !isInTime {
-            isInTime = try await ask(server, insured: "00\(number)", schedule: number).duration < .seconds(2)
+        // A machine that is busy with something else may be late for one, and hardly for most.
+        var durations: [Duration] = []
+        for number in 200..<205 {
+            durations.append(try await ask(server, insured: "00\(number)", schedule: number).duration)
         }
-        #expect(isInTime)
+        #expect(durations.sorted()[2] < .seconds(2), "\(durations)")
         let history = try await LedgerBinary.run("history", id, "--data", scratch.data)
         let types = try history.lines.map { try JSONValue(Array($0.utf8))["type"]?.text }
         #expect(types == ["requested", "routed", "country-processed", "completed"])

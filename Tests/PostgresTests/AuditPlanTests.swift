@@ -31,9 +31,7 @@ struct AuditPlanTests {
                     LATERAL convert_to(repeat('x', 400) || n, 'UTF8') AS entry
                 """)
             try session.run("SELECT ledger.build_indexes()")
-            // Out of so many rows every sample leads to the same plans.
-            try session.run("SET default_statistics_target = 1000")
-            try session.run("ANALYZE ledger.entries")
+            try session.run("SELECT ledger.gather_statistics()")
         }
         return PostgresPool(
             try database.settings(user: "ledger_mirror").auditing, size: 1, random: TestCluster.random)

@@ -3,8 +3,8 @@ package import EventStore
 extension StringProtocol {
     /// The text without what chance fills with digits: numbers with a fraction, and UUIDs.
     package var withoutChance: String {
-        String(self).replacing(#/[0-9]+\.[0-9]+(?:e-?[0-9]+)?/#, with: "")
-            .replacing(#/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/#, with: "")
+        String(self).replacing(#/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/#, with: " ")
+            .replacing(#/[0-9]+\.[0-9]+(?:e-?[0-9]+)?/#, with: " ")
     }
 }
 

@@ -54,7 +54,7 @@ class API:
                 found = self.ask(f"/appointments/{person}/{appointment}")[1]
             except urllib.error.HTTPError as error:
                 # The view follows the events, and a function may take its time to begin.
-                assert error.code in (404, 502, 503, 504)
+                assert error.code in (404, 503, 504)
                 return None
             assert found["status"] != "failed"
             return found if found["status"] == "completed" else None
