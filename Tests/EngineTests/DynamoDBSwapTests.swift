@@ -26,15 +26,16 @@ struct DynamoDBSwapTests {
             let react = Mutex<@Sendable (WireProxy.Request) -> WireProxy.Reaction>({ _ in .forward })
         }
 
-        init() async throws {
+        /// - Parameter attempts: how often the sets ask for what does not come.
+        init(attempts: Int? = nil) async throws {
             let account = Emulator.account()
             engine = try await .aws(clock: HandClock(), try Emulator.client(account: account))
             let reaction = Reaction()
             proxy = WireProxy(to: Emulator.port) { request in reaction.react.withLock { $0 }(request) }
             self.reaction = reaction
-            let (client, clock) = (try Emulator.client(account: account, through: proxy), engine.clock)
+            let client = try Emulator.client(account: account, through: proxy, attempts: attempts)
             views = DynamoDBViews(client, tables: .init())
-            sets = DynamoDBViewSets(client, tables: .init(), people: engine.people, now: clock.now)
+            sets = DynamoDBViewSets(client, tables: .init(), people: engine.people, now: engine.clock.now)
         }
 
         func react(_ new: @escaping @Sendable (WireProxy.Request) -> WireProxy.Reaction) {
@@ -78,7 +79,8 @@ struct DynamoDBSwapTests {
 
     @Test("A row that moves while the set is put in place keeps its last state, folded by the rule of the set")
     func moving() async throws {
-        let ledger = try await Ledger()
+        // One of its calls is held until others have done their work, however long that takes here.
+        let ledger = try await Ledger(attempts: 30)
         let stream = Samples.appointment(1).stream
         for number in 1...3 {
             let stream = Samples.appointment(number).stream
