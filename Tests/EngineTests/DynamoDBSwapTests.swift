@@ -26,16 +26,15 @@ struct DynamoDBSwapTests {
             let react = Mutex<@Sendable (WireProxy.Request) -> WireProxy.Reaction>({ _ in .forward })
         }
 
-        /// - Parameter attempts: how often the sets ask for what does not come.
-        init(attempts: Int? = nil) async throws {
+        init() async throws {
             let account = Emulator.account()
             engine = try await .aws(clock: HandClock(), try Emulator.client(account: account))
             let reaction = Reaction()
             proxy = WireProxy(to: Emulator.port) { request in reaction.react.withLock { $0 }(request) }
             self.reaction = reaction
-            let client = try Emulator.client(account: account, through: proxy, attempts: attempts)
+            let (client, clock) = (try Emulator.client(account: account, through: proxy), engine.clock)
             views = DynamoDBViews(client, tables: .init())
-            sets = DynamoDBViewSets(client, tables: .init(), people: engine.people, now: engine.clock.now)
+            sets = DynamoDBViewSets(client, tables: .init(), people: engine.people, now: clock.now)
         }
 
         func react(_ new: @escaping @Sendable (WireProxy.Request) -> WireProxy.Reaction) {
@@ -58,7 +57,7 @@ struct DynamoDBSwapTests {
         }
     }
 
-    /// Something that happens once, and that a proxy's thread waits for, two minutes at most.
+    /// Something that happens once, and that a proxy's thread waits for, 20 seconds at most.
     private final class Flag: Sendable {
         private let state = Mutex(false)
 
@@ -66,7 +65,7 @@ struct DynamoDBSwapTests {
 
         func set() { state.withLock { $0 = true } }
 
-        func wait() { for _ in 0..<60_000 where !isSet { usleep(2000) } }
+        func wait() { for _ in 0..<10_000 where !isSet { usleep(2000) } }
     }
 
     /// A rule of another number, that makes other rows.
@@ -79,8 +78,7 @@ struct DynamoDBSwapTests {
 
     @Test("A row that moves while the set is put in place keeps its last state, folded by the rule of the set")
     func moving() async throws {
-        // One of its calls is held until others have done their work, however long that takes here.
-        let ledger = try await Ledger(attempts: 30)
+        let ledger = try await Ledger()
         let stream = Samples.appointment(1).stream
         for number in 1...3 {
             let stream = Samples.appointment(number).stream
@@ -99,7 +97,7 @@ struct DynamoDBSwapTests {
         }
         async let outcome = ledger.sets.swap(
             ViewSet.next, with: Self.other, keepingAs: nil, coversAll: true, now: now)
-        for _ in 0..<60_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
+        for _ in 0..<10_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
         _ = try await ledger.engine.store.append([Samples.later(9)], to: stream, expecting: .version(1))
         try await ledger.follow(stream)
         appended.set()

@@ -36,15 +36,11 @@ package enum Emulator {
     }
 
     /// A client of the emulator with an account of its own.
-    ///
-    /// - Parameter attempts: how often it asks for what does not come; as often as the program does unless given.
     package static func client(
-        account: String = account(), through proxy: WireProxy? = nil, clock: AWSClock = .quick, size: Int = 16,
-        attempts: Int? = nil
+        account: String = account(), through proxy: WireProxy? = nil, clock: AWSClock = .quick, size: Int = 16
     ) throws -> AWSClient {
-        var environment = environment(account: account, through: proxy)
-        environment["AWS_MAX_ATTEMPTS"] = attempts.map { "\($0)" }
-        return try AWSClient(environment: environment, pool: ConnectionPool(size: size), clock: clock)
+        try AWSClient(
+            environment: environment(account: account, through: proxy), pool: ConnectionPool(size: size), clock: clock)
     }
 }
 
