@@ -8,29 +8,12 @@ cd "$(dirname "$0")/.."
 
 folder=.build/aws
 
-free_port() {
-    # Linux gives these ports to no outgoing connection, which could take one until the emulator listens.
-    python3 -c '
-import random, socket
-for port in random.sample(range(20_000, 32_000), 100):
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-    print(port)
-    break
-else:
-    raise SystemExit("aws.sh: no port is free")
-'
-}
-
 start() {
     local python port tries
     python="$(scripts/python.sh)"
     mkdir -p "$folder"
     stop
-    port="$(free_port)"
+    port="$(PYTHONPATH=serverless/scripts "$python" -c 'from emulator import free_port; print(free_port())')"
     # Without these a program that the emulator starts would call the real AWS.
     env BIND_HOST=127.0.0.1 MINISTACK_HOST=127.0.0.1 GATEWAY_PORT="$port" IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 \
         AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=secret \
