@@ -96,15 +96,17 @@ package struct AWSLedger: Sendable {
     ///   - people: says who asked, where the view does not.
     ///   - audit: answers auditors.
     ///   - trail: is told who looked.
+    ///   - elapsed: the time by a clock that is never set.
     package func requestTable(
         _ performer: Performer, secrets: KeyRing, people: PersonResolver, audit: any AuditLog, trail: any AuditTrail,
-        origins: AllowedOrigins, random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
+        origins: AllowedOrigins, elapsed: @escaping @Sendable () -> Duration,
+        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) -> RequestTable {
         RequestTable(
             performer: performer, views: views, log: log(), people: people,
             progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,
             authenticator: Authenticator(keys: apiKeys), status: status(audit, behindWorkers: false),
-            secrets: secrets, origins: origins, random: random, logger: logger)
+            secrets: secrets, origins: origins, elapsed: elapsed, random: random, logger: logger)
     }
 
     /// How the ledger is doing. Whether workers follow the change stream, their rounds tell; how far Lambda is,

@@ -102,7 +102,7 @@ struct LedgerFunction: Sendable {
             performer: performer, stream: ledger.streamHandler(performer, keyRing, logger: logger),
             table: ledger.requestTable(
                 performer, secrets: try await ledger.secrets(keyRing), people: ledger.people(keyRing), audit: audit,
-                trail: trail, origins: origins, random: Machine.random, logger: logger),
+                trail: trail, origins: origins, elapsed: Machine.elapsed, random: Machine.random, logger: logger),
             people: ledger.people(keyRing))
     }
 }

@@ -116,12 +116,13 @@ struct OpenLedger: Sendable {
     /// Answers requests to the API.
     ///
     /// - Parameter callers: counts who waits for a request to be recorded.
-    func table(_ callers: Callers, _ logger: Logger) -> RequestTable {
+    /// - Parameter proxies: whose word is believed for who calls.
+    func table(_ callers: Callers, proxies: TrustedProxies, _ logger: Logger) -> RequestTable {
         RequestTable(
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
             audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status,
-            secrets: secrets,
-            origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]), random: Machine.random, logger: logger)
+            secrets: secrets, proxies: proxies, origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]),
+            elapsed: Machine.elapsed, random: Machine.random, logger: logger)
     }
 
     /// Brings a mirror up to the ledger.

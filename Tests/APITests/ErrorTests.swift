@@ -85,7 +85,7 @@ import Testing
 
     private static func failure(_ code: Problem.Code) async throws -> Provocation {
         if code == .rateLimitExceeded {
-            let world = try World(limits: RateLimits(perKey: RateLimit(perSecond: 0.1, burst: 1), perAddress: nil))
+            let world = try World(limits: RateLimits(perHolder: RateLimit(perSecond: 0.1, burst: 1), perAddress: nil))
             let key = try await world.key("desk", .admin)
             let asking = request("GET /appointments/00123", headers: "X-API-Key: \(key)\r\n")
             return Provocation(world: world, requests: [asking, asking], header: "Retry-After")

@@ -28,8 +28,7 @@ import Yams
         let operation = try await document()["paths"]?[route.template]?[route.method.lowercased()]
         var wanted: Set<String> = [route == .requestAppointment ? "201" : "200"]
         switch route.audience {
-        case .open: break
-        case .loopback: wanted.formUnion(["401", "403", "429", "500", "503"])
+        case .open: wanted.insert("429")
         case .roles: wanted.formUnion(["400", "401", "403", "429", "500", "503"])
         }
         switch route {

@@ -25,12 +25,24 @@ struct World {
     final class Clock: Sendable {
         private let time = Mutex(Timestamp("2026-11-24T07:10:53.123Z")!)
         var now: Timestamp { time.withLock { $0 } }
-        func advance(milliseconds: Int64) { time.withLock { $0 = $0.adding(milliseconds: milliseconds) } }
+        private let since = Mutex(Duration.zero)
+        /// What a clock shows that is never set.
+        var elapsed: Duration { since.withLock { $0 } }
+
+        /// Lets time pass.
+        func advance(milliseconds: Int64) {
+            set(by: milliseconds)
+            since.withLock { $0 += .milliseconds(milliseconds) }
+        }
+
+        /// Sets the wall clock, while no time passes.
+        func set(by milliseconds: Int64) { time.withLock { $0 = $0.adding(milliseconds: milliseconds) } }
     }
 
     /// - Parameter failing: stands in for the store where a test wants it to fail.
     init(
-        limits: RateLimits = RateLimits(), failing: (any EventStore)? = nil, views other: (any AppointmentViews)? = nil,
+        limits: RateLimits = RateLimits(), proxies: TrustedProxies = .none, origins: AllowedOrigins = .any,
+        failing: (any EventStore)? = nil, views other: (any AppointmentViews)? = nil,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws {
         self.logger = logger
@@ -60,8 +72,8 @@ struct World {
             people: PersonResolver(directory: directory, keys: ring),
             progress: ViewProgress(feed: store, checkpoints: views),
             audit: store, histories: store, trail: trail,
-            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits, random: random,
-            logger: logger)
+            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits,
+            proxies: proxies, origins: origins, elapsed: { clock.elapsed }, random: random, logger: logger)
     }
 
     /// Creates an API key and gives its secret.

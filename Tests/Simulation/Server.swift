@@ -39,7 +39,8 @@ final class Server: @unchecked Sendable {
                 feed: links, views: links, checkpoints: links,
                 projections: [ProjectionRunner.projection, RouterPump.projection], audit: world.store, queues: [:],
                 sweeps: links, now: { [unowned world] in world.now }),
-            secrets: world.keys, random: random, logger: world.logger)
+            secrets: world.keys, elapsed: { [unowned world] in .milliseconds(world.timeline.now) }, random: random,
+            logger: world.logger)
         lifeline.server = self
     }
 

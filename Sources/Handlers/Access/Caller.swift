@@ -16,85 +16,80 @@ struct Caller: Equatable {
     func isAdmitted(to roles: [Role]) -> Bool { role == .admin || roles.contains(role) }
 }
 
-/// Tells callers by their keys. What it learned is believed for a few seconds, so that a revoked key soon ends.
+/// Tells callers by their keys. What it learned is believed for half a second, so that a key that was revoked, and the
+/// first one that is made, count within a second.
+///
+/// Moments are those of a clock that is never set. A belief counts from the moment when the store was asked, not from
+/// its answer, which may be late.
 package final class Authenticator: Sendable {
     private struct Known {
         let caller: Caller
-        let until: Timestamp
+        let until: Duration
     }
 
     private struct State {
         var callers: [Hash: Known] = [:]
-        /// Whether the store holds keys, and until when that is believed.
-        var hasKeys: (Bool, until: Timestamp)?
+        /// Until when it is believed that the store holds no key.
+        var isKeylessUntil: Duration?
+        /// Keys are never taken out of the store: once there was one, there always is.
+        var hasKeys = false
+    }
+
+    /// What is known of a secret without asking the store.
+    enum Standing: Equatable {
+        case believed(Caller)
+        /// It was right lately, and has to be looked up again.
+        case remembered
+        case unknown
     }
 
     private let keys: any APIKeys
-    private let beliefMilliseconds: Int64
+    private let belief: Duration
     private let state = Mutex(State())
 
     /// The most callers that are remembered.
     private static let capacity = 10_000
-    /// The most bytes that a key may have.
-    private static let maximumKeyBytes = 512
 
-    /// - Parameter beliefMilliseconds: how long a look-up is believed.
-    package init(keys: any APIKeys, beliefMilliseconds: Int64 = 2000) {
-        (self.keys, self.beliefMilliseconds) = (keys, beliefMilliseconds)
+    /// - Parameter belief: how long a look-up is believed.
+    package init(keys: any APIKeys, belief: Duration = .milliseconds(500)) { (self.keys, self.belief) = (keys, belief) }
+
+    /// Whether there are keys. A revoked one counts: revoking the last one does not open the ledger.
+    func hasKeys(now: Duration) async throws(EventStoreError) -> Bool {
+        let known = state.withLock { state -> Bool? in
+            if state.hasKeys { return true }
+            return state.isKeylessUntil.map { $0 > now } == true ? false : nil
+        }
+        if let known { return known }
+        let hasKeys = try await !keys.list().isEmpty
+        state.withLock { state in
+            if hasKeys { state.hasKeys = true } else { state.isKeylessUntil = now + belief }
+        }
+        return hasKeys
     }
 
-    /// Whether a request is served without a key: it comes from this machine, and there are no keys.
-    ///
-    /// - Throws: a problem for a page of another origin; what the store throws.
-    func needsNoKey(_ request: APIRequest, now: Timestamp) async throws -> Bool {
-        guard request.isLoopback, try await !hasKeys(now: now) else { return false }
-        guard try request.isOfThisMachine else {
-            throw Problem.unauthenticated("A web page of another origin needs an API key: create one")
-        }
-        return true
+    func standing(_ digest: Hash, now: Duration) -> Standing {
+        guard let known = state.withLock({ $0.callers[digest] }) else { return .unknown }
+        return known.until > now ? .believed(known.caller) : .remembered
     }
 
-    /// The caller of a request that needs a key.
+    /// Looks up a secret.
     ///
-    /// - Throws: a problem for a key that is missing, wrong, unknown or revoked; what the store throws.
-    func caller(of request: APIRequest, now: Timestamp) async throws -> Caller {
-        guard let secret = try secret(of: request) else {
-            throw Problem.unauthenticated("Send an API key as X-API-Key or as Authorization: Bearer")
-        }
-        let digest = Hash(of: Array(secret.utf8))
-        if let known = state.withLock({ $0.callers[digest] }), known.until > now { return known.caller }
+    /// - Parameter now: the moment before the store is asked.
+    /// - Returns: nil for one that is unknown or was revoked.
+    func lookUp(_ digest: Hash, now: Duration) async throws(EventStoreError) -> Caller? {
         guard let key = try await keys.key(digest: digest), key.revokedAt == nil else {
             state.withLock { $0.callers[digest] = nil }
-            throw Problem.unauthenticated("The API key is unknown or was revoked")
+            return nil
         }
         let caller = Caller(actor: "key:\(key.name)", role: key.role)
         state.withLock { state in
-            if state.callers.count >= Self.capacity { state.callers.removeAll() }
-            state.callers[digest] = Known(caller: caller, until: now.adding(milliseconds: beliefMilliseconds))
+            if state.callers.count >= Self.capacity, state.callers[digest] == nil {
+                state.callers = state.callers.filter { $0.value.until > now }
+                if state.callers.count >= Self.capacity { state.callers.removeAll() }
+            }
+            state.callers[digest] = Known(caller: caller, until: now + belief)
         }
         return caller
-    }
-
-    private func secret(of request: APIRequest) throws(Problem) -> String? {
-        var secret = try request.header("X-API-Key")
-        if secret == nil, let authorization = try request.header("Authorization") {
-            guard authorization.utf8.count > 7, String(authorization.prefix(7)).hasSameLetters(as: "bearer ") else {
-                throw Problem.unauthenticated("The Authorization header is no Bearer token")
-            }
-            secret = String(authorization.dropFirst(7))
-        }
-        if let secret, secret.utf8.count > Self.maximumKeyBytes {
-            throw Problem.unauthenticated("The API key is unknown or was revoked")
-        }
-        return secret
-    }
-
-    /// A revoked key counts: revoking the last one does not open the ledger.
-    private func hasKeys(now: Timestamp) async throws -> Bool {
-        if let known = state.withLock({ $0.hasKeys }), known.until > now { return known.0 }
-        let hasKeys = try await !keys.list().isEmpty
-        state.withLock { $0.hasKeys = (hasKeys, until: now.adding(milliseconds: beliefMilliseconds)) }
-        return hasKeys
     }
 }
 
@@ -102,27 +97,29 @@ extension Problem {
     static func unauthenticated(_ detail: String) -> Problem {
         Problem(.unauthenticated, detail, headers: [("WWW-Authenticate", "Bearer realm=\"ledger\"")])
     }
+
+    static var wrongKey: Problem { .unauthenticated("The API key is unknown or was revoked") }
 }
 
 extension APIRequest {
-    /// Whether a request without a key comes from a program or a page of this machine.
-    ///
-    /// A browser lets a page of any site call loopback addresses. Such a page names its own origin, or, after its
-    /// name was bound to a loopback address, its own host: neither may act without a key.
-    fileprivate var isOfThisMachine: Bool {
-        get throws(Problem) {
-            if let origin = try header("Origin") {
-                guard let host = origin.split(separator: "/").last, Self.isLoopbackName(host) else { return false }
-            }
-            guard let host = try header("Host") else { return true }
-            return Self.isLoopbackName(host[...])
-        }
-    }
+    /// The most bytes that a key may have.
+    private static let maximumKeyBytes = 512
 
-    private static func isLoopbackName(_ authority: Substring) -> Bool {
-        if authority.hasPrefix("[::1]") { return true }
-        let host = authority.prefix { $0 != ":" }
-        let isAddress = host.hasPrefix("127.") && host.utf8.allSatisfy { (48...57).contains($0) || $0 == 46 }
-        return isAddress || String(host).hasSameLetters(as: "localhost")
+    /// The digest of the API key that was sent; nil where none was.
+    ///
+    /// - Throws: a problem for one that can't be right.
+    var keyDigest: Hash? {
+        get throws(Problem) {
+            var secret = try header("X-API-Key")
+            if secret == nil, let authorization = try header("Authorization") {
+                guard authorization.utf8.count > 7, String(authorization.prefix(7)).hasSameLetters(as: "bearer ") else {
+                    throw .unauthenticated("The Authorization header is no Bearer token")
+                }
+                secret = String(authorization.dropFirst(7))
+            }
+            guard let secret else { return nil }
+            guard secret.utf8.count <= Self.maximumKeyBytes else { throw .wrongKey }
+            return Hash(of: Array(secret.utf8))
+        }
     }
 }

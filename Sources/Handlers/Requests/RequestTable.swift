@@ -22,32 +22,32 @@ package struct RequestTable: Sendable {
     let idempotencySecret: [UInt8]
     let meters: RequestMeters
     let logger: Logger
-    private let authenticator: Authenticator
-    private let keyLimiter: RateLimiter?
-    private let addressLimiter: RateLimiter?
+    private let gate: Gate
     private let origins: AllowedOrigins
 
     /// - Parameter callers: counts who waits for a request to be recorded, so that pumps beside the API give way.
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
     /// - Parameter audit: answers auditors; `histories` as well, for one appointment.
     /// - Parameter trail: is told who looked at the events, before they are shown.
+    /// - Parameter proxies: whose word is believed for who calls.
     /// - Parameter origins: whose pages may read the answers.
+    /// - Parameter elapsed: the time by a clock that is never set, for limits and beliefs.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews,
         log: any AuditLog, people: PersonResolver, progress: ViewProgress, audit: any AuditLog,
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator,
-        status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(), origins: AllowedOrigins = .any,
+        status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(),
+        proxies: TrustedProxies = .none, origins: AllowedOrigins = .any, elapsed: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
     ) {
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
         past = PastEvents(log: log, people: people, progress: progress)
         (self.callers, self.histories, self.trail) = (callers, histories, trail)
-        (self.authenticator, self.status, self.random, self.logger) = (authenticator, status, random, logger)
+        (self.status, self.random, self.logger) = (status, random, logger)
         cursors = PageCursor(secret: secrets.secret(for: "cursor"))
         idempotencySecret = secrets.idempotencySecret
-        keyLimiter = limits.perKey.map { RateLimiter($0) }
-        addressLimiter = limits.perAddress.map { RateLimiter($0) }
+        gate = Gate(authenticator, proxies: proxies, limits: limits, elapsed: elapsed, logger: logger)
         self.origins = origins
         meters = RequestMeters()
     }
@@ -72,7 +72,7 @@ package struct RequestTable: Sendable {
         if response.header("X-Correlation-Id") == nil, let correlation = try? request.correlation() {
             response.headers.append(("X-Correlation-Id", correlation))
         }
-        finish(&response, request.requestID, origin: try? request.header("Origin"))
+        finish(&response, request.requestID, origin: try? request.header("Origin"), isPublic: route != .metrics)
         let seconds = began.duration(to: .now).seconds
         meters.count(route, status: response.status, seconds: seconds)
         logger.debug(
@@ -80,6 +80,7 @@ package struct RequestTable: Sendable {
             metadata: [
                 "requestId": .string(request.requestID), "route": .string(route?.rawValue ?? "none"),
                 "status": .stringConvertible(response.status), "seconds": .stringConvertible(seconds),
+                "address": .string(gate.source(of: request)),
             ])
         return response
     }
@@ -87,26 +88,16 @@ package struct RequestTable: Sendable {
     /// The answer to what a transport could not read as a request, or does not take in.
     package func refuse(_ problem: Problem, requestID: String) -> APIResponse {
         var response = problem.response(requestID: requestID, now: now())
-        finish(&response, requestID, origin: nil)
+        finish(&response, requestID, origin: nil, isPublic: true)
         meters.count(nil, status: response.status, seconds: 0)
         return response
     }
 
     private func answer(_ request: APIRequest, _ path: RoutePath?, _ route: Route?) async throws -> APIResponse {
-        if request.method == "OPTIONS" { return APIResponse(status: 200) }
-        guard let path else { throw Problem(.routeNotFound, "No route has this path") }
-        guard let route else {
-            throw Problem(
-                .methodNotAllowed, "This path does not answer to the method", headers: [("Allow", path.allowed)])
+        guard let path, case .roles(let roles)? = route?.audience, request.method != "OPTIONS" else {
+            return try await openAnswer(request, path, route)
         }
-        switch route {
-        case .live: return .json { $0.member("status", "live") }
-        case .ready: return try await readiness()
-        case .specification: return Self.specification
-        case .metrics where request.isLoopback: return try await metrics()
-        default: break
-        }
-        let caller = try await admit(request, to: route)
+        let caller = try await gate.admit(request, to: roles)
         switch route {
         case .requestAppointment: return try await requestAppointment(request, caller)
         case .listAppointments: return try await listAppointments(request, caller)
@@ -114,38 +105,27 @@ package struct RequestTable: Sendable {
         case .appointment: return try await appointment(request, path)
         case .history: return try await history(request, path, caller)
         case .auditEvents: return try await auditEvents(request, caller)
-        case .metrics: return try await metrics()
-        case .live, .ready, .specification: preconditionFailure("open routes were answered before")
+        case .metrics:
+            var query = RequestQuery(request.query)
+            try query.finish()
+            return try await metrics()
+        case nil, .live, .ready, .specification: preconditionFailure("open routes were answered before")
         }
     }
 
-    /// Finds out who calls, and whether they may.
-    private func admit(_ request: APIRequest, to route: Route) async throws -> Caller {
-        let roles: [Role]
-        switch route.audience {
-        case .open: roles = Role.allCases
-        case .loopback(let some), .roles(let some): roles = some
+    /// The answer to a request that needs no key, whoever sends it.
+    private func openAnswer(_ request: APIRequest, _ path: RoutePath?, _ route: Route?) async throws -> APIResponse {
+        try gate.admit(request, isProbe: route == .live || route == .ready)
+        if request.method == "OPTIONS" { return APIResponse(status: 200) }
+        guard let path else { throw Problem(.routeNotFound, "No route has this path") }
+        switch route {
+        case .live: return .json { $0.member("status", "live") }
+        case .ready: return try await readiness()
+        case .specification: return Self.specification
+        default:
+            throw Problem(
+                .methodNotAllowed, "This path does not answer to the method", headers: [("Allow", path.allowed)])
         }
-        let moment = now()
-        let caller: Caller
-        if try await authenticator.needsNoKey(request, now: moment) {
-            caller = .anonymous
-        } else {
-            // Before anything is looked up: attempts with wrong keys are what this limit is there for.
-            try limit(addressLimiter, request.remoteAddress, moment)
-            caller = try await authenticator.caller(of: request, now: moment)
-            try limit(keyLimiter, caller.actor, moment)
-        }
-        guard caller.isAdmitted(to: roles) else {
-            throw Problem(.forbidden, "The role \(caller.role.rawValue) may not use this route")
-        }
-        return caller
-    }
-
-    private func limit(_ limiter: RateLimiter?, _ source: String, _ moment: Timestamp) throws(Problem) {
-        guard let seconds = limiter?.take(source, now: moment) else { return }
-        throw Problem(
-            .rateLimitExceeded, "Too many requests: wait \(seconds) s", headers: [("Retry-After", String(seconds))])
     }
 
     /// What the caller is told of an error. What it was goes to the log.
@@ -184,9 +164,10 @@ extension Duration {
 // MARK: - Headers of every answer
 
 extension RequestTable {
-    private func finish(_ response: inout APIResponse, _ requestID: String, origin: String?) {
+    /// - Parameter isPublic: whether pages of any origin may read the answer where the origins are not named.
+    private func finish(_ response: inout APIResponse, _ requestID: String, origin: String?, isPublic: Bool) {
         response.headers.append(("X-Request-Id", requestID))
-        response.headers.append(contentsOf: origins.headers(to: origin))
+        if isPublic || origins != .any { response.headers.append(contentsOf: origins.headers(to: origin)) }
         response.headers.append(contentsOf: Self.commonHeaders)
     }
 

@@ -15,8 +15,6 @@ package enum Route: String, CaseIterable, Sendable {
     package enum Audience: Equatable, Sendable {
         /// Anyone, without a key.
         case open
-        /// Anyone on this machine, and keys of these roles.
-        case loopback([Role])
         /// Keys of these roles; an admin's always.
         case roles([Role])
     }
@@ -27,7 +25,7 @@ package enum Route: String, CaseIterable, Sendable {
         case .listAppointments: .roles([.operator])
         case .personAppointments, .appointment: .roles([.intake, .operator])
         case .history, .auditEvents: .roles([.auditor])
-        case .metrics: .loopback([.operator])
+        case .metrics: .roles([.operator])
         case .live, .ready, .specification: .open
         }
     }

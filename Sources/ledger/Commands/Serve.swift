@@ -15,13 +15,16 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serves the API and runs router, country processors and projectors, all in one process.",
         discussion: """
             Without API keys it serves this machine alone. With keys (`ledger keys create`) it may listen on any \
-            address, and every request but /health and /openapi.yaml needs one. With --engine aws it serves the API \
-            alone: `ledger worker` or Lambda does the rest.
+            address, and every request but /health and /openapi.yaml needs one. Requests that come through a proxy are \
+            counted as the proxy's own, unless --trusted-proxy (or TRUSTED_PROXIES, with commas) names it: then its \
+            Forwarded or X-Forwarded-For says who calls. With --engine aws it serves the API alone: `ledger worker` or \
+            Lambda does the rest.
 
             EXAMPLES
               ledger serve
               ledger serve --port 9000 --data /var/lib/ledger
               ledger serve --host 0.0.0.0
+              ledger serve --trusted-proxy 127.0.0.1 --trusted-proxy 10.1.0.0/16
               ledger serve --engine aws
               RDS_URL_LEDGER=postgresql://ledger_mirror@/ledger?host=/run/postgresql ledger serve --mirror
             """)
@@ -33,9 +36,26 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Keep the mirror up to the ledger beside it.") var mirror = false
     @Flag(inversion: .prefixedNo, help: "Fill a new ledger with 500 slots a country to try it out.")
     var demoSlots = true
+    @Option(help: "The address or network of a proxy whose word is believed for who calls; repeat it for others.")
+    var trustedProxy: [String] = []
     @OptionGroup var options: SharedOptions
 
+    /// Those of the options; otherwise those that the environment names.
+    private var proxies: TrustedProxies {
+        get throws {
+            let named = Machine.environment["TRUSTED_PROXIES"]?.split { $0 == "," || $0 == " " }.map(String.init)
+            let (texts, source) =
+                trustedProxy.isEmpty ? (named ?? [], "TRUSTED_PROXIES") : (trustedProxy, "--trusted-proxy")
+            do throws(EventStoreError) {
+                return try TrustedProxies(texts)
+            } catch {
+                throw ValidationError("\(source): \(error.message)")
+            }
+        }
+    }
+
     func validate() throws {
+        _ = try proxies
         guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535") }
         guard (1...86_400).contains(sweepAfter) else { throw ValidationError("--sweep-after is 1 to 86400 seconds") }
     }
@@ -46,7 +66,7 @@ struct Serve: AsyncParsableCommand {
         let ledger = try await Embedded.open(options.data, .create(demoSlots: demoSlots))
         let lock = try ServerLock(options.data)
         defer { withExtendedLifetime(lock) {} }
-        try await requireKeys(ledger.apiKeys)
+        try await requireKeys(ledger.apiKeys, logger)
         try await ledger.countryPools.check(logger)
         if ledger.hasNewDemoSlots {
             logger.notice(
@@ -60,7 +80,8 @@ struct Serve: AsyncParsableCommand {
         try await catchUp(ledger, logger)
         let callers = Callers()
         let server = APIServer(
-            table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000).table(callers, logger),
+            table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
+                .table(callers, proxies: try proxies, logger),
             host: host, port: port, logger: logger)
         let group = ServiceGroup(
             configuration: .init(
@@ -81,8 +102,9 @@ struct Serve: AsyncParsableCommand {
         if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
         let ledger = OpenLedger(try await Remote.open(Machine.environment))
         try await ledger.mirror?.checkForReading()
-        try await requireKeys(ledger.apiKeys)
-        let server = APIServer(table: ledger.table(Callers(), logger), host: host, port: port, logger: logger)
+        try await requireKeys(ledger.apiKeys, logger)
+        let server = APIServer(
+            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port, logger: logger)
         try await ServiceGroup(
             configuration: .init(
                 services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -98,9 +120,19 @@ struct Serve: AsyncParsableCommand {
     }
 
     /// An API that others can reach has keys.
-    private func requireKeys(_ keys: any APIKeys) async throws {
-        if ["127.0.0.1", "::1", "localhost"].contains(host) { return }
-        if try await keys.list().contains(where: { $0.revokedAt == nil }) { return }
+    private func requireKeys(_ keys: any APIKeys, _ logger: Logger) async throws {
+        let keys = try await keys.list()
+        if ["127.0.0.1", "::1", "localhost"].contains(host) {
+            if keys.isEmpty {
+                logger.warning(
+                    """
+                    there are no API keys: whoever reaches this machine's own address is served as admin. Make keys \
+                    with `ledger keys create` before a proxy or a tunnel leads here
+                    """)
+            }
+            return
+        }
+        if keys.contains(where: { $0.revokedAt == nil }) { return }
         throw ValidationError(
             """
             without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or \
