@@ -133,6 +133,24 @@ struct MirrorStoreContract {
         #expect(try await mirror.conflicts(limit: 10).isEmpty)
     }
 
+    @Test("A batch that passes over what the mirror does not hold writes nothing", arguments: MirrorEngine.available)
+    func unfounded(engine: MirrorEngine) async throws {
+        let (mirror, histories) = (try await engine.make(), Histories())
+        let (one, other) = (try await histories.append(2, to: 1), try await histories.append(1, to: 2))
+        let gone = MirrorBatch(checkpoint: 2, held: [one[1].place: one[1].leaf])
+        #expect(try await mirror.append(gone, expecting: empty) == false)
+        var beside = batch(other, checkpoint: 3)
+        beside.held = [one[0].place: one[0].leaf]
+        #expect(try await mirror.append(beside, expecting: empty) == false)
+        #expect(try await mirror.state() == empty)
+        #expect(try await mirror.append(batch(one, checkpoint: 2), expecting: empty))
+        let state = MirrorState(position: 2, checkpoint: 2)
+        let changed = MirrorBatch(checkpoint: 3, held: [one[1].place: one[0].leaf])
+        #expect(try await mirror.append(changed, expecting: state) == false)
+        #expect(try await mirror.append(beside, expecting: state))
+        #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 3))
+    }
+
     @Test("Of many workers at one place one writes", arguments: MirrorEngine.available)
     func race(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())

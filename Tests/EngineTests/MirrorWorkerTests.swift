@@ -39,6 +39,20 @@ private final class MovingFeed: EventFeed {
     func head() async throws(EventStoreError) -> Int { try await store.head() }
 }
 
+/// A directory that something happens at each look at.
+private struct MovingDirectory: SubjectDirectory {
+    let move: @Sendable () -> Void
+
+    func subject(of person: PersonName) async throws(EventStoreError) -> Subject? { nil }
+
+    func subject(_ id: Identifier) async throws(EventStoreError) -> Subject? {
+        move()
+        return nil
+    }
+
+    func add(_ subject: Subject) async throws(EventStoreError) -> Subject { subject }
+}
+
 @Suite("Whoever moves a mirror meanwhile, its workers come to an end and tell what is wrong", .dropsDatabases)
 struct MirrorWorkerTests {
     private let now = Samples.noon
@@ -91,6 +105,28 @@ struct MirrorWorkerTests {
         try await runner(feed, into: mirror).backfill(now: now, limit: 100)
         let places = try await histories.store.events(after: 0, limit: 150).map(\.place)
         #expect(try await mirror.entries(at: places).count == 150)
+    }
+
+    @Test("A mirror that is put back to an old copy while a worker compares gets all that it lost")
+    func putBack() async throws {
+        let mirror = MemoryMirror()
+        try await histories.append(2, to: 1)
+        let other = try histories.runner(into: mirror)
+        _ = try await other.step(now: now)
+        let copy = mirror.contents
+        try await histories.append(2, to: 2)
+        // The worker reads where the mirror stands; another takes in what it is to take in; it finds all of that held;
+        // and then the mirror is put back to where it stood.
+        let feed = MovingFeed(histories.store) { _ in _ = try await other.step(now: Samples.noon) }
+        let worker = MirrorRunner(
+            feed: feed, store: histories.store, mirror: mirror,
+            people: PersonResolver(
+                directory: MovingDirectory { mirror.restore(copy) },
+                keys: try KeyRing(master: Array(repeating: 1, count: 32))))
+        _ = try await worker.step(now: now)
+        #expect(try await mirror.state() == MirrorState(position: 2, checkpoint: 2))
+        while try await other.step(now: now).events > 0 {}
+        #expect(try await mirror.state() == MirrorState(position: 4, checkpoint: 4))
     }
 
     @Test("A pump that always has something to do tells of conflicts as they come", arguments: MirrorEngine.available)

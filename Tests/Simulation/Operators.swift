@@ -175,16 +175,20 @@ final class Operators: @unchecked Sendable {
         world.checks.mirrorRestored(to: backup.entries)
         world.sightings.see(.mirrorRestored)
         // A change stream does not go back with it: what is missing is fetched from the store.
-        if world.shape == .stream { needsBackfill = true }
+        if world.shape == .stream { (needsBackfill, restores) = (true, restores + 1) }
         backfill()
     }
 
     private(set) var needsBackfill = false
+    private var restores = 0
 
     private func backfill() {
         guard needsBackfill else { return }
+        let restore = restores
         work { [self] server in
-            if (try? await server.mirrorRunner.backfill(now: world.now, limit: 32)) != nil { needsBackfill = false }
+            let isFilled = (try? await server.mirrorRunner.backfill(now: world.now, limit: 32)) != nil
+            // What it has filled is gone again when another copy was put back meanwhile.
+            if isFilled, restore == restores { needsBackfill = false }
         }
     }
 

@@ -9,6 +9,10 @@ struct FailedSeed: Sendable, CustomStringConvertible {
     static let all: [FailedSeed] = [
         FailedSeed(
             seed: 1_795_644_859, steps: 5000,
-            found: "a claim that reached the country an hour late held a slot for an appointment that had failed")
+            found: "a claim that reached the country an hour late held a slot for an appointment that had failed"),
+        FailedSeed(
+            seed: 1_796_074_773, steps: 5000,
+            found: "a mirror that was put back while a worker compared moved its checkpoint past events that it had lost"
+        ),
     ]
 }

@@ -144,8 +144,9 @@ extension PostgresMirror {
     ) async throws(EventStoreError) -> Bool {
         try await pool.transaction { session in
             guard try Self.state(in: session, locked: true) == state else { return false }
-            let before = batch.placesBefore
-            let held = before.isEmpty ? [:] : try Self.entries(at: before, in: session)
+            let asked = batch.placesAsked
+            let held = asked.isEmpty ? [:] : try Self.entries(at: asked, in: session)
+            guard batch.isFounded({ held[$0]?.leaf }) else { return false }
             try batch.requireChain { held[$0]?.leaf }
             try insert(session)
             try Self.keep(batch.conflicts, in: session)

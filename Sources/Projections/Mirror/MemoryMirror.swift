@@ -65,7 +65,9 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
             guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint) else {
                 return false
             }
-            try batch.requireChain { place in state.streams[place.stream]?[safe: place.version - 1]?.leaf }
+            let leaf = { (place: EventPlace) in state.streams[place.stream]?[safe: place.version - 1]?.leaf }
+            guard batch.isFounded(leaf) else { return false }
+            try batch.requireChain(leaf)
             var next = state
             var aside: Set<StreamID> = []
             for event in batch.entries {

@@ -184,10 +184,18 @@ extension MirrorRunner {
     ) async throws(EventStoreError) {
         guard !earlier.isEmpty else { return }
         var leaves = try await mirror.entries(at: Set(earlier.map(\.place)).sorted()).mapValues(\.leaf)
-        for entry in (ahead?.batch.entries ?? []) + entries { leaves[entry.place] = entry.leaf }
-        for event in earlier where leaves[event.place] != event.leaf {
-            batch.conflicts.append(
-                MirrorConflict(event: event, reason: MirrorConflict.taken, at: now))
+        for entry in ahead?.batch.entries ?? [] { leaves[entry.place] = entry.leaf }
+        let own = Dictionary(entries.map { ($0.place, $0.leaf) }) { first, _ in first }
+        // Where nothing stands by now, an older copy was put back since the streams were read, or the entry is lost.
+        let gone = earlier.filter { own[$0.place] == nil && leaves[$0.place] == nil }.map(\.stream)
+        let left = gone.isEmpty ? [:] : try await mirror.streams(Set(gone).sorted())
+        for event in earlier where own[event.place] != event.leaf {
+            let isPutBack = leaves[event.place] == nil && left[event.stream]?.head.version ?? 0 < event.version
+            if leaves[event.place] == event.leaf || isPutBack && own[event.place] == nil {
+                batch.held[event.place] = event.leaf
+            } else {
+                batch.conflicts.append(MirrorConflict(event: event, reason: MirrorConflict.taken, at: now))
+            }
         }
     }
 

@@ -84,10 +84,12 @@ package struct MirrorBatch: Sendable {
     package var rows: [AppointmentRow] = []
     /// What was not taken in. One that is kept already is not kept twice.
     package var conflicts: [MirrorConflict] = []
+    /// What it passes over, since the mirror was seen to hold it when the batch was prepared.
+    package var held: [EventPlace: Hash] = [:]
     /// How far the feed was read after it.
     package var checkpoint: Int
 
-    package init(checkpoint: Int) { self.checkpoint = checkpoint }
+    package init(checkpoint: Int, held: [EventPlace: Hash] = [:]) { (self.checkpoint, self.held) = (checkpoint, held) }
 }
 
 extension MirrorBatch {
@@ -115,8 +117,17 @@ extension MirrorBatch {
         }
     }
 
-    /// The places that `requireChain` asks the mirror for.
-    package var placesBefore: [EventPlace] {
+    /// Whether the mirror holds all that the batch passes over. One that was put back to an older copy meanwhile may
+    /// stand where the worker read it, and hold less than the worker saw.
+    ///
+    /// - Parameter leaf: the leaf at a place that the mirror holds.
+    package func isFounded(_ leaf: (EventPlace) -> Hash?) -> Bool { held.allSatisfy { leaf($0.key) == $0.value } }
+
+    /// The places that `requireChain` and `isFounded` ask the mirror for.
+    package var placesAsked: [EventPlace] { placesBefore + held.keys }
+
+    /// The places of the entries before the batch's own.
+    private var placesBefore: [EventPlace] {
         var last: [StreamID: Int] = [:]
         last.reserveCapacity(entries.count)
         var places: [EventPlace] = []
@@ -146,11 +157,13 @@ package protocol MirrorStore: Sendable {
     /// missing.
     func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace]
 
-    /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it.
+    /// Writes entries, rows, conflicts, head and checkpoint together, if the mirror still is where the worker read it,
+    /// and holds what the batch passes over.
     ///
     /// An entry that it holds is passed over. One in a place that another has is kept as a conflict, with all of the
     /// batch that follow it in its stream.
-    /// - Returns: false when another worker moved it: nothing was written, and this one is to start over.
+    /// - Returns: false when another worker moved it, or an older copy was put back: nothing was written, and this one
+    ///   is to start over.
     /// - Throws: `corrupt` for an entry that follows none, or names another leaf than that of the one before it.
     func append(_ batch: MirrorBatch, expecting state: MirrorState) async throws(EventStoreError) -> Bool
 
