@@ -94,7 +94,7 @@ package final class LedgerStatus: Sendable {
         return StatusReport(
             readiness: readiness, events: try await audit.counts(), appointments: try await views.counts(),
             stuck: try await sweeps.stuck(
-                rounds: Sweeper.rounds, quietSince: now().adding(milliseconds: -patienceMilliseconds)))
+                rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: patienceMilliseconds, at: now())))
     }
 
     private func status(

@@ -5,15 +5,15 @@ package import EventStore
 package protocol SweepLog: Sendable {
     /// Counts one more round for an appointment that stands at a version; durable before this returns.
     ///
-    /// - Parameter quietSince: a round that began after this moment is still being waited for.
+    /// - Parameter quiet: a round that began at another moment is still being waited for.
     /// - Returns: false when it is too early, or the appointment has had all its rounds at this version.
     func beginRound(
-        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) async throws(EventStoreError) -> Bool
 
-    /// Appointments that had `rounds` rounds at the version at which the view still shows them, the last of which began
-    /// no later than a moment; by id.
-    func stuck(rounds: Int, quietSince: Timestamp) async throws(EventStoreError) -> [AppointmentID]
+    /// Appointments that had `rounds` rounds at the version at which the view still shows them, and have been quiet
+    /// since the last of them; by id.
+    func stuck(rounds: Int, quiet: Quiet) async throws(EventStoreError) -> [AppointmentID]
 }
 
 /// The rounds that an appointment had at one version, and the rule of when it has another.
@@ -31,11 +31,11 @@ package struct SweepRounds: Equatable, Sendable {
     ///
     /// A later version starts to count anew. An earlier one is what a reader of a stale view saw, and has no round.
     package static func next(
-        after rounds: SweepRounds?, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        after rounds: SweepRounds?, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) -> SweepRounds? {
         var had = 0
         if let rounds, rounds.version >= version {
-            if rounds.version > version || rounds.last > quietSince { return nil }
+            if rounds.version > version || !quiet.contains(rounds.last) { return nil }
             had = rounds.count
         }
         return had < maximum ? SweepRounds(version: version, count: had + 1, last: now) : nil

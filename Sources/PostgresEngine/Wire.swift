@@ -5,8 +5,9 @@ import Glibc
 ///
 /// It is used on one thread at a time, that of its session's lane.
 final class Wire {
-    /// How long an answer may take after the server was told to stop, before the connection is given up.
-    private static let graceMilliseconds = 5000
+    /// How long an answer may take after the server was told to stop, before the connection is given up: less where
+    /// nobody waits for it any more.
+    private static let (graceMilliseconds, graceOfInterruptMilliseconds) = (5000, 1000)
 
     let connection: OpaquePointer
     private let interrupt: Interrupt
@@ -112,7 +113,8 @@ extension Wire {
     func wait(writing: Bool, until deadline: Deadline) throws(PostgresError) {
         if !isInterrupted || hasCancelled, try waitForSocket(writing: writing, until: graceEnd ?? deadline) { return }
         if !hasCancelled {
-            let end = Deadline(milliseconds: Self.graceMilliseconds)
+            let end = Deadline(
+                milliseconds: isInterrupted ? Self.graceOfInterruptMilliseconds : Self.graceMilliseconds)
             graceEnd = end
             cancel()
             if try waitForSocket(writing: writing, until: end) { return }

@@ -76,8 +76,8 @@ package protocol AppointmentViews: RowReader {
     /// How many rows each country has in each status; without those it has none in.
     func counts() async throws(EventStoreError) -> [RowCount]
 
-    /// Rows in a status that did not change since a moment, oldest first: what the sweeper looks at.
+    /// Rows in a status that have been quiet, oldest first: what the sweeper looks at.
     func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow]
 }

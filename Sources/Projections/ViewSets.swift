@@ -31,7 +31,8 @@ package struct ViewSet: Equatable, Sendable {
     /// Whether somebody works on it: it has come further within the last two minutes. One that was refused, or whose
     /// worker was killed, stays, and nobody works on it.
     package func isMoving(at now: Timestamp) -> Bool {
-        now.milliseconds - (moved ?? at).milliseconds < 120_000
+        // One that moved later than now was written by a clock that was ahead.
+        (-120_000..<120_000).contains(now.milliseconds - (moved ?? at).milliseconds)
     }
 
     /// Whether both are the same set, equally far. When it moved says nothing about what is in it.

@@ -57,8 +57,8 @@ package struct SQLiteQueue: MessageQueue {
                 try writing.database.run(
                     "UPDATE messages SET visible = ? WHERE id = ? AND queue = ? AND receipt = ? AND visible > ?",
                     [
-                        now.adding(milliseconds: max(forMilliseconds, 1)).milliseconds, receipt.id, name.rawValue,
-                        receipt.receives, now.milliseconds,
+                        QueueSettings.end(ofHidingFor: max(forMilliseconds, 1), at: now).milliseconds, receipt.id,
+                        name.rawValue, receipt.receives, now.milliseconds,
                     ])
             }
         }
@@ -76,7 +76,7 @@ package struct SQLiteQueue: MessageQueue {
                 WHERE id = ? AND queue = ? AND receipt = ? AND visible > ?
                 """,
                 [
-                    now.adding(milliseconds: delay).milliseconds, reason, receipt.id, name.rawValue,
+                    QueueSettings.end(ofHidingFor: delay, at: now).milliseconds, reason, receipt.id, name.rawValue,
                     receipt.receives, now.milliseconds,
                 ])
         }
@@ -85,12 +85,15 @@ package struct SQLiteQueue: MessageQueue {
     package func depth() async throws(EventStoreError) -> QueueDepth {
         let now = messaging.now()
         let oldest = QueueSettings.oldest(at: now).milliseconds
+        let hidden = QueueSettings.hidden(at: now)
+        let (first, last) = (hidden.lowerBound.milliseconds, hidden.upperBound.milliseconds)
         return try await messaging.file.scan { database in
             let counts = try database.row(
                 """
-                SELECT count(*) FILTER (WHERE visible <= ?), count(*) FILTER (WHERE visible > ?)
+                SELECT count(*) FILTER (WHERE visible NOT BETWEEN ? AND ?),
+                    count(*) FILTER (WHERE visible BETWEEN ? AND ?)
                 FROM messages WHERE queue = ? AND sent > ?
-                """, [now.milliseconds, now.milliseconds, name.rawValue, oldest]
+                """, [first, last, first, last, name.rawValue, oldest]
             ) { (waiting: $0[0] as Int, inFlight: $0[1] as Int) }
             let dead = try database.row(
                 "SELECT count(*) FROM dead_letters WHERE queue = ? AND sent > ?", [name.rawValue, oldest]
@@ -105,10 +108,11 @@ package struct SQLiteQueue: MessageQueue {
 extension SQLiteQueue {
     /// Looks without the write lock, so that an empty queue costs no commit.
     private func hasVisible() async throws(EventStoreError) -> Bool {
-        let now = messaging.now().milliseconds
+        let hidden = QueueSettings.hidden(at: messaging.now())
         return try await messaging.file.read { database in
             try database.row(
-                "SELECT 1 FROM messages WHERE queue = ? AND visible <= ? LIMIT 1", [name.rawValue, now]
+                "SELECT 1 FROM messages WHERE queue = ? AND (visible < ? OR visible > ?) LIMIT 1",
+                [name.rawValue, hidden.lowerBound.milliseconds, hidden.upperBound.milliseconds]
             ) { _ in true } ?? false
         }
     }
@@ -123,12 +127,7 @@ extension SQLiteQueue {
             let database = writing.database
             var received: [ReceivedMessage] = []
             while received.count < limit {
-                let found = try database.rows(
-                    """
-                    SELECT id, body, sent, receives FROM messages WHERE queue = ? AND visible <= ?
-                    ORDER BY visible, id LIMIT ?
-                    """, [name.rawValue, now.milliseconds, limit - received.count]
-                ) { Found(id: $0[0], body: try $0.bytes(1), sent: $0.moment(2), receives: $0[3]) }
+                let found = try find(limit - received.count, at: now, in: database)
                 if found.isEmpty { break }
                 for message in found {
                     if let taken = try take(message, now, visibilityMilliseconds, in: database) {
@@ -138,6 +137,21 @@ extension SQLiteQueue {
             }
             return received
         }
+    }
+
+    private func find(_ limit: Int, at now: Timestamp, in database: Database) throws -> [Found] {
+        let hidden = QueueSettings.hidden(at: now)
+        // One after the other, each in the order of the index.
+        for (condition, bound) in [("visible < ?", hidden.lowerBound), ("visible > ?", hidden.upperBound)] {
+            let found = try database.rows(
+                """
+                SELECT id, body, sent, receives FROM messages WHERE queue = ? AND \(condition)
+                ORDER BY visible, id LIMIT ?
+                """, [name.rawValue, bound.milliseconds, limit]
+            ) { Found(id: $0[0], body: try $0.bytes(1), sent: $0.moment(2), receives: $0[3]) }
+            if !found.isEmpty { return found }
+        }
+        return []
     }
 
     private struct Found {
@@ -163,7 +177,7 @@ extension SQLiteQueue {
             try database.run("DELETE FROM messages WHERE id = ?", [message.id])
             return nil
         }
-        let hidden = now.adding(milliseconds: max(visibilityMilliseconds, 1))
+        let hidden = QueueSettings.end(ofHidingFor: max(visibilityMilliseconds, 1), at: now)
         try database.run(
             "UPDATE messages SET visible = ?, receives = receives + 1, receipt = receives + 1 WHERE id = ?",
             [hidden.milliseconds, message.id])

@@ -49,11 +49,11 @@ package final class SQLiteViews: AppointmentViews {
     }
 
     package func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         try await file.scan { database in
             var query = Self.query("SELECT \(Self.columns) FROM appointments", RowFilter(status: status))
-            query.require("updated <= ?", moment.milliseconds)
+            query.require("(updated <= ? OR updated > ?)", quiet.since.milliseconds, quiet.beyond.milliseconds)
             if let place {
                 query.require(
                     "(created, appointment) > (?, ?)", place.createdAt.milliseconds, place.appointment.blob)

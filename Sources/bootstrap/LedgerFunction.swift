@@ -51,7 +51,8 @@ struct LedgerFunction: Sendable {
                 .invalid, message: "_HANDLER is '\(handler)' and no function: set it to one of \(names)")
         }
         (self.name, self.logger) = (name, logger)
-        let clock = AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number)
+        let clock = AWSClock(
+            now: Machine.now, uptime: Alarm.real.uptime, sleep: Machine.sleep, random: Machine.number)
         let ledger = try AWSLedger(environment: environment, pool: pool, clock: clock)
         self.ledger = ledger
         origins = AllowedOrigins(environment["CORS_ORIGINS"])
@@ -247,12 +248,13 @@ extension LedgerFunction {
 
     /// Sends round again what stands still.
     private func sweep() async throws(EventStoreError) {
+        // This function reaches no country's database.
         let sweeper = Sweeper(
-            views: ledger.views, log: ledger.sweepLog, performer: try await opened.value().performer,
+            views: ledger.views, log: ledger.sweepLog, performer: try await opened.value().performer, asking: [:],
             patienceMilliseconds: Sweeper.patienceMilliseconds, logger: logger)
         let count = try await sweeper.sweep()
         let stuck = try await ledger.sweepLog.stuck(
-            rounds: Sweeper.rounds, quietSince: Machine.now().adding(milliseconds: -Sweeper.patienceMilliseconds))
+            rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: Sweeper.patienceMilliseconds, at: Machine.now()))
         metrics.put(.stuck, Int64(stuck.count))
         if count > 0 { logger.notice("appointments were sent round again", metadata: ["count": "\(count)"]) }
     }

@@ -1,6 +1,7 @@
 import AWSEngine
 import EventStore
 import HTTPClient
+import Handlers
 import Machine
 import PostgresEngine
 
@@ -12,7 +13,8 @@ extension AWSLedger {
         try AWSLedger(
             environment: environment,
             pool: ConnectionPool(ConnectionPool.Settings(certificates: environment["AWS_CA_BUNDLE"])),
-            clock: AWSClock(now: Machine.now, sleep: Machine.sleep, random: Machine.number))
+            clock: AWSClock(
+                now: Machine.now, uptime: Alarm.real.uptime, sleep: Machine.sleep, random: Machine.number))
     }
 
     /// Reads the passwords that are parameters of the Parameter Store.

@@ -31,7 +31,7 @@ struct Failing: EventStore, AppointmentViews {
     func counts() async throws(EventStoreError) -> [RowCount] { throw error }
 
     func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] { throw error }
 }
 

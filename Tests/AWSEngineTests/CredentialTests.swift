@@ -225,6 +225,18 @@ struct CredentialKeeperTests {
         #expect(source.made == 2)
     }
 
+    @Test("A step of the wall clock neither lengthens nor shortens their life", arguments: [-7_200_000, 7_200_000])
+    func steps(milliseconds: Int64) async throws {
+        let source = Source()
+        let keeper = source.keeper()
+        _ = try await keeper.credentials()
+        source.clock.step(milliseconds: milliseconds)
+        #expect(try await keeper.credentials().accessKey == "key-1")
+        #expect(source.made == 1)
+        source.clock.advance(milliseconds: 3_600_000 - 60_000)
+        #expect(try await keeper.credentials().accessKey == "key-2")
+    }
+
     @Test("In their last minute everybody waits for new ones; a source that is out of order leaves the old ones")
     func lastMinute() async throws {
         let source = Source()

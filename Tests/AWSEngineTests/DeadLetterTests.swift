@@ -29,7 +29,8 @@ struct DeadLetterTests {
             proxy = WireProxy(to: Emulator.port, react: react)
             let clock = clock
             letters = SQSDeadLetters(
-                try Emulator.client(account: account, through: proxy), names: AWSNames(), now: { clock.now })
+                try Emulator.client(account: account, through: proxy, clock: .quick { clock.uptime }),
+                names: AWSNames(), now: { clock.now })
         }
 
         func counts() async throws -> [Int] { [try await source.counts().waiting, try await dead.counts().waiting] }

@@ -21,7 +21,7 @@ struct LogTests {
         }
         let proxy = WireProxy(to: Emulator.port)
         let client = try Emulator.client(account: account, through: proxy)
-        return (DynamoDBLog(client, tables: .init(), now: AWSClock.realTime), proxy)
+        return (DynamoDBLog(client, tables: .init()), proxy)
     }
 
     @Test("A look reads the table once, a stream costs one unit, and events by position one request for a hundred")

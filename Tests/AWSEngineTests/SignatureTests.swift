@@ -19,7 +19,7 @@ struct SignatureTests {
     }()
 
     private static let clock = AWSClock(
-        now: { Timestamp(milliseconds: 1_795_504_253_123) }, sleep: { _ in }, random: { 0 })
+        now: { Timestamp(milliseconds: 1_795_504_253_123) }, uptime: { 0 }, sleep: { _ in }, random: { 0 })
 
     /// Calls that no signature goes with: the web identity stands for it.
     private static let unsigned: Set = ["AssumeRoleWithWebIdentity"]

@@ -85,6 +85,17 @@ struct StreamLeaseTests {
         #expect(try await mine.take(at: now.adding(milliseconds: 50_002)) == false)
     }
 
+    @Test("A lease that was taken by a clock hours ahead holds nobody up")
+    func ahead() async throws {
+        let ledger = try await StreamLedger()
+        let (mine, other, now) = (lease(ledger, "mine"), lease(ledger, "other"), ledger.clock.now)
+        #expect(try await mine.take(at: now.adding(milliseconds: 30_000)))
+        #expect(try await other.take(at: now) == false, "two clocks may differ a little")
+        #expect(try await mine.take(at: now.adding(milliseconds: 7_200_000)))
+        #expect(try await other.take(at: now))
+        #expect(try await mine.take(at: now) == false)
+    }
+
     @Test("A worker whose work fails for seconds leaves it to another", .timeLimit(.minutes(5)))
     func failing() async throws {
         let ledger = try await StreamLedger()

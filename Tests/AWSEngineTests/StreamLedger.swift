@@ -60,7 +60,7 @@ final class StreamLedger: Sendable {
         let box = Box()
         proxy = WireProxy(to: Emulator.port) { box.react($0) }
         self.box = box
-        client = try Emulator.client(account: account, through: proxy)
+        client = try Emulator.client(account: account, through: proxy, clock: .quick { [clock] in clock.uptime })
     }
 
     /// The proxy's reaction, which changes in the course of a test.

@@ -8,6 +8,7 @@ import Synchronization
 final class TestClock: Sendable {
     private struct State {
         var now: Timestamp
+        var uptime: Int64 = 0
         var sleeps: [Int64] = []
     }
 
@@ -21,17 +22,27 @@ final class TestClock: Sendable {
     }
 
     var now: Timestamp { state.withLock { $0.now } }
+    var uptime: Int64 { state.withLock { $0.uptime } }
     var sleeps: [Int64] { state.withLock { $0.sleeps } }
 
-    func advance(milliseconds: Int64) { state.withLock { $0.now = $0.now.adding(milliseconds: milliseconds) } }
+    func advance(milliseconds: Int64) {
+        state.withLock { state in
+            state.now = state.now.adding(milliseconds: milliseconds)
+            state.uptime += milliseconds
+        }
+    }
+
+    /// Sets the wall clock on or back; no time passes.
+    func step(milliseconds: Int64) { state.withLock { $0.now = $0.now.adding(milliseconds: milliseconds) } }
 
     var clock: AWSClock {
         AWSClock(
-            now: { self.now },
+            now: { self.now }, uptime: { self.uptime },
             sleep: { milliseconds in
                 self.state.withLock { state in
                     state.sleeps.append(milliseconds)
                     state.now = state.now.adding(milliseconds: milliseconds)
+                    state.uptime += milliseconds
                 }
             }, random: { self.random })
     }

@@ -22,7 +22,7 @@ struct DynamoDBOperatorTests {
             client = try Emulator.client()
             engine = try await .aws(clock: HandClock(), client)
             history = try await RandomHistory.write(to: engine, streams: streams, seed: seed)
-            log = DynamoDBLog(client, tables: .init(), now: engine.clock.now)
+            log = DynamoDBLog(client, tables: .init())
             let rebuild = Rebuild(scan: log, feed: log, sets: engine.sets, people: engine.people)
             try await rebuild.build(ViewSet.next, now: Samples.noon)
             _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: Samples.noon)
@@ -30,7 +30,7 @@ struct DynamoDBOperatorTests {
 
         /// A verification, as one run makes it.
         func verify() -> Verify {
-            let log = DynamoDBLog(client, tables: .init(), now: engine.clock.now)
+            let log = DynamoDBLog(client, tables: .init())
             return Verify(
                 feed: log, scan: log, store: engine.store,
                 views: DynamoDBOrderedViews(client, tables: .init()), people: engine.people, batch: 7)
@@ -38,7 +38,7 @@ struct DynamoDBOperatorTests {
 
         func reconcile(_ body: (Reconcile.Difference) -> Void = { _ in }) async throws -> Reconcile.Report {
             try await Reconcile(
-                scan: DynamoDBLog(client, tables: .init(), now: engine.clock.now),
+                scan: DynamoDBLog(client, tables: .init()),
                 copies: [.init("view", DynamoDBOrderedViews(client, tables: .init()))], people: engine.people,
                 rangeEvents: 5
             ).run { difference throws(EventStoreError) in body(difference) }
@@ -197,7 +197,7 @@ struct DynamoDBOperatorTests {
         #expect(report.findings.map(\.kind) == [.foreignItem])
         #expect(report.findings.first?.message.hasPrefix("2 items") == true)
         #expect((report.events, report.streams, report.rows) == (ledger.history.events, 6, 6))
-        let log = DynamoDBLog(ledger.client, tables: .init(), now: ledger.engine.clock.now)
+        let log = DynamoDBLog(ledger.client, tables: .init())
         #expect(try await log.head() == ledger.history.events)
         #expect(try await ledger.reconcile().differences == 0)
         let audited = try await log.events(matching: EventFilter(), after: 0, limit: 1000)

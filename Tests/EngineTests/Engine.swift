@@ -148,7 +148,7 @@ extension TestEngine {
 extension TestEngine {
     /// A ledger in an account of its own at the emulator.
     static func aws(clock: HandClock) async throws -> TestEngine {
-        try await aws(clock: clock, try Emulator.client())
+        try await aws(clock: clock, try Emulator.client(clock: .quick(uptime: clock.uptime)))
     }
 
     static func aws(clock: HandClock, _ client: AWSClient) async throws -> TestEngine {
@@ -168,7 +168,7 @@ extension TestEngine {
         (engine.views, engine.projections, engine.control) = (views, views, views)
         engine.rows = { DynamoDBOrderedViews(client, tables: tables) }
         // Each run, and each question, looks at the table anew.
-        let log = DynamoDBLog(client, tables: tables, maximumAgeMilliseconds: 0, now: clock.now)
+        let log = DynamoDBLog(client, tables: tables, maximumAgeMilliseconds: 0)
         (engine.feed, engine.audit, engine.scan) = (log, log, log)
         engine.sets = DynamoDBViewSets(client, tables: tables, people: engine.people, now: clock.now)
         engine.queues = { name in
@@ -191,9 +191,15 @@ extension TestEngine {
 
 /// A clock that is turned by hand. It begins on Monday 2 March 2026 at 10:00 in Lima.
 final class HandClock: Sendable {
-    private let moment = Mutex(Timestamp(milliseconds: 1_772_463_600_000))
+    private let moment = Mutex((wall: Timestamp(milliseconds: 1_772_463_600_000), uptime: Int64(0)))
 
-    @Sendable func now() -> Timestamp { moment.withLock { $0 } }
+    @Sendable func now() -> Timestamp { moment.withLock { $0.wall } }
+    @Sendable func uptime() -> Int64 { moment.withLock { $0.uptime } }
 
-    func advance(milliseconds: Int64) { moment.withLock { $0 = $0.adding(milliseconds: milliseconds) } }
+    func advance(milliseconds: Int64) {
+        moment.withLock { $0 = ($0.wall.adding(milliseconds: milliseconds), $0.uptime + milliseconds) }
+    }
+
+    /// Sets the wall clock on or back; no time passes.
+    func step(milliseconds: Int64) { moment.withLock { $0.wall = $0.wall.adding(milliseconds: milliseconds) } }
 }

@@ -72,6 +72,55 @@ struct QueueContract {
         #expect(second.receipt != first.receipt)
     }
 
+    @Test(
+        "Whatever the clock does, a message in hand comes again within its visibility", arguments: Engine.ofStores,
+        [-7_200_000, 7_200_000] as [Int64])
+    func clockSteps(engine: Engine, milliseconds: Int64) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        try await send(["a", "b", "c"], to: queue)
+        let first = try await receive(queue)
+        #expect(first.count == 3)
+        ledger.clock.step(milliseconds: milliseconds)
+        ledger.clock.advance(milliseconds: visibility)
+        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        let again = try await receive(queue)
+        #expect(again.map(\.receiveCount) == [2, 2, 2])
+        // Hidden as long as ever, by the clock as it is now.
+        #expect(try await receive(queue).isEmpty)
+        try await queue.retry(again[0].receipt, afterMilliseconds: 1000, reason: "not yet")
+        ledger.clock.step(milliseconds: -milliseconds)
+        ledger.clock.advance(milliseconds: visibility)
+        #expect(try await receive(queue).count == 3)
+    }
+
+    @Test(
+        "What was sent while the clock was hours ahead waits for nothing once it is right",
+        arguments: Engine.available)
+    func sentAhead(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        ledger.clock.step(milliseconds: 7_200_000)
+        try await send(["a", "b"], to: queue)
+        ledger.clock.step(milliseconds: -7_200_000)
+        try await send(["c"], to: queue)
+        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await receive(queue, limit: 1).count == 1)
+        #expect(try await receive(queue).count == 2)
+    }
+
+    @Test("What was handled when the clock stepped back is acknowledged", arguments: Engine.ofStores)
+    func acknowledgedAfterStep(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        let queue = ledger.queues(.peru)
+        try await send(["a"], to: queue)
+        let receipts = try await receive(queue).map(\.receipt)
+        ledger.clock.step(milliseconds: -7_200_000)
+        try await queue.delete(receipts)
+        ledger.clock.advance(milliseconds: visibility)
+        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+    }
+
     @Test("A message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
     func hiding(engine: Engine) async throws {
         let ledger = try await engine.make()

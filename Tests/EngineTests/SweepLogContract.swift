@@ -10,11 +10,13 @@ struct SweepLogContract {
 
     private func minute(_ minute: Int64) -> Timestamp { Samples.noon.adding(milliseconds: minute * 60_000) }
 
+    /// Ten minutes' quiet, seen at a minute.
+    private func quiet(_ minute: Int64) -> Quiet { Quiet(forMilliseconds: 600_000, at: self.minute(minute)) }
+
     /// A round at a minute, when rounds of the last ten minutes are waited for.
     private func round(_ log: any SweepLog, version: Int = 1, at minute: Int64) async throws -> Bool {
         try await log.beginRound(
-            of: appointment, version: version, now: self.minute(minute), quietSince: self.minute(minute - 10),
-            maximum: 3)
+            of: appointment, version: version, now: self.minute(minute), quiet: quiet(minute), maximum: 3)
     }
 
     private func show(_ ledger: TestEngine, version: Int, checkpoint: Int) async throws {
@@ -38,6 +40,19 @@ struct SweepLogContract {
         #expect(try await round(log, at: 0))
         #expect(try await round(log, at: 9) == false)
         #expect(try await round(log, at: 10))
+    }
+
+    @Test("A clock that was ahead keeps no round from beginning for longer", arguments: Engine.ofStores)
+    func ahead(engine: Engine) async throws {
+        let ledger = try await engine.make()
+        try await show(ledger, version: 1, checkpoint: 1)
+        for minute in [120, 140] as [Int64] { #expect(try await round(ledger.sweepLog, at: minute)) }
+        // The clock went back two hours: what began by then is waited for no longer than anything else.
+        #expect(try await round(ledger.sweepLog, at: 20))
+        #expect(try await round(ledger.sweepLog, at: 22) == false)
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(0)) == [appointment])
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(12)).isEmpty)
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(30)) == [appointment])
     }
 
     @Test("A later version starts to count anew", arguments: Engine.ofStores)
@@ -70,11 +85,11 @@ struct SweepLogContract {
         let ledger = try await engine.make()
         try await show(ledger, version: 1, checkpoint: 1)
         for minute in [0, 20] as [Int64] { _ = try await round(ledger.sweepLog, at: minute) }
-        #expect(try await ledger.sweepLog.stuck(rounds: 3, quietSince: minute(100)).isEmpty)
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(100)).isEmpty)
         _ = try await round(ledger.sweepLog, at: 40)
-        #expect(try await ledger.sweepLog.stuck(rounds: 3, quietSince: minute(39)).isEmpty)
-        #expect(try await ledger.sweepLog.stuck(rounds: 3, quietSince: minute(100)) == [appointment])
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(49)).isEmpty)
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(100)) == [appointment])
         try await show(ledger, version: 2, checkpoint: 2)
-        #expect(try await ledger.sweepLog.stuck(rounds: 3, quietSince: minute(100)).isEmpty)
+        #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(100)).isEmpty)
     }
 }

@@ -11,7 +11,7 @@ final class TurnedQueue: MessageQueue {
     private let queue: SQSQueue
     private let calls: SQSCalls
     private let clock: HandClock
-    private let hidden = Mutex<[String: Timestamp]>([:])
+    private let hidden = Mutex<[String: Int64]>([:])
 
     init(_ client: AWSClient, _ name: QueueName, clock: HandClock) {
         queue = SQSQueue(client, name, names: AWSNames(), now: clock.now)
@@ -27,7 +27,7 @@ final class TurnedQueue: MessageQueue {
         try await showAgain()
         let messages = try await queue.receive(
             limit: limit, waitMilliseconds: waitMilliseconds, visibilityMilliseconds: visibilityMilliseconds)
-        let until = clock.now().adding(milliseconds: visibilityMilliseconds)
+        let until = clock.uptime() + visibilityMilliseconds
         hidden.withLock { hidden in
             for message in messages { hidden[message.receipt] = until }
         }
@@ -38,17 +38,17 @@ final class TurnedQueue: MessageQueue {
 
     func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
         try await queue.hide(receipts, forMilliseconds: forMilliseconds)
-        let until = clock.now().adding(milliseconds: forMilliseconds)
+        let until = clock.uptime() + forMilliseconds
         hidden.withLock { hidden in
-            for receipt in receipts where hidden[receipt].map({ $0 > clock.now() }) == true { hidden[receipt] = until }
+            for receipt in receipts where hidden[receipt] ?? 0 > clock.uptime() { hidden[receipt] = until }
         }
     }
 
     func retry(_ receipt: String, afterMilliseconds: Int64, reason: String) async throws(EventStoreError) {
         try await queue.retry(receipt, afterMilliseconds: afterMilliseconds, reason: reason)
-        let until = clock.now().adding(milliseconds: afterMilliseconds)
+        let until = clock.uptime() + afterMilliseconds
         hidden.withLock { hidden in
-            if let now = hidden[receipt], now > clock.now() { hidden[receipt] = until }
+            if let now = hidden[receipt], now > clock.uptime() { hidden[receipt] = until }
         }
     }
 
@@ -58,7 +58,7 @@ final class TurnedQueue: MessageQueue {
     }
 
     private func showAgain() async throws(EventStoreError) {
-        let now = clock.now()
+        let now = clock.uptime()
         let over = hidden.withLock { hidden in
             let over = hidden.filter { $0.value <= now }.keys
             for receipt in over { hidden[receipt] = nil }

@@ -184,8 +184,8 @@ import Testing
         while try await runner.step(now: world.clock.now) > 0 {}
         let log = MemorySweepLog(views: world.views)
         let sweeper = Sweeper(
-            views: world.views, log: log, performer: world.performer, patienceMilliseconds: 60_000, logger: world.logger
-        )
+            views: world.views, log: log, performer: world.performer, asking: [:], patienceMilliseconds: 60_000,
+            logger: world.logger)
         #expect(try await sweeper.sweep() == 0)
         // Its first round routes it, which is a version of its own: three rounds follow there.
         for _ in 0..<4 {
@@ -195,7 +195,7 @@ import Testing
         }
         world.clock.advance(milliseconds: 61_000)
         #expect(try await sweeper.sweep() == 0)
-        #expect(try await log.stuck(rounds: 3, quietSince: world.clock.now) == [id])
+        #expect(try await log.stuck(rounds: 3, quiet: Quiet(forMilliseconds: 60_000, at: world.clock.now)) == [id])
         #expect(try await world.messaging.queue(.peru).depth().waiting == 4)
         try world.list(100)
         try await world.settle()

@@ -42,7 +42,7 @@ import Testing
 }
 
 /// A country's database before whose claims something happens.
-private struct DelayedCountry: CountryDatabase {
+struct DelayedCountry: CountryDatabase {
     let database: any CountryDatabase
     let beforeClaim: @Sendable (SlotClaim) async throws(EventStoreError) -> Void
 
@@ -59,6 +59,39 @@ private struct DelayedCountry: CountryDatabase {
 
     func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow] {
         try await database.schedules(after: schedule, limit: limit)
+    }
+}
+
+/// An alarm whose time is the clock of a world, and that rings when it is turned. It knows the looks of a pump at what
+/// it keeps hidden; what else the pump waits for is rung for.
+private final class TurnedAlarm: Sendable {
+    private let clock: World.Clock
+    private let waits = Mutex<[(milliseconds: Int64, ring: @Sendable () -> Void)]>([])
+
+    init(_ clock: World.Clock) { self.clock = clock }
+
+    var alarm: Alarm {
+        Alarm { [clock] in
+            clock.now.milliseconds
+        } set: { [self] milliseconds, ring in
+            if milliseconds <= 45_000, milliseconds > 1000 { waits.withLock { $0.append((milliseconds, ring)) } }
+            return {}
+        }
+    }
+
+    var looks: [Int64] { waits.withLock { $0.map(\.milliseconds) } }
+
+    /// The wait before a look, once the pump waits for it.
+    func look(_ number: Int) async throws -> (milliseconds: Int64, ring: @Sendable () -> Void) {
+        while waits.withLock({ $0.count }) < number { try await Task.sleep(for: .milliseconds(1)) }
+        return waits.withLock { $0[number - 1] }
+    }
+
+    /// Lets the time until a look pass, and the pump look.
+    func turn(toLook number: Int) async throws {
+        let look = try await look(number)
+        clock.advance(milliseconds: look.milliseconds)
+        look.ring()
     }
 }
 
@@ -109,26 +142,15 @@ private final class ForgetfulQueue: MessageQueue {
         }
         let queue = world.messaging.queue(.peru)
         // Rung by hand: the time is the test's.
-        let rings = Mutex<[@Sendable () -> Void]>([])
-        let alarm = Alarm { _, ring in
-            rings.withLock { $0.append(ring) }
-            return {}
-        }
+        let turned = TurnedAlarm(world.clock)
         let pump = QueuePump(
-            .peru, queue: queue, performer: world.performer(with: country), alarm: alarm, logger: world.logger)
+            .peru, queue: queue, performer: world.performer(with: country), alarm: turned.alarm, logger: world.logger)
         let stop = Stop(alarm: .real)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
-            for _ in 0..<5 {
-                while rings.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
-                world.clock.advance(milliseconds: QueueSettings.visibilityMilliseconds / 2)
-                let due = rings.withLock { rings in
-                    defer { rings = [] }
-                    return rings
-                }
-                for ring in due { ring() }
-            }
-            while rings.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+            while try await queue.depth().inFlight == 0 { try await Task.sleep(for: .milliseconds(1)) }
+            for count in 1...10 { try await turned.turn(toLook: count) }
+            _ = try await turned.look(11)
             // Two and a half times its visibility have passed.
             #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
             gate.ring()
@@ -149,25 +171,17 @@ private final class ForgetfulQueue: MessageQueue {
             await gate.wait(since: 0, atMostMilliseconds: 600_000)
         }
         let queue = ForgetfulQueue(queue: world.messaging.queue(.peru))
-        let waits = Mutex<[(milliseconds: Int64, ring: @Sendable () -> Void)]>([])
-        let alarm = Alarm { milliseconds, ring in
-            waits.withLock { $0.append((milliseconds, ring)) }
-            return {}
-        }
+        let turned = TurnedAlarm(world.clock)
         let pump = QueuePump(
-            .peru, queue: queue, performer: world.performer(with: country), alarm: alarm, logger: world.logger)
+            .peru, queue: queue, performer: world.performer(with: country), alarm: turned.alarm, logger: world.logger)
         let stop = Stop(alarm: .real)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await pump.run(until: stop, batch: 10, waitMilliseconds: 0) }
-            for count in 1...4 {
-                while waits.withLock({ $0.count }) < count { try await Task.sleep(for: .milliseconds(1)) }
-                let due = waits.withLock { $0[count - 1] }
-                world.clock.advance(milliseconds: due.milliseconds)
-                due.ring()
-            }
-            while waits.withLock({ $0.count }) < 5 { try await Task.sleep(for: .milliseconds(1)) }
-            #expect(waits.withLock { $0.map(\.milliseconds) } == [90_000, 5000, 5000, 90_000, 90_000])
-            // Four minutes have passed, and it was hidden for all of them.
+            while try await queue.depth().inFlight == 0 { try await Task.sleep(for: .milliseconds(1)) }
+            for count in 1...7 { try await turned.turn(toLook: count) }
+            _ = try await turned.look(8)
+            #expect(turned.looks.prefix(5) == [45_000, 5000, 5000, 45_000, 45_000])
+            // Almost four minutes have passed, and it was hidden for all of them.
             #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
             gate.ring()
             stop.request()

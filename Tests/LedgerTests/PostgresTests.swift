@@ -119,6 +119,36 @@ struct PostgresTests {
         #expect(unreachable.status == 1 && unreachable.errors.contains("RDS_DATABASE"))
     }
 
+    @Test("a server ends soon though its databases stand still, and nothing of it is lost", .timeLimit(.minutes(5)))
+    func frozen() async throws {
+        let cluster = try await OwnCluster.make()
+        let environment = ["RDS_URL": cluster.database.url]
+        #expect(try await LedgerBinary.run("migrate", "up", environment: environment).status == 0)
+        let imported = try await LedgerBinary.run(
+            "schedules", "import", "-", "--data", scratch.data, input: Self.slots, environment: environment)
+        #expect(imported.status == 0, "\(imported.errors)")
+        let server = try await LedgerServer(
+            scratch.data, arguments: ["--sweep-after", "1"], environment: environment)
+        _ = try await server.ask(insured: 1, schedule: 100)
+        try await server.waitUntilAllEnded()
+        try cluster.signalAll(SIGSTOP)
+        defer { try? cluster.signalAll(SIGCONT) }
+        // What needs the frozen database waits; the other queues go on, and requests are taken.
+        for number in 2...20 { #expect(try await server.ask(insured: number, schedule: 101)?.status == 201) }
+        let none = #"ledger_queue_messages{queue="appointments-pe",state="in_flight"} 0"#
+        while try await server.get("/metrics").text.contains(none) { try await Task.sleep(for: .milliseconds(50)) }
+        server.run.signal(SIGTERM)
+        // Ten seconds are promised; a busy machine may take longer to say so.
+        #expect(try await server.run.waitForExit(seconds: 20) == 0)
+        try cluster.signalAll(SIGCONT)
+        let again = try await LedgerServer(scratch.data, environment: environment)
+        try await again.waitUntilAllEnded()
+        #expect(try await again.get("/appointments?countryISO=PE&limit=100").text.contains(#""count":20"#))
+        try await again.stop()
+        #expect(try await LedgerBinary.run("dlq", "list", "--data", scratch.data).output.isEmpty)
+        try await cluster.remove()
+    }
+
     @Test("while a country's database is away requests are taken, and are completed once it is back")
     func outage() async throws {
         let cluster = try await OwnCluster.make()

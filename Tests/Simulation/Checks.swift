@@ -25,6 +25,8 @@ final class Checks {
     private var openCount = 0
     private var seenVersions: [AppointmentID: Int] = [:]
     private var receives: [String: Int] = [:]
+    /// When a message was hidden last, in the time that no clock step touches.
+    private var hidden: [String: Int64] = [:]
     private var rounds: [AppointmentID: (version: Int, count: Int)] = [:]
     private var mirrorReached: [StreamID: Int] = [:]
     private var poison: Set<[UInt8]> = []
@@ -208,11 +210,30 @@ extension Checks {
         require(id.map(eventIDs.contains) ?? false, "an event was announced before it was appended")
     }
 
-    func received(_ message: ReceivedMessage) {
+    func received(_ message: ReceivedMessage, at time: Int64) {
+        hidden[message.id] = time
         receives[message.id, default: 0] += 1
         require(
             receives[message.id, default: 0] <= QueueSettings.maximumReceives,
             "message \(message.id) was received more often than it may be")
+    }
+
+    /// Takes note that messages may be hidden from now on; a receipt begins with the id of its message.
+    func hid(_ receipts: [String], at time: Int64) {
+        for receipt in receipts {
+            if let id = receipt.split(separator: "/").first { hidden[String(id)] = time }
+        }
+    }
+
+    /// Nothing waits longer than its life, whatever the clock does.
+    func waits(_ messages: [String], at time: Int64) {
+        for message in messages {
+            let since = hidden[message] ?? time
+            hidden[message] = since
+            require(
+                time - since <= QueueSettings.visibilityMilliseconds,
+                "message \(message) is hidden for \((time - since) / 1000) s: longer than its visibility")
+        }
     }
 
     func redriven(_ id: String) { receives[id] = 0 }

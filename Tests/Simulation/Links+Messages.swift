@@ -59,7 +59,10 @@ struct QueueLink: MessageQueue {
             if !messages.isEmpty { world.timeline.stir() }
             for message in messages {
                 if message.receiveCount > 1 { world.sightings.see(.redelivery) }
-                world.checks.received(message)
+                world.checks.received(message, at: world.timeline.now)
+            }
+            if messages.count < limit {
+                world.checks.waits(world.messaging.hiddenNow(in: name), at: world.timeline.now)
             }
             world.plan.mutant?.received(messages, from: name, in: world)
             return messages
@@ -77,6 +80,7 @@ struct QueueLink: MessageQueue {
     func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
         try await links.call(.retry) { () throws(EventStoreError) in
             world.messaging.hideNow(receipts, in: name, forMilliseconds: forMilliseconds)
+            world.checks.hid(receipts, at: world.timeline.now)
         }
     }
 
@@ -87,6 +91,7 @@ struct QueueLink: MessageQueue {
                 return world.messaging.sendNow([OutgoingMessage(body: body)], to: name)
             }
             world.messaging.retryNow(receipt, in: name, afterMilliseconds: afterMilliseconds, reason: reason)
+            world.checks.hid([receipt], at: world.timeline.now)
         }
     }
 

@@ -25,10 +25,10 @@ extension Links: AppointmentViews {
     }
 
     func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         try await call(.idle) { () async throws(EventStoreError) in
-            try await world.views.idle(status, since: moment, after: place, limit: limit)
+            try await world.views.idle(status, quiet: quiet, after: place, limit: limit)
         }
     }
 }
@@ -98,12 +98,12 @@ extension Links: ProjectionStore {
 
 extension Links: SweepLog {
     func beginRound(
-        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) async throws(EventStoreError) -> Bool {
         let begins = try await call(.round) { () throws(EventStoreError) in
             world.plan.mutant == .sweeperNeverTires
                 || world.sweepLog.beginRoundNow(
-                    of: appointment, version: version, now: now, quietSince: quietSince, maximum: maximum)
+                    of: appointment, version: version, now: now, quiet: quiet, maximum: maximum)
         }
         if begins {
             world.sightings.see(.sweeper)
@@ -112,9 +112,9 @@ extension Links: SweepLog {
         return begins
     }
 
-    func stuck(rounds: Int, quietSince: Timestamp) async throws(EventStoreError) -> [AppointmentID] {
+    func stuck(rounds: Int, quiet: Quiet) async throws(EventStoreError) -> [AppointmentID] {
         try await call(.round) { () throws(EventStoreError) in
-            world.sweepLog.stuckNow(rounds: rounds, quietSince: quietSince)
+            world.sweepLog.stuckNow(rounds: rounds, quiet: quiet)
         }
     }
 }

@@ -10,6 +10,7 @@ package enum Mutant: String, CaseIterable, Sendable {
     case claimWithoutCondition, slotNotReleased, failedAfterCompleted, idempotencyIgnored
     case receiveCountNotKept, deadLetterDropped, acknowledgeOnReceipt
     case routerCheckpointFirst, sweeperNeverTires, mirrorCheckpointBeforeEntries, personInMessage
+    case hiddenWithoutBound
 
     /// What an append does under this mutant; nil when it does what it should.
     func append(

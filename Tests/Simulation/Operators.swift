@@ -39,7 +39,8 @@ final class Operators: @unchecked Sendable {
             world.takeOut(component, milliseconds: world.random.pickShort(upTo: 1_800_000))
         }
         if faults.strikes(.clockStep) {
-            world.clockError += [3_600_000, -3_600_000, 90_000_000][Int(world.random.next() % 3)]
+            let hours = [1, -1, 25, -2][Int(world.random.next() % 4)]
+            world.clockError += Int64(hours) * 3_600_000
         }
         if faults.strikes(.restart), let server = world.anyServer() {
             world.random.next() & 1 == 0 ? server.crash() : server.shutDown()

@@ -81,11 +81,11 @@ extension Server {
             let queue = QueueLink(name: name, links: links)
             let pump = QueuePump(
                 name, queue: queue, performer: performer, alarm: world.timeline.alarm, logger: world.logger)
-            run { [stop] in await pump.run(until: stop, batch: 4, waitMilliseconds: 20_000) }
+            run { [stop] in await pump.run(until: stop, batch: 4, most: 8, waitMilliseconds: 20_000) }
         }
         let sweeper = Sweeper(
-            views: links, log: links, performer: performer, patienceMilliseconds: Sweeper.patienceMilliseconds,
-            logger: world.logger)
+            views: links, log: links, performer: performer, asking: performer.countries,
+            patienceMilliseconds: Sweeper.patienceMilliseconds, logger: world.logger)
         run { [stop] in await sweeper.run(until: stop) }
         switch world.shape {
         case .feed: startFollowers()

@@ -58,7 +58,9 @@ final class Timeline: @unchecked Sendable {
     /// An alarm of virtual time. While nothing changes anywhere, alarms come ever later, up to a thousand times: pumps
     /// that only look whether there is work do not fill the days until there is.
     var alarm: Alarm {
-        Alarm { [self] milliseconds, ring in
+        Alarm { [self] in
+            now
+        } set: { [self] milliseconds, ring in
             let stretch = min(max(quiet - 24, 0) / 12, 10)
             let ticket = after(max(milliseconds, Self.shortestAlarm) << Int64(stretch)) { [self] in
                 quiet += 1

@@ -68,7 +68,12 @@ final class World: @unchecked Sendable {
             .peru: MemoryCountryDatabase(.peru, owners: owners), .chile: MemoryCountryDatabase(.chile, owners: owners),
         ]
         let (timeline, clock) = (timeline, Clock())
-        messaging = MemoryMessaging(now: { Timestamp(milliseconds: timeline.now + clock.error()) })
+        let hidden = { @Sendable (now: Timestamp) in
+            plan.mutant == .hiddenWithoutBound
+                ? now.adding(milliseconds: 1)...Timestamp(milliseconds: .max) : QueueSettings.hidden(at: now)
+        }
+        messaging = MemoryMessaging(
+            now: { Timestamp(milliseconds: timeline.now + clock.error()) }, hidden: hidden)
         sweepLog = MemorySweepLog(views: views)
         stream = ChangeStream()
         bells = Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, Doorbell(alarm: timeline.alarm)) })

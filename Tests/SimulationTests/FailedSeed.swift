@@ -12,7 +12,7 @@ struct FailedSeed: Sendable, CustomStringConvertible {
             found: "a claim that reached the country an hour late held a slot for an appointment that had failed"),
         FailedSeed(
             seed: 1_796_074_773, steps: 5000,
-            found: "a mirror that was put back while a worker compared moved its checkpoint past events that it had lost"
+            found: "a mirror that was put back while a worker compared passed over events that it had lost"
         ),
     ]
 }

@@ -2,6 +2,7 @@ package import AWSEngine
 package import EventStore
 import Glibc
 import HTTPClient
+import Handlers
 import Synchronization
 
 /// The emulator of AWS that `scripts/aws.sh` has started, named by `LEDGER_TEST_AWS`.
@@ -46,9 +47,14 @@ package enum Emulator {
 
 extension AWSClock {
     /// The real time, and waits of at most a few milliseconds between attempts.
-    package static let quick = AWSClock(
-        now: realTime, sleep: { try? await Task.sleep(for: .milliseconds(min($0, 5))) },
-        random: { UInt64.random(in: .min ... .max) })
+    package static let quick = quick(uptime: Alarm.real.uptime)
+
+    /// The same with durations of another clock.
+    package static func quick(uptime: @escaping @Sendable () -> Int64) -> AWSClock {
+        AWSClock(
+            now: realTime, uptime: uptime, sleep: { try? await Task.sleep(for: .milliseconds(min($0, 5))) },
+            random: { UInt64.random(in: .min ... .max) })
+    }
 
     /// The time of this machine.
     package static let realTime: @Sendable () -> Timestamp = {

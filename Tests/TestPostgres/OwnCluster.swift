@@ -57,6 +57,21 @@ package final class OwnCluster: Sendable {
         kill(try #require(text.split(separator: "\n").first.flatMap { pid_t($0) }), number)
     }
 
+    /// Sends a signal to all of its processes, such as `SIGSTOP`: a guest that is frozen.
+    package func signalAll(_ number: Int32) throws {
+        let text = try String(contentsOfFile: "\(directory)/data/postmaster.pid", encoding: .utf8)
+        let first = try #require(text.split(separator: "\n").first.flatMap { pid_t($0) })
+        // The first one before the others, so that it makes no new ones.
+        kill(first, number)
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+                // Behind the name in brackets: the state, and the parent (proc(5)).
+                let end = stat.lastIndex(of: ")"), stat[end...].split(separator: " ").dropFirst(2).first == "\(first)"
+            else { continue }
+            kill(pid, number)
+        }
+    }
+
     /// The database that every cluster has.
     package var database: TestDatabase { TestDatabase(name: "postgres", directory: directory) }
 

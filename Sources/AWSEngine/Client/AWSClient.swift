@@ -4,17 +4,21 @@ import Synchronization
 
 /// The clock, the sleep and the dice of the client.
 package struct AWSClock: Sendable {
+    /// The wall clock: what is signed and stored.
     let now: @Sendable () -> Timestamp
+    /// Milliseconds since some moment, which go on evenly whatever is done to the wall clock: what durations are
+    /// measured by.
+    let uptime: @Sendable () -> Int64
     /// Sleeps for some milliseconds, or until the task is cancelled.
     let sleep: @Sendable (Int64) async -> Void
     /// 64 random bits.
     let random: @Sendable () -> UInt64
 
     package init(
-        now: @escaping @Sendable () -> Timestamp, sleep: @escaping @Sendable (Int64) async -> Void,
-        random: @escaping @Sendable () -> UInt64
+        now: @escaping @Sendable () -> Timestamp, uptime: @escaping @Sendable () -> Int64,
+        sleep: @escaping @Sendable (Int64) async -> Void, random: @escaping @Sendable () -> UInt64
     ) {
-        (self.now, self.sleep, self.random) = (now, sleep, random)
+        (self.now, self.uptime, self.sleep, self.random) = (now, uptime, sleep, random)
     }
 }
 
@@ -44,6 +48,9 @@ package final class AWSClient: Sendable {
 
     /// 64 random bits.
     func number() -> UInt64 { clock.random() }
+
+    /// Milliseconds since some moment.
+    func uptime() -> Int64 { clock.uptime() }
 
     /// How long most calls may take, in milliseconds.
     static let timeoutMilliseconds = 10_000

@@ -50,9 +50,11 @@ enum CredentialProvider: Sendable {
 final class CredentialKeeper: Sendable {
     private struct State {
         var current: Credentials?
+        /// When they end, by the clock's uptime; nil for those that don't.
+        var end: Int64?
         var refresh: Task<Result<Credentials, CredentialFailure>, Never>?
         /// After a refresh that failed while the old credentials still were good: not before this one again.
-        var notBefore: Timestamp?
+        var notBefore: Int64?
     }
 
     /// From so long before their end credentials are renewed while they are still used, in milliseconds.
@@ -77,9 +79,9 @@ final class CredentialKeeper: Sendable {
 
     /// Credentials that are good for a minute at least, unless the source has no better ones.
     func credentials() async throws(CredentialFailure) -> Credentials {
-        let now = clock.now()
+        let now = clock.uptime()
         let (usable, task) = state.withLock { state in
-            let left = state.current.map { ($0.expiration ?? .distant).milliseconds - now.milliseconds }
+            let left = state.current.map { _ in (state.end ?? .max) - now }
             let usable = (left ?? 0) > Self.mandatoryMilliseconds ? state.current : nil
             let isPaused = usable != nil && state.notBefore.map { now < $0 } ?? false
             let mayRefresh = (left ?? 0) <= Self.advisoryMilliseconds && !isPaused
@@ -91,9 +93,8 @@ final class CredentialKeeper: Sendable {
         case .success(let credentials): return credentials
         case .failure(let failure):
             // The last minute of the old ones is better than nothing.
-            if let current = state.withLock({ $0.current }), let end = current.expiration, end > clock.now() {
-                return current
-            }
+            let now = clock.uptime()
+            if let current = state.withLock({ $0.end ?? 0 > now ? $0.current : nil }) { return current }
             throw failure
         }
     }
@@ -115,8 +116,13 @@ final class CredentialKeeper: Sendable {
             return self.state.withLock { state in
                 state.refresh = nil
                 switch result {
-                case .success(let credentials): (state.current, state.notBefore) = (credentials, nil)
-                case .failure: state.notBefore = clock.now().adding(milliseconds: Self.pauseMilliseconds)
+                case .success(let credentials):
+                    (state.current, state.notBefore) = (credentials, nil)
+                    // How long they last is read off the wall clock once, and no step of it counts after that.
+                    state.end = credentials.expiration.map { end in
+                        clock.uptime() + (end.milliseconds - clock.now().milliseconds)
+                    }
+                case .failure: state.notBefore = clock.uptime() + Self.pauseMilliseconds
                 }
                 return result
             }
@@ -124,8 +130,4 @@ final class CredentialKeeper: Sendable {
         state.refresh = task
         return task
     }
-}
-
-extension Timestamp {
-    fileprivate static let distant = Timestamp(milliseconds: .max)
 }

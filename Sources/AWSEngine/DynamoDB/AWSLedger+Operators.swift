@@ -4,7 +4,7 @@ package import EventStore
 extension AWSLedger {
     /// The events stream by stream and by position, for rebuild, verify, reconcile, replay, diff and audit. It looks
     /// through the whole table.
-    package func log() -> DynamoDBLog { DynamoDBLog(client, tables: names.tables, now: now) }
+    package func log() -> DynamoDBLog { DynamoDBLog(client, tables: names.tables) }
 
     /// The view with its rows in the order of ids, for verify and reconcile.
     package func orderedViews() -> DynamoDBOrderedViews { DynamoDBOrderedViews(client, tables: names.tables) }

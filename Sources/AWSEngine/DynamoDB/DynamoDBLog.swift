@@ -11,24 +11,23 @@ import Synchronization
 package final class DynamoDBLog: Sendable {
     let store: DynamoDBEventStore
     private let maximumAgeMilliseconds: Int64
-    private let now: @Sendable () -> Timestamp
-    private let kept = Mutex<(look: EventsLook, at: Timestamp)?>(nil)
+    private let uptime: @Sendable () -> Int64
+    private let kept = Mutex<(look: EventsLook, at: Int64)?>(nil)
 
     /// How many events are fetched at once.
     private static let chunk = 800
 
     /// - Parameter maximumAgeMilliseconds: how old a look may be where something begins: a run, or a question.
     package init(
-        _ client: AWSClient, tables: DynamoDBTables, maximumAgeMilliseconds: Int64 = 60_000,
-        now: @escaping @Sendable () -> Timestamp
+        _ client: AWSClient, tables: DynamoDBTables, maximumAgeMilliseconds: Int64 = 60_000
     ) {
         store = DynamoDBEventStore(client, tables: tables)
-        (self.maximumAgeMilliseconds, self.now) = (maximumAgeMilliseconds, now)
+        (self.maximumAgeMilliseconds, uptime) = (maximumAgeMilliseconds, client.uptime)
     }
 
     /// Looks at the keys of all events.
     func lookAnew() async throws(EventStoreError) -> EventsLook {
-        let at = now()
+        let at = uptime()
         let kinds = EventKinds()
         let marks = try await store.marks(kinds)
         let events = marks.compactMap(\.self)
@@ -39,10 +38,10 @@ package final class DynamoDBLog: Sendable {
 
     /// - Parameter isBeginning: whether an old look will not do.
     private func look(isBeginning: Bool) async throws(EventStoreError) -> EventsLook {
-        let now = now()
+        let now = uptime()
         let last = kept.withLock { kept in
             kept.flatMap { kept in
-                let isOld = now.milliseconds - kept.at.milliseconds >= maximumAgeMilliseconds
+                let isOld = now - kept.at >= maximumAgeMilliseconds
                 return isBeginning && isOld ? nil : kept.look
             }
         }

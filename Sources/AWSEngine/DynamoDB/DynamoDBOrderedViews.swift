@@ -62,9 +62,9 @@ extension DynamoDBOrderedViews: AppointmentViews {
     package func counts() async throws(EventStoreError) -> [RowCount] { try await views.counts() }
 
     package func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
-        try await views.idle(status, since: moment, after: place, limit: limit)
+        try await views.idle(status, quiet: quiet, after: place, limit: limit)
     }
 }
 

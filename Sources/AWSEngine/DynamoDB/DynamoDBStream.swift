@@ -40,12 +40,13 @@ package actor DynamoDBStream {
     private var iterators: [String: String] = [:]
     private var held: [String: StreamPlaces.Place] = [:]
     private var roundsSinceListing = 0
+    // These moments are of the client's uptime.
     /// When a whole round was noted last, and whether it came to the ends of all shards.
-    private var noted: (at: Timestamp, isAtEnd: Bool)?
+    private var noted: (at: Int64, isAtEnd: Bool)?
     /// When the table was last gone through.
-    private var backfilled: Timestamp?
+    private var backfilled: Int64?
     /// When the lease was taken last; nil while another has it.
-    private var leased: Timestamp?
+    private var leased: Int64?
 
     /// The most records of one call.
     private static let batch = 100
@@ -92,11 +93,11 @@ package actor DynamoDBStream {
             }
         }
         if let unreadable { throw unreadable }
-        let now = now()
-        let isDue = noted.map { now.milliseconds - $0.at.milliseconds >= Self.noteEveryMilliseconds } ?? true
+        let moment = client.uptime()
+        let isDue = noted.map { moment - $0.at >= Self.noteEveryMilliseconds } ?? true
         if isDue || isAtEnd && noted?.isAtEnd == false {
-            try await places.sawRound(at: now, isAtEnd: isAtEnd)
-            noted = (now, isAtEnd)
+            try await places.sawRound(at: now(), isAtEnd: isAtEnd)
+            noted = (moment, isAtEnd)
         }
         return count
     }
@@ -128,13 +129,11 @@ package actor DynamoDBStream {
 
     /// Whether this worker is the one that reads. A lease that is held is renewed in time.
     private func holdsLease() async throws(EventStoreError) -> Bool {
-        let now = now()
-        if let leased, (0..<StreamLease.renewAfterMilliseconds).contains(now.milliseconds - leased.milliseconds) {
-            return true
-        }
+        let moment = client.uptime()
+        if let leased, moment - leased < StreamLease.renewAfterMilliseconds { return true }
         // Whoever read meanwhile has moved the places.
         if leased == nil { shards = nil }
-        leased = try await lease.take(at: now) ? now : nil
+        leased = try await lease.take(at: now()) ? moment : nil
         return leased != nil
     }
 
@@ -284,11 +283,11 @@ package actor DynamoDBStream {
     /// what was not in the table then can't be gone yet.
     private var isBackfilled: Bool {
         guard let backfilled else { return false }
-        return now().milliseconds - backfilled.milliseconds < StreamPlaces.patienceMilliseconds
+        return client.uptime() - backfilled < StreamPlaces.patienceMilliseconds
     }
 
     private func backfill(_ stop: Stop?) async throws(EventStoreError) {
-        let start = now()
+        let start = client.uptime()
         try await StreamBackfill(store: store, consumer: consumer).run { () async throws(EventStoreError) in
             try await goOn(stop)
         }

@@ -19,13 +19,13 @@ package struct DynamoDBSweepLog: SweepLog {
     }
 
     package func beginRound(
-        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) async throws(EventStoreError) -> Bool {
         let item = try await table.item { Self.id(appointment, &$0) }
         let had = try item.map { item throws(EventStoreError) in try read(item) }
         guard
             let next = SweepRounds.next(
-                after: had, version: version, now: now, quietSince: quietSince, maximum: maximum)
+                after: had, version: version, now: now, quiet: quiet, maximum: maximum)
         else { return false }
         let condition = had == nil ? "attribute_not_exists(projectionId)" : "version = :version AND rounds = :rounds"
         let there = try await table.put(
@@ -44,17 +44,18 @@ package struct DynamoDBSweepLog: SweepLog {
         return there == nil
     }
 
-    package func stuck(rounds: Int, quietSince: Timestamp) async throws(EventStoreError) -> [AppointmentID] {
+    package func stuck(rounds: Int, quiet: Quiet) async throws(EventStoreError) -> [AppointmentID] {
         var versions: [AppointmentID: Int] = [:]
         try await table.pages("Query") { writer in
             writer.member("ConsistentRead") { $0.boolean(true) }
             writer.member("KeyConditionExpression", "projectionId = :sweeps")
-            writer.member("FilterExpression", "rounds >= :rounds AND lastAt <= :moment")
+            writer.member("FilterExpression", "rounds >= :rounds AND (lastAt <= :since OR lastAt > :beyond)")
             writer.member("ExpressionAttributeValues") { writer in
                 writer.object {
                     $0.attribute(":sweeps", text: "sweeps")
                     $0.attribute(":rounds", number: rounds)
-                    $0.attribute(":moment", text: quietSince.description)
+                    $0.attribute(":since", text: quiet.since.description)
+                    $0.attribute(":beyond", text: quiet.beyond.description)
                 }
             }
         } until: { (items, _) throws(EventStoreError) in

@@ -33,7 +33,7 @@ package final class DynamoDBViewSets: ViewSets {
         _ client: AWSClient, tables: DynamoDBTables, people: PersonResolver, now: @escaping @Sendable () -> Timestamp
     ) {
         views = DynamoDBViews(client, tables: tables)
-        log = DynamoDBLog(client, tables: tables, now: now)
+        log = DynamoDBLog(client, tables: tables)
         store = DynamoDBEventStore(client, tables: tables)
         records = SetRecords(table: DynamoDBTable(client: client, name: tables.projections), now: now)
         self.people = people

@@ -73,12 +73,12 @@ extension DynamoDBViews: AppointmentViews {
     }
 
     package func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         guard limit > 0, var query = RowQuery.all(RowFilter(status: status)).first else { return [] }
         query.isAscending = true
         query.from = max(query.from, place?.createdAt ?? query.from)
-        query.updatedUntil = moment
+        query.quiet = quiet
         let found = try await list(query, atMost: limit) { row in place.map { row.place < $0 } ?? true }
         return Array(found.sorted { $0.place > $1.place }.prefix(limit))
     }
@@ -113,7 +113,7 @@ struct RowQuery {
     var conditions: [(attribute: String, value: String)] = []
     var from: Timestamp
     var to: Timestamp
-    var updatedUntil: Timestamp?
+    var quiet: Quiet?
     var isAscending = false
 
     /// The questions whose answers together are the rows that a filter wants, each row in one of them.
@@ -138,7 +138,7 @@ struct RowQuery {
         writer.member("IndexName", "\(key.attribute)-createdAt-index")
         writer.member("KeyConditionExpression", "#key = :key AND createdAt BETWEEN :from AND :to")
         var filters = conditions.indices.map { "#c\($0) = :c\($0)" }
-        if updatedUntil != nil { filters.append("updatedAt <= :until") }
+        if quiet != nil { filters.append("(updatedAt <= :since OR updatedAt > :beyond)") }
         if !filters.isEmpty { writer.member("FilterExpression", filters.joined(separator: " AND ")) }
         // `status` is a word of DynamoDB's own.
         writer.member("ExpressionAttributeNames") { writer in
@@ -155,7 +155,10 @@ struct RowQuery {
                 for (place, condition) in conditions.enumerated() {
                     writer.attribute(":c\(place)", text: condition.value)
                 }
-                if let updatedUntil { writer.attribute(":until", text: updatedUntil.description) }
+                if let quiet {
+                    writer.attribute(":since", text: quiet.since.description)
+                    writer.attribute(":beyond", text: quiet.beyond.description)
+                }
             }
         }
         writer.member("ScanIndexForward") { $0.boolean(isAscending) }

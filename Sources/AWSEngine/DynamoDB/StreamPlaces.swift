@@ -72,6 +72,8 @@ struct StreamPlaces: Sendable {
     private static let prefix = "shard#"
     /// Records are kept for 24 hours; a consumer that was away for longer than this may have missed some.
     static let patienceMilliseconds: Int64 = 20 * 3_600_000
+    /// By how much the clocks of two machines differ at most, unless one is wrong.
+    static let slackMilliseconds: Int64 = 300_000
 
     private func key(_ item: String, _ writer: inout JSONWriter) {
         writer.attribute("projectionId", text: "stream/\(consumer)")
@@ -152,7 +154,9 @@ struct StreamPlaces: Sendable {
     /// Whether the consumer is new, or was away for so long that records may have been dropped unread.
     func isForgotten(at now: Timestamp) async throws(EventStoreError) -> Bool {
         guard let last = try await moment(Self.seen) else { return true }
-        return now.milliseconds - last.milliseconds > Self.patienceMilliseconds
+        let passed = now.milliseconds - last.milliseconds
+        // A clock that was ahead wrote it: nobody knows how long ago that was.
+        return passed > Self.patienceMilliseconds || passed < -Self.slackMilliseconds
     }
 
     /// Notes that all shards were read just now, and whether to their ends.

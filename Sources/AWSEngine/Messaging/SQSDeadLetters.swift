@@ -16,12 +16,12 @@ package struct SQSDeadLetters: DeadLetters {
     }
 
     private let places: [Place]
-    private let now: @Sendable () -> Timestamp
+    private let uptime: @Sendable () -> Int64
 
     package init(
         _ client: AWSClient, names: AWSNames, now: @escaping @Sendable () -> Timestamp
     ) {
-        self.now = now
+        uptime = client.uptime
         places = QueueName.allCases.map { name in
             let queue = SQSCalls(client, .named(names.queues[name] ?? name.rawValue))
             return Place(
@@ -107,7 +107,7 @@ package struct SQSDeadLetters: DeadLetters {
     private func look(
         into place: Place, _ body: ([SQSCalls.Message]) async throws(EventStoreError) -> LettersInHand.Done
     ) async throws(EventStoreError) {
-        var hand = LettersInHand(place.dead, now: now)
+        var hand = LettersInHand(place.dead, uptime: uptime)
         do throws(EventStoreError) {
             while let page = try await hand.receive() {
                 let done = try await body(page)
@@ -157,10 +157,10 @@ private final class Letters: Sendable {
 /// Messages of a dead-letter queue that were received to be looked at, and are kept hidden so that none comes twice.
 struct LettersInHand {
     private let queue: SQSCalls
-    private let now: @Sendable () -> Timestamp
+    private let uptime: @Sendable () -> Int64
     private var receipts: [String: String] = [:]
     /// When they were hidden last.
-    private var hidden: Timestamp
+    private var hidden: Int64
 
     /// For how long they are hidden; half of it later they are hidden anew.
     static let hiddenMilliseconds: Int64 = 60_000
@@ -178,15 +178,15 @@ struct LettersInHand {
         static func taken(_ ids: Set<String>, isEnough: Bool) -> Done { Done(taken: ids, isEnough: isEnough) }
     }
 
-    init(_ queue: SQSCalls, now: @escaping @Sendable () -> Timestamp) {
-        (self.queue, self.now, hidden) = (queue, now, now())
+    init(_ queue: SQSCalls, uptime: @escaping @Sendable () -> Int64) {
+        (self.queue, self.uptime, hidden) = (queue, uptime, uptime())
     }
 
     /// The next messages that were not in hand before; nil at the end of the queue.
     mutating func receive() async throws(EventStoreError) -> [SQSCalls.Message]? {
-        let moment = now()
+        let moment = uptime()
         if receipts.isEmpty { hidden = moment }
-        if moment.milliseconds - hidden.milliseconds >= Self.hiddenMilliseconds / 2 {
+        if moment - hidden >= Self.hiddenMilliseconds / 2 {
             try await queue.hide(Array(receipts.values), forMilliseconds: Self.hiddenMilliseconds)
             hidden = moment
         }

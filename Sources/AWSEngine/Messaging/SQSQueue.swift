@@ -9,13 +9,14 @@ import Synchronization
 package final class SQSQueue: MessageQueue {
     private struct Holding {
         let id: String
-        let until: Timestamp
+        /// By the client's uptime.
+        let until: Int64
     }
 
     private let queue: SQSCalls
     private let dead: SQSCalls
     private let reasons: FailureReasons
-    private let now: @Sendable () -> Timestamp
+    private let uptime: @Sendable () -> Int64
     /// What was received here and is neither deleted nor given back, by its receipt.
     private let inHand = Mutex<[String: Holding]>([:])
 
@@ -24,7 +25,7 @@ package final class SQSQueue: MessageQueue {
         queue = SQSCalls(client, .named(names.queues[name] ?? name.rawValue))
         dead = SQSCalls(client, .deadLetters(of: queue))
         reasons = FailureReasons(client, names.tables, name, now: now)
-        self.now = now
+        uptime = client.uptime
     }
 
     package func send(_ messages: [OutgoingMessage]) async throws(EventStoreError) { try await queue.send(messages) }
@@ -47,12 +48,11 @@ package final class SQSQueue: MessageQueue {
     package func hold(
         _ messages: [ReceivedMessage], visibilityMilliseconds: Int64 = QueueSettings.visibilityMilliseconds
     ) {
-        let now = now()
+        let now = uptime()
         inHand.withLock { inHand in
             inHand = inHand.filter { $0.value.until > now }
             for message in messages {
-                inHand[message.receipt] = Holding(
-                    id: message.id, until: now.adding(milliseconds: visibilityMilliseconds))
+                inHand[message.receipt] = Holding(id: message.id, until: now + visibilityMilliseconds)
             }
         }
     }
@@ -68,7 +68,7 @@ package final class SQSQueue: MessageQueue {
     package func hide(_ receipts: [String], forMilliseconds: Int64) async throws(EventStoreError) {
         let good = receipts.filter { holding($0) != nil }
         try await queue.hide(good, forMilliseconds: forMilliseconds)
-        let until = now().adding(milliseconds: forMilliseconds)
+        let until = uptime() + forMilliseconds
         inHand.withLock { inHand in
             for receipt in good { inHand[receipt] = inHand[receipt].map { Holding(id: $0.id, until: until) } }
         }
@@ -85,7 +85,7 @@ package final class SQSQueue: MessageQueue {
     }
 
     private func holding(_ receipt: String) -> Holding? {
-        let now = now()
+        let now = uptime()
         return inHand.withLock { $0[receipt].flatMap { $0.until > now ? $0 : nil } }
     }
 

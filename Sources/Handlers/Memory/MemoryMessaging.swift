@@ -22,6 +22,7 @@ package final class MemoryMessaging: Sendable {
         /// The receipt that names this message while it is hidden; nil before a receive and after a retry.
         var receipt: String?
         var reason: String?
+
     }
 
     fileprivate struct DeadMessage {
@@ -31,9 +32,17 @@ package final class MemoryMessaging: Sendable {
 
     private let state = Mutex(State())
     private let now: @Sendable () -> Timestamp
+    private let hidden: @Sendable (Timestamp) -> ClosedRange<Timestamp>
 
-    /// - Parameter now: the clock that visibility, delay and retention go by.
-    package init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
+    /// - Parameters:
+    ///   - now: the clock that visibility, delay and retention go by.
+    ///   - hidden: until when a message is hidden that is hidden at some moment.
+    package init(
+        now: @escaping @Sendable () -> Timestamp,
+        hidden: @escaping @Sendable (Timestamp) -> ClosedRange<Timestamp> = QueueSettings.hidden(at:)
+    ) {
+        (self.now, self.hidden) = (now, hidden)
+    }
 
     /// One of the queues.
     package func queue(_ name: QueueName) -> any MessageQueue { MemoryQueue(name: name, messaging: self) }
@@ -57,14 +66,15 @@ extension MemoryMessaging {
         let now = now()
         return state.withLock { state in
             state.expire(at: now)
-            state.bury(in: queue, at: now)
+            let hidden = hidden(now)
+            state.bury(in: queue, where: { !hidden.contains($0) }, at: now)
             var received: [ReceivedMessage] = []
             var messages = state.queues[queue, default: []]
-            for place in messages.indices where received.count < limit && messages[place].visibleAt <= now {
+            for place in messages.indices where received.count < limit && !hidden.contains(messages[place].visibleAt) {
                 state.counter += 1
                 let receipt = "\(messages[place].id)/\(state.counter)"
                 messages[place].receiveCount += 1
-                messages[place].visibleAt = now.adding(milliseconds: visibilityMilliseconds)
+                messages[place].visibleAt = QueueSettings.end(ofHidingFor: visibilityMilliseconds, at: now)
                 messages[place].receipt = receipt
                 received.append(
                     ReceivedMessage(
@@ -95,7 +105,7 @@ extension MemoryMessaging {
             let places = state.queues[queue, default: []].indices
             for place in places where state.queues[queue]?[place].receipt.map(wanted.contains) == true {
                 guard let until = state.queues[queue]?[place].visibleAt, until > now else { continue }
-                state.queues[queue]?[place].visibleAt = now.adding(milliseconds: max(forMilliseconds, 1))
+                state.queues[queue]?[place].visibleAt = QueueSettings.end(ofHidingFor: max(forMilliseconds, 1), at: now)
             }
         }
     }
@@ -107,10 +117,16 @@ extension MemoryMessaging {
             guard
                 let place = state.queues[queue]?.firstIndex(where: { $0.receipt == receipt && $0.visibleAt > now })
             else { return }
-            state.queues[queue]?[place].visibleAt = now.adding(milliseconds: max(afterMilliseconds, 0))
+            state.queues[queue]?[place].visibleAt = QueueSettings.end(ofHidingFor: afterMilliseconds, at: now)
             state.queues[queue]?[place].receipt = nil
             state.queues[queue]?[place].reason = reason
         }
+    }
+
+    /// The ids of the messages that are hidden.
+    package func hiddenNow(in queue: QueueName) -> [String] {
+        let hidden = hidden(now())
+        return state.withLock { $0.queues[queue, default: []].filter { hidden.contains($0.visibleAt) }.map(\.id) }
     }
 
     /// Counts at once; the rules are those of `MessageQueue.depth`.
@@ -119,7 +135,8 @@ extension MemoryMessaging {
         return state.withLock { state in
             state.expire(at: now)
             let messages = state.queues[queue, default: []]
-            let waiting = messages.count { $0.visibleAt <= now }
+            let hidden = hidden(now)
+            let waiting = messages.count { !hidden.contains($0.visibleAt) }
             return QueueDepth(
                 waiting: waiting, inFlight: messages.count - waiting,
                 dead: state.dead.count { $0.letter.queue == queue })
@@ -236,9 +253,9 @@ extension MemoryMessaging.State {
     }
 
     /// Moves visible messages that used up their receives to the dead letters.
-    fileprivate mutating func bury(in queue: QueueName, at now: Timestamp) {
+    fileprivate mutating func bury(in queue: QueueName, where isVisible: (Timestamp) -> Bool, at now: Timestamp) {
         func isDead(_ message: MemoryMessaging.StoredMessage) -> Bool {
-            message.visibleAt <= now && message.receiveCount >= QueueSettings.maximumReceives
+            isVisible(message.visibleAt) && message.receiveCount >= QueueSettings.maximumReceives
         }
         for message in queues[queue, default: []] where isDead(message) {
             let letter = DeadLetter(

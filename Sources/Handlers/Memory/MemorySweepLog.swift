@@ -12,22 +12,22 @@ package final class MemorySweepLog: SweepLog {
     package init(views: MemoryViews) { self.views = views }
 
     package func beginRound(
-        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) async throws(EventStoreError) -> Bool {
-        beginRoundNow(of: appointment, version: version, now: now, quietSince: quietSince, maximum: maximum)
+        beginRoundNow(of: appointment, version: version, now: now, quiet: quiet, maximum: maximum)
     }
 
-    package func stuck(rounds: Int, quietSince: Timestamp) async throws(EventStoreError) -> [AppointmentID] {
-        stuckNow(rounds: rounds, quietSince: quietSince)
+    package func stuck(rounds: Int, quiet: Quiet) async throws(EventStoreError) -> [AppointmentID] {
+        stuckNow(rounds: rounds, quiet: quiet)
     }
 
     /// Counts a round at once; the rules are those of `beginRound`.
     package func beginRoundNow(
-        of appointment: AppointmentID, version: Int, now: Timestamp, quietSince: Timestamp, maximum: Int
+        of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) -> Bool {
         rounds.withLock { rounds in
             let next = SweepRounds.next(
-                after: rounds[appointment], version: version, now: now, quietSince: quietSince, maximum: maximum)
+                after: rounds[appointment], version: version, now: now, quiet: quiet, maximum: maximum)
             guard let next else { return false }
             rounds[appointment] = next
             return true
@@ -35,10 +35,10 @@ package final class MemorySweepLog: SweepLog {
     }
 
     /// Lists at once, by id; the rules are those of `stuck`.
-    package func stuckNow(rounds count: Int, quietSince: Timestamp) -> [AppointmentID] {
+    package func stuckNow(rounds count: Int, quiet: Quiet) -> [AppointmentID] {
         rounds.withLock { rounds in
             rounds.filter { appointment, rounds in
-                rounds.count >= count && rounds.last <= quietSince
+                rounds.count >= count && quiet.contains(rounds.last)
                     && views.rowNow(appointment)?.version == rounds.version
             }.keys.sorted()
         }

@@ -41,7 +41,8 @@ package protocol MessageQueue: Sendable {
     /// Puts messages into the queue; each is durable once this returns.
     func send(_ messages: [OutgoingMessage]) async throws(EventStoreError)
 
-    /// Receives at most `limit` messages and hides them for `visibilityMilliseconds`.
+    /// Receives at most `limit` messages and hides them for `visibilityMilliseconds`, at most that of `QueueSettings`.
+    /// The clock that it goes by may step: then a message comes again early, and never late.
     ///
     /// Waits up to `waitMilliseconds` for a first message. What has used up its receives goes to the dead letters.
     func receive(

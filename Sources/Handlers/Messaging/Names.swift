@@ -54,7 +54,7 @@ package enum TopicName: String, CaseIterable, Sendable {
 
 /// How every queue behaves; the same numbers are set on the SQS queues.
 package enum QueueSettings {
-    /// How long a received message stays hidden from other receivers, in milliseconds.
+    /// How long a received message stays hidden from other receivers, in milliseconds. None is hidden for longer.
     package static let visibilityMilliseconds: Int64 = 180_000
     /// How long a message is kept, in milliseconds: 14 days.
     package static let retentionMilliseconds: Int64 = 14 * 86_400_000
@@ -64,6 +64,17 @@ package enum QueueSettings {
     package static let batch = 10
     /// How long a receive waits for a message, in milliseconds.
     package static let longPollMilliseconds: Int64 = 20_000
+
+    /// Until when a message is hidden that is hidden at some moment. What lies further ahead was written by a clock
+    /// that was ahead, and hides nothing: no message waits longer than this, whatever the clock does.
+    @Sendable package static func hidden(at now: Timestamp) -> ClosedRange<Timestamp> {
+        now.adding(milliseconds: 1)...now.adding(milliseconds: visibilityMilliseconds)
+    }
+
+    /// When a message becomes visible that is hidden now for some milliseconds.
+    package static func end(ofHidingFor milliseconds: Int64, at now: Timestamp) -> Timestamp {
+        now.adding(milliseconds: min(max(milliseconds, 0), visibilityMilliseconds))
+    }
 
     /// What was sent at this moment or earlier, waiting or dead, has been kept for the whole retention and is gone.
     package static func oldest(at now: Timestamp) -> Timestamp { now.adding(milliseconds: -retentionMilliseconds) }

@@ -1,4 +1,4 @@
-import Appointments
+package import Appointments
 package import EventStore
 package import Logging
 package import Projections
@@ -15,14 +15,17 @@ package struct Sweeper: Sendable {
     private let views: any AppointmentViews
     private let log: any SweepLog
     private let performer: Performer
+    private let countries: [Country: any CountryDatabase]
     private let patienceMilliseconds: Int64
     private let logger: Logger
 
+    /// - Parameter countries: the databases that may be away while the ledger is there. What waits for one is not sent
+    ///   round: its message waits as well, and is handled when the database is back.
     package init(
-        views: any AppointmentViews, log: any SweepLog, performer: Performer, patienceMilliseconds: Int64,
-        logger: Logger
+        views: any AppointmentViews, log: any SweepLog, performer: Performer,
+        asking countries: [Country: any CountryDatabase], patienceMilliseconds: Int64, logger: Logger
     ) {
-        (self.views, self.log, self.performer) = (views, log, performer)
+        (self.views, self.log, self.performer, self.countries) = (views, log, performer, countries)
         (self.patienceMilliseconds, self.logger) = (patienceMilliseconds, logger)
     }
 
@@ -32,12 +35,19 @@ package struct Sweeper: Sendable {
     /// - Throws: `unavailable`.
     package func sweep() async throws(EventStoreError) -> Int {
         var count = 0
+        var away: [Country: Bool] = [:]
         for status in [AppointmentStatus.pending, .processed] {
             var place: RowPlace?
             while true {
-                let since = performer.now().adding(milliseconds: -patienceMilliseconds)
-                let rows = try await views.idle(status, since: since, after: place, limit: 100)
-                for row in rows where try await sendRound(row) { count += 1 }
+                let quiet = Quiet(forMilliseconds: patienceMilliseconds, at: performer.now())
+                let rows = try await views.idle(status, quiet: quiet, after: place, limit: 100)
+                for row in rows {
+                    if status == .pending {
+                        if away[row.country] == nil { away[row.country] = await isAway(row.country) }
+                        if away[row.country] == true { continue }
+                    }
+                    if try await sendRound(row) { count += 1 }
+                }
                 guard let last = rows.last, rows.count == 100 else { break }
                 place = last.place
             }
@@ -45,11 +55,25 @@ package struct Sweeper: Sendable {
         return count
     }
 
+    private func isAway(_ country: Country) async -> Bool {
+        guard let database = countries[country] else { return false }
+        do throws(EventStoreError) {
+            _ = try await database.schedules(after: nil, limit: 1)
+            return false
+        } catch {
+            guard error.code == .unavailable else { return false }
+            logger.notice(
+                "a country's database does not answer: its appointments wait, and are not sent round",
+                metadata: ["countryISO": "\(country.code)"])
+            return true
+        }
+    }
+
     private func sendRound(_ row: AppointmentRow) async throws(EventStoreError) -> Bool {
         let now = performer.now()
         let begins = try await log.beginRound(
             of: row.appointment, version: row.version, now: now,
-            quietSince: now.adding(milliseconds: -patienceMilliseconds), maximum: Self.rounds)
+            quiet: Quiet(forMilliseconds: patienceMilliseconds, at: now), maximum: Self.rounds)
         guard begins else { return false }
         logger.notice(
             "an appointment stood still and is sent round again",

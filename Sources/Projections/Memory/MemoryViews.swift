@@ -61,10 +61,10 @@ package final class MemoryViews: AppointmentViews, ProjectionStore, RowScan {
     }
 
     package func idle(
-        _ status: AppointmentStatus, since moment: Timestamp, after place: RowPlace?, limit: Int
+        _ status: AppointmentStatus, quiet: Quiet, after place: RowPlace?, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow] {
         let rows = sorted(RowFilter(status: status)).reversed()
-            .filter { row in row.updatedAt <= moment && (place.map { row.place < $0 } ?? true) }
+            .filter { row in quiet.contains(row.updatedAt) && (place.map { row.place < $0 } ?? true) }
         return Array(rows.prefix(max(limit, 0)))
     }
 

@@ -6,8 +6,6 @@ import Logging
 import Machine
 import Projections
 import SQLiteEngine
-import ServiceLifecycle
-import UnixSignals
 
 /// `ledger serve`: the embedded ledger in one process.
 struct Serve: AsyncParsableCommand {
@@ -83,17 +81,11 @@ struct Serve: AsyncParsableCommand {
             table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
                 .table(callers, proxies: try proxies, logger),
             host: host, port: port, logger: logger)
-        let group = ServiceGroup(
-            configuration: .init(
-                // The last one stops first: no request comes in any more when the pumps finish.
-                services: [
-                    .init(
-                        service: Pumps(
-                            ledger: ledger, callers: callers, mirror: mirror,
-                            sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)),
-                    .init(service: server),
-                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        let pumps = Pumps(
+            ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
+            logger: logger)
+        // The last one stops first: no request comes in any more when the pumps finish.
+        try await Farewell.run([pumps, server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
 
@@ -105,10 +97,7 @@ struct Serve: AsyncParsableCommand {
         try await requireKeys(ledger.apiKeys, logger)
         let server = APIServer(
             table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port, logger: logger)
-        try await ServiceGroup(
-            configuration: .init(
-                services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        ).run()
+        try await Farewell.run([server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
 

@@ -8,7 +8,6 @@ import Logging
 import Machine
 import Projections
 import ServiceLifecycle
-import UnixSignals
 
 /// `ledger worker`: what Lambda would be invoked for, polled by one process.
 struct Worker: AsyncParsableCommand {
@@ -48,15 +47,9 @@ struct Worker: AsyncParsableCommand {
         let remote = try await Remote.open(Machine.environment)
         if only != .stream { try await remote.countryPools.check(logger) }
         if only != .queues, let mirror = remote.mirror { try await mirror.checkUnlessAway(logger) }
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: Pollers(
-                            remote: remote, only: only, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
-                            logger: logger))
-                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        let pollers = Pollers(
+            remote: remote, only: only, sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)
+        try await Farewell.run([pollers], logger)
         logger.notice("stopped; what was in hand is done")
     }
 }
@@ -100,7 +93,7 @@ struct Pollers: Service {
         }
         let sweeper = Sweeper(
             views: remote.ledger.views, log: remote.ledger.sweepLog, performer: remote.performer,
-            patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
+            asking: remote.countryPools.probes, patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
         group.addTask { await sweeper.run(until: stop) }
     }
 

@@ -49,7 +49,7 @@ struct Pumps: Service {
             }
             let sweeper = Sweeper(
                 views: ledger.views, log: ledger.sweepLog, performer: ledger.performer,
-                patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
+                asking: ledger.countryPools.probes, patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
             group.addTask { await sweeper.run(until: stop) }
             if let mirror {
                 let pump = MirrorPump(
