@@ -57,7 +57,7 @@ struct Worker: AsyncParsableCommand {
 /// Polls until it is told to stop.
 struct Pollers: Service {
     /// How long a receive waits for a message, in milliseconds: as long as a stop has to wait for it.
-    private static let waitMilliseconds: Int64 = 10_000
+    private static let waitMilliseconds: Int64 = 3000
 
     let remote: Remote
     let only: Worker.Part?
