@@ -21,5 +21,6 @@ extension Migration {
         Migration(name: "004-indexes.sql", sql: PackageResources._04_indexes_sql),
         Migration(name: "005-protection.sql", sql: PackageResources._05_protection_sql),
         Migration(name: "006-statistics.sql", sql: PackageResources._06_statistics_sql),
+        Migration(name: "007-access-chain.sql", sql: PackageResources._07_access_chain_sql),
     ]
 }
