@@ -2,8 +2,8 @@ import EventStore
 import Handlers
 import SQLiteEngine
 
-/// The record of accesses of a ledger that can only be read: whoever looks is told that it is not recorded. It can't be,
-/// and whoever has the media could read them with another program.
+/// The record of accesses of a ledger that can only be read: whoever looks is told that it is not recorded. It can't
+/// be, and whoever has the media could read them with another program.
 struct UnrecordedTrail: AuditTrail {
     let kept: SQLiteAuditTrail
 
