@@ -63,9 +63,9 @@ extension PostgresAuditTrail: ChainedRecords {
             // As the trigger hashes them: moments to the microsecond, and the object as jsonb prints it.
             try session.query(
                 """
-                SELECT number, number::text, ((extract(epoch FROM at) * 1000000)::bigint)::text, caller, filters::text,
-                    rows::text, hash
-                FROM ledger.audit_access WHERE number > $1 ORDER BY number LIMIT $2
+                SELECT a.number, a.number::text, ((extract(epoch FROM a.at) * 1000000)::bigint)::text, a.caller,
+                    a.filters::text, a.rows::text, a.hash
+                FROM ledger.audit_access AS a WHERE a.number > $1 ORDER BY a.number LIMIT $2
                 """, [.int8(number ?? .min), .int8(limit)]
             ) { row in
                 ChainedRecord(
