@@ -56,7 +56,7 @@ import Testing
             """
             ledger verify; ledger stats >&2; ledger audit; ledger history \(ids[0]); ledger state \(ids[1])
             ledger audit access; ledger audit view status --status pending; ledger keys list; ledger reconcile >&2
-            ledger schedules list --limit 2; ledger dlq list; ledger verify --sample 2
+            ledger schedules list; ledger dlq list; ledger verify --sample 2
             """)
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.errors.contains("everything holds"))
@@ -68,7 +68,7 @@ import Testing
         "what has to write says that the ledger can only be read, and what to do",
         arguments: [
             "rebuild --dry-run", "serve --port 0", "keys create --name a --role admin",
-            "request --insured 00125 --schedule 102 --country PE", "rebuild", "schedules import -",
+            "request --insured 00125 --schedule 102 --country PE", "rebuild",
             "projections pause appointments",
         ])
     func writes(command: String) async throws {
