@@ -7,7 +7,8 @@ import Glibc
 /// read the database reads the persons in its views.
 enum PrivateFiles {
     private static let names = [
-        "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.key", "serve.lock",
+        "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.key", "ledger.seen",
+        "serve.lock",
     ]
 
     /// Looks at a directory and at those files of a ledger that are in it. The directory may be named by a link.
