@@ -55,10 +55,16 @@ package protocol EventFeed: Sendable {
 
     /// How many things stand among the events that are none, and have no position. A store that can't hold such has 0.
     func foreignItems() async throws(EventStoreError) -> Int
+
+    /// The places of events that nobody comes to, before the first position or behind the head: the first 100 of them.
+    /// A store that can't hold such has none.
+    func positionsOutside() async throws(EventStoreError) -> [Int]
 }
 
 extension EventFeed {
     package func foreignItems() async throws(EventStoreError) -> Int { 0 }
+
+    package func positionsOutside() async throws(EventStoreError) -> [Int] { [] }
 
     package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
         try await events(after: position, limit: limit).map(EventLink.init(_:))

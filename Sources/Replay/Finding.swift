@@ -19,6 +19,12 @@ package struct Finding: Equatable, Sendable {
         case entryUnreadable = "entry-unreadable"
         /// Something stands among the events that is none.
         case foreignItem = "foreign-item"
+        /// An event stands before the first position or behind the head of the log, where nobody comes to it.
+        case outsideLog = "outside-log"
+        /// A record of a chain, such as who looked at what, is not what it was: it, or the one before it.
+        case recordDiffers = "record-differs"
+        /// A chain of records does not end as it did: some were taken off its end.
+        case recordMissing = "record-missing"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -86,7 +92,9 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog: [.chain]
+        // The mirror has a chain of its own.
+        case .recordDiffers, .recordMissing: [.chain, .mirror]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict:

@@ -12,16 +12,18 @@ package typealias AnyMirror =
 package struct MirrorCheck: Sendable {
     private let feed: any EventFeed
     private let mirror: AnyMirror
+    private let records: [any ChainedRecords]
     private let people: PersonResolver?
     private let batch: Int
     private let progress: @Sendable (VerifyProgress) -> Void
 
+    /// - Parameter records: the chains of records in the mirror.
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     package init(
-        feed: any EventFeed, mirror: AnyMirror, people: PersonResolver?, batch: Int = 2000,
-        progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
+        feed: any EventFeed, mirror: AnyMirror, records: [any ChainedRecords] = [], people: PersonResolver?,
+        batch: Int = 2000, progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
-        (self.feed, self.mirror, self.people) = (feed, mirror, people)
+        (self.feed, self.mirror, self.records, self.people) = (feed, mirror, records, people)
         (self.batch, self.progress) = (max(batch, 1), progress)
     }
 
@@ -61,6 +63,9 @@ package struct MirrorCheck: Sendable {
         }
         try await findExtra(&state)
         try await verifyItself(&state)
+        for records in records {
+            if let finding = try await records.finding(in: "the mirror") { state.report.add(finding) }
+        }
         state.report.streams = state.versions.count
         return state.report
     }

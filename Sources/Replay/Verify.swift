@@ -14,6 +14,7 @@ package struct Verify: Sendable {
     let views: any RowReader & RowScan
     private let checkpoints: (any ProjectionStore)?
     private let consumers: [ProjectionName]
+    private let records: [any ChainedRecords]
     let people: PersonResolver?
     let parts: Set<Finding.Part>
     let batch: Int
@@ -21,15 +22,17 @@ package struct Verify: Sendable {
 
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter checkpoints: those of `consumers` are looked at; none without it.
+    /// - Parameter records: the chains of records that belong to the store.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
         feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any RowReader & RowScan,
         checkpoints: (any ProjectionStore)? = nil, consumers: [ProjectionName] = [ProjectionRunner.projection],
-        people: PersonResolver?, parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
+        records: [any ChainedRecords] = [], people: PersonResolver?,
+        parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
         (self.feed, self.scan, self.store, self.views) = (feed, scan, store, views)
-        (self.checkpoints, self.consumers) = (checkpoints, consumers)
+        (self.checkpoints, self.consumers, self.records) = (checkpoints, consumers, records)
         (self.people, self.parts, self.batch, self.progress) = (people, parts, max(batch, 1), progress)
     }
 
@@ -88,9 +91,25 @@ package struct Verify: Sendable {
                     message: "\(foreign == 1 ? "an item" : "\(foreign) items") in the table of events that "
                         + "\(foreign == 1 ? "is no event" : "are no events"): no appointment and version in the key"))
         }
+        try await findOutside(&state)
+        if parts.contains(.chain) {
+            for records in records {
+                if let finding = try await records.finding(in: "the ledger") { state.report.add(finding) }
+            }
+        }
         if parts.contains(.views) { try await compareRows(&state) }
         state.report.streams = state.streams.count
         return state.report
+    }
+
+    /// Names events that stand where the windows do not come.
+    private func findOutside(_ state: inout State) async throws(EventStoreError) {
+        for position in try await feed.positionsOutside() {
+            state.report.add(
+                Finding(
+                    .outsideLog, position: position,
+                    message: "an event stands at position \(position), outside of the log, where no reader comes"))
+        }
     }
 
     /// How many windows are read beside each other, or wait for their turn.

@@ -40,6 +40,20 @@ package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
     }
 }
 
+extension SQLiteEventStore {
+    package func positionsOutside() async throws(EventStoreError) -> [Int] {
+        // In one snapshot: an append that ends in between moves the head along.
+        try await file.read { database in
+            try database.rows(
+                """
+                SELECT position FROM events WHERE position < 1 UNION ALL
+                SELECT position FROM events WHERE position > (SELECT position FROM head) ORDER BY position LIMIT 100
+                """
+            ) { $0[0] }
+        }
+    }
+}
+
 // MARK: - Appending
 
 extension SQLiteEventStore {
@@ -76,13 +90,20 @@ extension SQLiteEventStore {
 
     private static func insert(_ event: RecordedEvent, at position: Int, in database: Database) throws {
         let entry = event.entry
-        try database.run(
-            "INSERT INTO events (position, \(columnsOfEvent)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                position, entry.stream.id.blob, entry.version, entry.type, entry.country, entry.at.milliseconds,
-                entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes),
-                SealedJSON.encode(event.sealed).map { Data($0) },
-            ])
+        do {
+            try database.run(
+                "INSERT INTO events (position, \(columnsOfEvent)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    position, entry.stream.id.blob, entry.version, entry.type, entry.country, entry.at.milliseconds,
+                    entry.actor, entry.correlation, event.leaf.blob, Data(entry.bytes),
+                    SealedJSON.encode(event.sealed).map { Data($0) },
+                ])
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+            throw EventStoreError(
+                .corrupt,
+                message: "somebody has put a row at position \(position), behind the head of the log, or as version "
+                    + "\(entry.version) of \(entry.stream): run `ledger verify`, and restore a backup", cause: error)
+        }
     }
 
     private static let columnsOfEvent =

@@ -6,7 +6,9 @@ import Synchronization
 
 /// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, readers beside it.
 package final class SQLiteFile: Sendable {
-    private let writer: JobQueue<Writing>
+    /// Nil where the file can only be read.
+    private let writer: JobQueue<Writing>?
+    private let path: String
     /// Connections for short reads. They are few, so that reads that wait together share a hop and a snapshot.
     private let readers: [JobQueue<Database>]
     /// The connections for reads that may take long, so that no short one waits behind them: one for each core, so that
@@ -16,36 +18,63 @@ package final class SQLiteFile: Sendable {
     /// Rings when events were appended by this process.
     package let appended = Doorbell(alarm: .real)
 
-    /// Opens the file, makes it when it is missing, and brings its tables up to this program.
+    /// Whether nothing can be written here: the file lies on read-only media, or its user may only read it.
+    package var isReadOnly: Bool { writer == nil }
+
+    /// Opens the file, makes it when it is missing, and brings its tables up to this program. A file that can only be
+    /// read is opened as it is.
     ///
-    /// - Throws: `unavailable` when it can't be opened, `corrupt` when it is no ledger of this program or an older one.
+    /// - Throws: `unavailable` when it can't be opened, `corrupt` when it is no ledger of this program or an older one,
+    ///   `invalid` when it can only be read and is an older one's, or its log can't be read.
     package init(path: String) throws(EventStoreError) {
+        self.path = path
         do {
-            let connection = try DatabaseQueue(path: path, configuration: Self.configuration)
-            try connection.writeWithoutTransaction { database in
-                // GRDB sets NORMAL for WAL, which may lose the last commits when the power goes.
-                try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000;")
-            }
-            let migrator = Schema.migrator
-            if try connection.read(migrator.hasBeenSuperseded) {
-                throw EventStoreError(.corrupt, message: "\(path) was written by a newer program: update this one")
-            }
-            try migrator.migrate(connection)
-            writer = JobQueue(connection, process: GroupCommit.commit)
+            let isReadOnly = ReadOnlyMedia.holds(path)
+            let name = isReadOnly ? try ReadOnlyMedia.name(of: path) : path
             var configuration = Self.configuration
+            configuration.readonly = isReadOnly
+            let connection = try DatabaseQueue(path: name, configuration: configuration)
+            try Self.prepare(connection, path, isReadOnly: isReadOnly)
+            writer = isReadOnly ? nil : JobQueue(connection, process: GroupCommit.commit)
             configuration.readonly = true
             let cores = max(ProcessInfo.processInfo.activeProcessorCount, 2)
             readers = try (0..<cores / 2).map { _ in
-                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.read)
+                JobQueue(try DatabaseQueue(path: name, configuration: configuration), process: Self.read)
             }
             // A scan passes over each page once: a large cache would only hold what nobody asks for again.
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -8192") }
             scanners = try (0..<cores).map { _ in
-                JobQueue(try DatabaseQueue(path: path, configuration: configuration), process: Self.scan)
+                JobQueue(try DatabaseQueue(path: name, configuration: configuration), process: Self.scan)
             }
         } catch {
             throw Self.translate(error)
         }
+    }
+
+    private static func prepare(_ connection: DatabaseQueue, _ path: String, isReadOnly: Bool) throws {
+        let migrator = Schema.migrator
+        if try connection.read(migrator.hasBeenSuperseded) {
+            throw EventStoreError(.corrupt, message: "\(path) was written by a newer program: update this one")
+        }
+        if isReadOnly {
+            guard try connection.read(migrator.hasCompletedMigrations) else {
+                throw EventStoreError(
+                    .invalid,
+                    message: "\(path) was written by an older program and has to be brought up to this one, but can "
+                        + "only be read: copy it to a directory that can be written, and name that as --data")
+            }
+            return
+        }
+        try connection.writeWithoutTransaction { database in
+            // GRDB sets NORMAL for WAL, which may lose the last commits when the power goes.
+            try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000;")
+        }
+        try migrator.migrate(connection)
+    }
+
+    /// - Throws: `invalid`, with what to do, when the file can only be read.
+    package func requireWritable() throws(EventStoreError) {
+        if isReadOnly { throw ReadOnlyMedia.refusal(path) }
     }
 
     private static var configuration: Configuration {
@@ -122,7 +151,8 @@ package final class SQLiteFile: Sendable {
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (Writing) throws -> Value
     ) async throws(EventStoreError) -> Value {
-        try await Self.perform(body, on: writer)
+        guard let writer else { throw ReadOnlyMedia.refusal(path) }
+        return try await Self.perform(body, on: writer)
     }
 
     /// Whether SQLite could not do what it was asked, whatever it was asked: disk full, no lock, no file.

@@ -16,6 +16,7 @@ enum Schema {
         migrator.registerMigration("10 movement of view sets") {
             try $0.execute(sql: "ALTER TABLE view_sets ADD COLUMN moved INTEGER")
         }
+        migrator.registerMigration("11 protection", migrate: protect)
         return migrator
     }
 

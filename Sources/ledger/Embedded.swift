@@ -48,6 +48,7 @@ struct Embedded: Sendable {
         let secrets = try PostgresSettings.passwords(of: environment)
         let countryPools = try CountryPools.of(environment, secrets: secrets)
         let mirror = try Mirror.of(environment, secrets: secrets)
+        try PrivateFiles.check(directory)
         let path = directory + "/ledger.sqlite"
         let isNew = access(path, F_OK) != 0
         if isNew {
@@ -66,8 +67,9 @@ struct Embedded: Sendable {
             }
         }
         let file = try SQLiteFile(path: path)
+        if case .create = creation { try file.requireWritable() }
         let directoryOfSubjects = SQLiteSubjectDirectory(file)
-        let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects)
+        let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects, isReadOnly: file.isReadOnly)
         var ledger = Embedded(directory, file, directoryOfSubjects, keyRing, countryPools, mirror)
         if case .create(demoSlots: true) = creation { try await ledger.makeDemoSlots() }
         return ledger
@@ -80,7 +82,9 @@ struct Embedded: Sendable {
         self.mirror = mirror
         (self.directory, self.file, self.keyRing, self.countryPools) = (directory, file, keyRing, countryPools)
         store = SQLiteEventStore(file)
-        let (store, ownTrail) = (store, SQLiteAuditTrail(file))
+        let store = store
+        let kept = SQLiteAuditTrail(file)
+        let ownTrail: any AuditTrail = file.isReadOnly ? UnrecordedTrail(kept: kept) : kept
         log = mirror.map { MirroredLog(mirror: $0.reader, store: store) } ?? store
         trail = mirror.map { AuditTrails($0.trail, otherwise: ownTrail) } ?? ownTrail
         views = SQLiteViews(file)
@@ -121,7 +125,7 @@ struct Embedded: Sendable {
 
     /// The key file's ring; a new one only for a ledger that has sealed nothing yet.
     private static func keyRing(
-        _ path: String, _ subjects: SQLiteSubjectDirectory
+        _ path: String, _ subjects: SQLiteSubjectDirectory, isReadOnly: Bool
     ) async throws(EventStoreError) -> KeyRing {
         let sample = try await subjects.any()
         guard let ring = try KeyFile.read(path) else {
@@ -129,7 +133,7 @@ struct Embedded: Sendable {
                 throw EventStoreError(
                     .invalid, message: "the key file \(path) is missing: restore it, nothing else opens what is sealed")
             }
-            return try KeyFile.make(path)
+            return isReadOnly ? try KeyRing(master: Machine.random(32)) : try KeyFile.make(path)
         }
         if let sample { _ = try ring.key(of: sample) }
         return ring
@@ -142,11 +146,7 @@ final class ServerLock: Sendable {
 
     /// - Throws: `unavailable` when another server holds it.
     init(_ directory: String) throws(EventStoreError) {
-        descriptor = Glibc.open(directory + "/serve.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw EventStoreError(
-                .unavailable, message: "\(directory)/serve.lock can't be made: \(String(cString: strerror(errno)))")
-        }
+        descriptor = try PrivateFiles.open(directory + "/serve.lock", O_RDWR | O_CREAT) ?? -1
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw EventStoreError(

@@ -4,22 +4,13 @@ import Machine
 
 /// The file that holds the master key of an embedded ledger: 32 random bytes that only its owner may read.
 enum KeyFile {
-    /// Reads the key.
+    /// Reads the key, of a directory that `PrivateFiles` has looked at.
     ///
     /// - Returns: nil when there is no such file.
-    /// - Throws: `unavailable` when it can't be read, `invalid` when it does not hold a key or others may read it.
+    /// - Throws: `unavailable` when it can't be read, `invalid` when it does not hold a key or is a link.
     static func read(_ path: String) throws(EventStoreError) -> KeyRing? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0 {
-            if errno == ENOENT { return nil }
-            throw failure("can't be read", path)
-        }
+        guard let descriptor = try PrivateFiles.open(path, O_RDONLY) else { return nil }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw failure("can't be read", path) }
-        guard status.st_mode & 0o077 == 0 else {
-            throw EventStoreError(.invalid, message: "others may read the key file \(path): run `chmod 600 \(path)`")
-        }
         var bytes = [UInt8](repeating: 0, count: 33)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         guard count >= 0 else { throw failure("can't be read", path) }

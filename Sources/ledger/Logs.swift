@@ -29,8 +29,11 @@ enum Logs {
     }
 }
 
-/// Writes a line for people to standard error.
+private let errorText = ErrorText(Array(CommandLine.arguments.dropFirst()))
+
+/// Writes a line for people to standard error: the one place where errors are printed, so no verb can repeat a person's
+/// number in one.
 func report(_ line: String) {
-    let bytes = Array((line + "\n").utf8)
+    let bytes = Array((errorText.masked(line) + "\n").utf8)
     _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

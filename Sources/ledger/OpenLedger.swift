@@ -6,6 +6,7 @@ import Logging
 import Machine
 import Projections
 import Replay
+import SQLiteEngine
 
 /// The ledger that a verb works on, whichever engine it stands on.
 struct OpenLedger: Sendable {
@@ -35,6 +36,8 @@ struct OpenLedger: Sendable {
     /// Whether a position stands for the same event for ever. On AWS only a mirror sees to that.
     let keepsPositions: Bool
     let trail: any AuditTrail
+    /// The chains of records that are the ledger's own, to be verified with it.
+    let records: [any ChainedRecords]
     /// How the ledger is doing.
     let status: LedgerStatus
     /// The events in the order of a mirror: the store's own, or on AWS the one that the mirror has given them.
@@ -56,7 +59,7 @@ struct OpenLedger: Sendable {
         (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
         (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
         progress = ViewProgress(feed: ledger.store, checkpoints: ledger.views)
-        (numbered, keepsPositions) = (ledger.store, true)
+        (numbered, keepsPositions, records) = (ledger.store, true, [SQLiteAuditTrail(ledger.file)])
         order = { _ throws(EventStoreError) in ledger.store }
         // The router goes on from its checkpoint in the server.
         catchUp = { name throws(EventStoreError) in
@@ -78,7 +81,7 @@ struct OpenLedger: Sendable {
         // The mirror has positions of its own: what is beyond it is not asked of the store.
         let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store) }
         self.log = numbered ?? log
-        (self.numbered, keepsPositions) = (numbered ?? log, numbered != nil)
+        (self.numbered, keepsPositions, records) = (numbered ?? log, numbered != nil, [trail])
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
         progress = ViewProgress(behindChangeStream: ledger.views)
         status = remote.status(log)

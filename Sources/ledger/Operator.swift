@@ -1,3 +1,4 @@
+import EventStore
 import Glibc
 
 /// Who runs this program, as events and the record of accesses name them.
@@ -9,6 +10,8 @@ enum Operator {
         let safe = name.unicodeScalars.filter {
             $0.isASCII && ($0.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains($0))
         }
-        return "operator:\(safe.isEmpty ? String(getuid()) : String(String.UnicodeScalarView(safe.prefix(64))))"
+        let short = safe.isEmpty ? String(getuid()) : String(String.UnicodeScalarView(safe.prefix(64)))
+        // Events keep it for ever: somebody's login may be a person's number.
+        return "operator:\(PersonNumbers.isFound(in: short) ? PersonNumbers.masked(short) : short)"
     }
 }

@@ -1,6 +1,8 @@
+import Appointments
 import EventStore
 import Handlers
 import RawHTTP
+import Replay
 import Testing
 
 /// What auditors ask.
@@ -85,6 +87,47 @@ import Testing
             "GET", "/audit/events?from=2026-11-25T00:00:00Z&to=2026-11-24T00:00:00Z")
         #expect(answer.status == 400)
         #expect(answer.codes("to") == ["INVALID_QUERY_PARAM"])
+    }
+
+    @Test("an auditor who asks by a person is refused, whatever the number, and learns nothing of it")
+    func personOracle() async throws {
+        let (world, completed, waiting) = try await world()
+        let auditor = try await world.key("auditor", .auditor)
+        let admin = try await world.key("admin", .admin)
+        world.clock.advance(milliseconds: 5000)
+        var answers: Set<String> = []
+        for person in ["00123", "00124", "99999", "x", "", "%35"] {
+            for rest in [
+                "", "&appointmentId=\(completed)&limit=1", "&appointmentId=\(waiting)", "&limit=0", "&after=5",
+            ] {
+                let answer = try await world.send("GET", "/audit/events?insuredId=\(person)\(rest)", key: auditor)
+                #expect(answer.status == 403 && answer.errorCode == "FORBIDDEN", "\(person)\(rest)")
+                #expect(answer.header("X-Next-After") == nil)
+                answers.insert(try answer.text("detail"))
+            }
+        }
+        #expect(answers.count == 1)
+        let page = try await world.send("GET", "/audit/events?insuredId=00123&type=requested", key: admin)
+        #expect(try positions(page) == [1])
+    }
+
+    @Test("what an auditor asks for is recorded without a person's number, or refused by its field")
+    func filtersOfPersons() async throws {
+        let (world, _, _) = try await world()
+        for (name, value) in [("actor", "key:70123"), ("actor", "70123"), ("correlationId", "dni-70123")] {
+            let answer = try await world.send("GET", "/audit/events?\(name)=\(value)")
+            #expect(answer.status == 400 && answer.codes(name) == ["INVALID_QUERY_PARAM"])
+            #expect(!answer.text.contains("70123"))
+        }
+        #expect(try await world.trail.accesses(matching: AccessFilter(), limit: 10).isEmpty)
+        var query = AuditQuery(EventFilter(actor: "key:70123", correlation: "a12345bc-7f19-7b9d-981d-8314088a3df2"))
+        query.insured = InsuredID("70123")
+        let access = AuditAccess(query, by: "operator:ana", rows: 0, at: world.clock.now)
+        let filters = String(decoding: access.filters, as: UTF8.self)
+        #expect(filters.contains(#""actor":"key:***23""#) && !filters.contains("70123"))
+        #expect(filters.contains("a12345bc-7f19-7b9d-981d-8314088a3df2"))
+        let looked = AuditAccess(toAccesses: AccessFilter(caller: "key:70123"), by: "a", rows: 0, at: world.clock.now)
+        #expect(!String(decoding: looked.filters, as: UTF8.self).contains("70123"))
     }
 
     @Test("an auditor reads a history whoever stands in the path, and sees nobody in it")

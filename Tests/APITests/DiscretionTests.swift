@@ -98,6 +98,34 @@ import Testing
         #expect(try await world.store.head() == 0)
     }
 
+    @Test("a correlation that may hold a person's number is refused before anything is stored, and not repeated")
+    func correlationOfPerson() async throws {
+        let world = try World()
+        for wrong in ["dni-\(Self.person)", Self.person, "a\(Self.person)b", "1.\(Self.person)_2026"] {
+            for (method, target) in [("POST", "/appointments"), ("GET", "/appointments/00123")] {
+                let answer = try await world.send(
+                    method, target, body: method == "POST" ? World.request : "", headers: [("X-Correlation-Id", wrong)])
+                #expect(answer.codes("X-Correlation-Id") == ["VALIDATION_FAILED"])
+                #expect(answer.header("X-Correlation-Id") == nil && !answer.text.contains(Self.person))
+            }
+        }
+        #expect(try await world.store.head() == 0)
+    }
+
+    @Test("a correlation that was made at random is taken, whatever digits it holds")
+    func randomCorrelation() async throws {
+        let world = try World()
+        let trace = "4bf92f3577b34da6a3ce929d0e70123a"
+        for (name, value, expected) in [
+            ("X-Correlation-Id", "a12345bc-7f19-7b9d-981d-8314088a3df2", "a12345bc-7f19-7b9d-981d-8314088a3df2"),
+            ("traceparent", "00-\(trace)-00f067aa0b70123c-01", trace),
+        ] {
+            let answer = try await world.send("POST", "/appointments", body: World.request, headers: [(name, value)])
+            #expect(answer.status == 201)
+            #expect(answer.header("X-Correlation-Id") == expected)
+        }
+    }
+
     @Test("one correlation ties all events of a request together, whoever appends them")
     func correlationOfAll() async throws {
         let world = try World()

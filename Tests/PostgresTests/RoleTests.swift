@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 import PostgresEngine
 import TestPostgres
@@ -268,6 +269,61 @@ struct RoleTests {
             try session.query(
                 "EXPLAIN SELECT * FROM ledger.audit_events WHERE \(filter) ORDER BY position LIMIT 100"
             ) { try $0.text(0) }.joined(separator: "\n")
+        }
+    }
+
+    @Test("whoever may connect makes no large object, and no role's refused rows or persons are told beside the tables")
+    func beside() async throws {
+        let database = try await LedgerRows.database()
+        for role in ["ledger_auditor", "ledger_mirror"] {
+            let pool = try database.login(role, readsOnly: role == "ledger_auditor")
+            for sql in [
+                "SELECT lo_creat(-1)", "SELECT lo_create(0)", "SELECT lo_from_bytea(0, '\\x00')",
+                "SELECT lo_put(1, 0, '')",
+                "SELECT lo_open(1, 131072)", "SELECT lowrite(0, '\\x00')", "SELECT lo_unlink(1)",
+            ] {
+                let script = "SET default_transaction_read_only = off; COMMIT; \(sql)"
+                #expect(try await sqlState(of: script, in: pool) == Self.denied, "\(role): \(sql)")
+            }
+        }
+        let known = try await database.pool.use { session in
+            try session.run("ANALYZE ledger.appointments")
+            return try session.row(
+                "SELECT count(*) FROM pg_stats WHERE schemaname = 'ledger' AND attname = 'insured'"
+            ) { try $0.int(0) }
+        }
+        #expect(known == 0)
+    }
+
+    @Test("who has nothing to do in a database does not connect to it, and its settings keep rows out of the log")
+    func connecting() async throws {
+        for (kind, inside, outside) in [
+            (PostgresDatabase.ledger, ["ledger_mirror", "ledger_auditor"], ["ledger_pe"]),
+            (.country(.peru), ["ledger_pe", "ledger_cl"], ["ledger_auditor", "ledger_mirror"]),
+        ] {
+            // Roles belong to the cluster: both schemas have made theirs before.
+            for other in [PostgresDatabase.ledger, .country(.peru)] { _ = try await TestCluster.database(other) }
+            let database = try await TestCluster.emptyDatabase()
+            _ = try await Migrator(try database.pool, Migrator.steps(of: kind)).up()
+            for role in inside {
+                let pool = try database.login(role, readsOnly: true)
+                let verbosity = try await pool.use { session in
+                    try session.row("SELECT current_setting('log_error_verbosity')") { try $0.text(0) }
+                }
+                #expect(verbosity == "terse")
+                if role != "ledger_mirror" {
+                    let temporary =
+                        "SET default_transaction_read_only = off; COMMIT; CREATE TEMPORARY TABLE mine (id int)"
+                    #expect(try await sqlState(of: temporary, in: pool) == Self.denied)
+                }
+            }
+            let connects = try await database.pool.use { session in
+                try session.query(
+                    "SELECT has_database_privilege(rolname, current_database(), 'CONNECT') FROM pg_roles "
+                        + "WHERE rolname = ANY ($1)", [.array(outside.map { .text($0) })]
+                ) { try $0.bool(0) }
+            }
+            #expect(connects == outside.map { _ in false })
         }
     }
 }

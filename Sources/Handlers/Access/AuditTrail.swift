@@ -1,7 +1,4 @@
-package import Appointments
 package import EventStore
-package import Projections
-package import Replay
 import Synchronization
 
 /// That somebody looked at the events.
@@ -16,86 +13,6 @@ package struct AuditAccess: Equatable, Sendable {
 
     package init(at: Timestamp, caller: String, filters: [UInt8], rows: Int) {
         (self.at, self.caller, self.filters, self.rows) = (at, caller, filters, rows)
-    }
-}
-
-extension AuditAccess {
-    /// That somebody was shown a page of the audit log.
-    package init(_ query: AuditQuery, by caller: String, rows: Int, at: Timestamp) {
-        var writer = JSONWriter()
-        writer.object { writer in
-            let filter = query.filter
-            let texts: [(String, String?)] = [
-                ("type", filter.type), ("countryISO", filter.country),
-                ("appointmentId", query.appointment?.description),
-                ("insuredId", PersonDisplay.masked.text(of: query.insured)), ("actor", filter.actor),
-                ("correlationId", filter.correlation), ("from", filter.from?.description),
-                ("to", filter.to?.description),
-            ]
-            for (name, text) in texts where text != nil { writer.member(name, text) }
-            writer.member("after", query.after)
-            writer.member("limit", query.limit)
-        }
-        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
-    }
-
-    /// That somebody was shown who looked at the events.
-    package init(toAccesses filter: AccessFilter, by caller: String, rows: Int, at: Timestamp) {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member("accesses", filter.caller ?? "all")
-            if let from = filter.from { writer.member("from", from) }
-            if let to = filter.to { writer.member("to", to) }
-        }
-        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
-    }
-
-    /// That somebody was shown a page of a list of appointments, as it is or as it was.
-    ///
-    /// - Parameter list: what the list is called.
-    package init(
-        to list: String, _ filter: RowFilter, at moment: Moment, by caller: String, rows: Int, at: Timestamp
-    ) {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member("view", list)
-            let texts: [(String, String?)] = [
-                ("insuredId", PersonDisplay.masked.text(of: filter.insured)), ("status", filter.status?.rawValue),
-                ("countryISO", filter.country?.code), ("asOf", moment.text),
-            ]
-            for (name, text) in texts where text != nil { writer.member(name, text) }
-        }
-        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
-    }
-
-    /// That somebody was shown what changed between two moments.
-    package init(toChanges from: Moment, _ to: Moment, by caller: String, rows: Int, at: Timestamp) {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member("diff", "appointments")
-            writer.member("from", from.text)
-            writer.member("to", to.text)
-        }
-        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
-    }
-
-    /// That somebody was shown the history of one appointment.
-    package init(to appointment: AppointmentID, by caller: String, rows: Int, at: Timestamp) {
-        var writer = JSONWriter()
-        writer.object { $0.member("history", appointment.description) }
-        self.init(at: at, caller: caller, filters: writer.bytes, rows: rows)
-    }
-}
-
-extension Moment {
-    /// A time, or a place in the log; nil for the latest.
-    fileprivate var text: String? {
-        switch self {
-        case .latest: nil
-        case .time(let time): time.description
-        case .version(let version): "version \(version)"
-        case .position(let position): "position \(position)"
-        }
     }
 }
 
@@ -130,16 +47,51 @@ package protocol AuditTrail: Sendable {
 
 /// The reference for an audit trail: all accesses in memory.
 package final class MemoryAuditTrail: AuditTrail {
-    private let all = Mutex<[AuditAccess]>([])
+    private struct Kept {
+        var all: [AuditAccess] = []
+        var hashes: [Hash] = []
+        var chain = RecordChain("accesses")
+    }
+
+    private let kept = Mutex(Kept())
 
     package init() {}
 
-    package func record(_ access: AuditAccess) async throws(EventStoreError) { all.withLock { $0.append(access) } }
+    package func record(_ access: AuditAccess) async throws(EventStoreError) {
+        kept.withLock { kept in
+            kept.all.append(access)
+            kept.hashes.append(kept.chain.append(access.fields(kept.all.count)))
+        }
+    }
 
     package func accesses(
         matching filter: AccessFilter, limit: Int
     ) async throws(EventStoreError) -> [AuditAccess] {
-        all.withLock { Array($0.reversed().filter(filter.matches).prefix(max(limit, 0))) }
+        kept.withLock { Array($0.all.reversed().filter(filter.matches).prefix(max(limit, 0))) }
+    }
+}
+
+extension MemoryAuditTrail: ChainedRecords {
+    package var chainName: String { "accesses" }
+
+    package func chain() async throws(EventStoreError) -> RecordChain { kept.withLock { $0.chain } }
+
+    package func records(after number: Int?, limit: Int) async throws(EventStoreError) -> [ChainedRecord] {
+        kept.withLock { kept in
+            kept.all.indices.dropFirst(number ?? 0).prefix(limit).map { index in
+                ChainedRecord(
+                    number: index + 1, fields: kept.all[index].fields(index + 1), hash: kept.hashes[index])
+            }
+        }
+    }
+}
+
+extension AuditAccess {
+    /// The fields that a chain of accesses hashes.
+    ///
+    /// - Parameter number: the place in the chain.
+    package func fields(_ number: Int) -> [String?] {
+        ["\(number)", "\(at.milliseconds)", caller, String(decoding: filters, as: UTF8.self), "\(rows)"]
     }
 }
 

@@ -37,6 +37,9 @@ struct RequestQuery {
         issues.append(Problem.Issue(field: field, code: .invalidQueryParameter, message: message))
     }
 
+    /// Whether a parameter was given, whatever its value.
+    func holds(_ name: String) -> Bool { values.contains { $0.name == name } }
+
     /// The value of a parameter; nil where it was not given.
     mutating func text(_ name: String) -> String? {
         known.append(name)

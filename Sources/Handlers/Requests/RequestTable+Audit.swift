@@ -32,8 +32,16 @@ extension RequestTable {
     }
 
     /// `GET /audit/events`: a page, or the same as lines with `Accept: application/x-ndjson`.
+    ///
+    /// Only who may see persons may ask by one. An auditor who could would learn who a person is, one guess after the
+    /// other: the refusal comes before anything is looked at, and says nothing of the number.
     func auditEvents(_ request: APIRequest, _ caller: Caller) async throws -> APIResponse {
         var parameters = RequestQuery(request.query)
+        guard caller.seesPersons || !parameters.holds("insuredId") else {
+            throw Problem(
+                .forbidden,
+                "The filter insuredId is for the role admin: the role auditor sees no persons, ask by appointmentId")
+        }
         let query = Self.auditQuery(&parameters)
         let includesEntry =
             parameters.value("include", "Include must be entry") { $0 == "entry" ? true : nil } ?? false
@@ -103,6 +111,13 @@ extension RequestTable {
         query.filter.correlation = parameters.value("correlationId", "Correlation ID must be 1 to 128 of A-Za-z0-9._-")
         {
             $0.isCorrelation ? $0 : nil
+        }
+        // What is asked for is recorded for ever.
+        if query.filter.actor.map(PersonNumbers.isFound(in:)) ?? false {
+            parameters.add("actor", "Actor must not hold a run of exactly 5 digits: it could be a person's number")
+        }
+        if query.filter.correlation.map(PersonNumbers.isFound(in:)) ?? false {
+            parameters.add("correlationId", "Correlation ID \(String.holdsPersonNumber)")
         }
         query.filter.from = parameters.moment("from", "From")
         query.filter.to = parameters.moment("to", "To")

@@ -119,11 +119,17 @@ extension Problem {
 extension APIRequest {
     /// What ties the events of this request together: `X-Correlation-Id`, or the trace of a W3C `traceparent`; nil
     /// when the caller sent neither. A broken `traceparent` is passed over, as its specification asks.
+    ///
+    /// It goes into every event that follows, for ever, and is shown to those who may not see persons: one that may
+    /// hold a person's number is refused. A trace's 32 digits are made at random, and never taken for one.
     func correlation() throws(Problem) -> String? {
         if let text = try header("X-Correlation-Id") {
             guard text.isCorrelation else {
                 throw .invalid(
                     "X-Correlation-Id", .validationFailed, "X-Correlation-Id must be 1 to 128 of A-Z a-z 0-9 . _ -")
+            }
+            guard !PersonNumbers.isFound(in: text) else {
+                throw .invalid("X-Correlation-Id", .validationFailed, "X-Correlation-Id \(String.holdsPersonNumber)")
             }
             return text
         }
@@ -137,6 +143,10 @@ extension APIRequest {
 }
 
 extension String {
+    /// Why a correlation is refused, and what to send instead.
+    static let holdsPersonNumber =
+        "must not hold a run of exactly 5 digits: it could be a person's number; send a UUID, or leave it out"
+
     /// Whether this may tie events together: 1 to 128 of `A-Za-z0-9._-`.
     var isCorrelation: Bool {
         (1...128).contains(utf8.count)

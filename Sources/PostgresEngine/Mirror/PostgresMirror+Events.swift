@@ -13,6 +13,18 @@ extension PostgresMirror: EventFeed, StreamReader, AuditLog {
 
     package func head() async throws(EventStoreError) -> Int { try await state().position }
 
+    package func positionsOutside() async throws(EventStoreError) -> [Int] {
+        // One statement sees one snapshot: entries move the head along.
+        try await pool.use { session in
+            try session.query(
+                """
+                SELECT position FROM ledger.entries
+                WHERE position < 1 OR position > (SELECT position FROM ledger.head) ORDER BY position LIMIT 100
+                """
+            ) { try $0.int(0) }
+        }
+    }
+
     package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
         try await pool.use { session in
             try session.query(

@@ -17,6 +17,7 @@ struct AuditCommand: AsyncParsableCommand {
             EXAMPLES
               ledger audit --country PE --type failed --from 2026-11-24T00:00:00Z
               ledger audit --insured 00123 --format csv
+              ledger audit --follow --insured - < id.txt
               ledger audit --follow
               ledger audit view status --status pending --as-of 2026-11-24T12:00:00Z
               ledger audit access --from 2026-11-24T00:00:00Z
@@ -86,7 +87,10 @@ struct EventsCommand: AsyncParsableCommand {
 struct EventOptions: ParsableArguments {
     @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
     @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
-    @Option(help: "Only this insured person's appointments.", transform: Reading.insured) var insured: InsuredID?
+    @Option(
+        help: "Only this insured person's appointments; - reads the id from standard input.",
+        transform: Reading.insured)
+    var insured: InsuredID?
     @Option(help: "Only this appointment.", transform: Reading.appointment) var appointment: AppointmentID?
     @Option(help: "Only what one request led to.") var correlation: String?
     @Option(help: "Only what this actor caused, such as key:front-desk.") var actor: String?

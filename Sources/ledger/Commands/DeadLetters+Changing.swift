@@ -85,7 +85,8 @@ extension DeadLettersCommand {
                 """)
 
         @Argument(help: "The id, as `list` shows it.") var id: String
-        @Option(help: "Why, for those who read the history; without personal data.") var reason: String
+        @Option(help: "Why, for those who read the history; without personal data: no run of exactly five digits.")
+        var reason: String
         @OptionGroup var consent: ConsentOptions
         @OptionGroup var options: SharedOptions
 
@@ -93,6 +94,11 @@ extension DeadLettersCommand {
             guard (1...500).contains(reason.utf8.count),
                 !reason.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
             else { throw ValidationError("--reason is 1 to 500 bytes without control characters") }
+            if PersonNumbers.isFound(in: reason) {
+                throw ValidationError(
+                    "--reason must not hold a run of exactly five digits: it is kept for ever, and could be a person's "
+                        + "number; name the appointment instead")
+            }
         }
 
         func run() async throws {

@@ -56,6 +56,9 @@ struct DeadLettersCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows a dead letter or a parked event, and the appointment behind it as the ledger has it now.",
             discussion: """
+                In the message each run of five digits or more is shown as ***23, since it may be a person's number; \
+                --show-insured shows it as it is.
+
                 EXAMPLES
                   ledger dlq show 17 --format json
                   ledger dlq show 01a20eb6-7f19-7b9d-981d-8314088a3df2@3
@@ -81,7 +84,9 @@ struct DeadLettersCommand: AsyncParsableCommand {
             try printer.row { writer in
                 writer.object {
                     letter.write(to: &$0)
-                    $0.member("body", String(decoding: letter.body, as: UTF8.self))
+                    let body = String(decoding: letter.body, as: UTF8.self)
+                    // It may be anybody's: whoever sends to the queue chooses what is in it.
+                    $0.member("body", person.showInsured ? body : PersonNumbers.masked(body))
                     $0.key("appointment")
                     if let row { $0.appointment(row, showing: person.display) } else { $0.null() }
                 }

@@ -25,7 +25,9 @@ struct ViewCommand: AsyncParsableCommand {
     enum List: String, CaseIterable, ExpressibleByArgument { case insured, status, country }
 
     @Argument(help: "insured, status or country.") var list: List
-    @Option(help: "The insured person of the list.", transform: Reading.insured) var insured: InsuredID?
+    @Option(
+        help: "The insured person of the list; - reads the id from standard input.", transform: Reading.insured)
+    var insured: InsuredID?
     @Option(help: "Only this status.", transform: Reading.status) var status: AppointmentStatus?
     @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
     @Option(help: "As it was at this time (RFC 3339).", transform: Reading.moment) var asOf: Timestamp?

@@ -1,6 +1,7 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import Glibc
 import Handlers
 import Projections
 import Replay
@@ -23,9 +24,19 @@ enum Reading {
         try require(AppointmentID(text), "'\(text)' is no appointment id: it is a UUID")
     }
 
+    /// An insured id; with `-` from standard input, since a program's arguments stand in the list of processes, for
+    /// every user to read, and in histories of shells.
     static func insured(_ text: String) throws -> InsuredID {
-        try require(InsuredID(text), "an insured id is exactly five digits")
+        guard text == "-" else { return try require(InsuredID(text), "an insured id is exactly five digits") }
+        let line = try require(firstLine, "standard input held no line: write the insured id's five digits there")
+        return try require(InsuredID(line), "the first line of standard input is no insured id: exactly five digits")
     }
+
+    /// Read once, however often the parser asks.
+    private static let firstLine: String? = {
+        if isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 { report("ledger: which insured id? Five digits:") }
+        return readLine()
+    }()
 
     static func schedule(_ text: String) throws -> ScheduleID {
         try require(Int64(text).flatMap(ScheduleID.init), "'\(text)' is no schedule id: it is 1 to 2^53-1")
@@ -59,6 +70,9 @@ enum Reading {
     static func requireName(_ name: String) throws {
         guard ViewSet.isName(name) else {
             throw ValidationError("'\(name)' is no name: take 1 to 32 of a to z, 0 to 9 and _")
+        }
+        if PersonNumbers.isFound(in: name) {
+            throw ValidationError("a name must not hold a run of exactly five digits: it could be a person's number")
         }
     }
 

@@ -14,10 +14,13 @@ struct RequestCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               ledger request --insured 00123 --schedule 100 --country PE
+              ledger request --insured - --schedule 100 --country PE < id.txt
               ledger request --insured 00123 --schedule 1001 --country CL --idempotency-key monday-7
             """)
 
-    @Option(help: "The insured person's five digits.", transform: Reading.insured) var insured: InsuredID
+    @Option(
+        help: "The insured person's five digits; - reads them from standard input.", transform: Reading.insured)
+    var insured: InsuredID
     @Option(help: "The slot's scheduleId.", transform: Reading.schedule) var schedule: ScheduleID
     @Option(help: "PE or CL.", transform: Reading.country) var country: Country
     @Option(help: "The same key again gives the first answer again.") var idempotencyKey: String?

@@ -74,7 +74,7 @@ struct VerifyCommand: AsyncParsableCommand {
         if mirror || own.count == 2 && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
             let found = try await MirrorCheck(
-                feed: try await ledger.order(copy), mirror: copy.worker, people: ledger.people,
+                feed: try await ledger.order(copy), mirror: copy.worker, records: [copy.trail], people: ledger.people,
                 progress: { progress.show($0.position, of: $0.head) }
             ).run()
             result = own.isEmpty ? found : result.adding(found)
@@ -99,7 +99,7 @@ extension OpenLedger {
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
             feed: store, scan: store, store: store, views: rows, checkpoints: views,
-            consumers: ProjectionsCommand.known, people: people, parts: parts,
+            consumers: ProjectionsCommand.known, records: records, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }
