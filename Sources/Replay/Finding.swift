@@ -53,6 +53,10 @@ package struct Finding: Equatable, Sendable {
         case mirrorConflict = "mirror-conflict"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
+        /// A record of a change of API keys does not follow the one before.
+        case keyRecordBroken = "key-record-broken"
+        /// An API key is not what its records say.
+        case keyDiffers = "key-differs"
     }
 
     /// What can be verified by itself.
@@ -86,7 +90,7 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .keyRecordBroken, .keyDiffers: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict:
@@ -114,7 +118,8 @@ package struct VerifyReport: Equatable, Sendable {
 
     package var isClean: Bool { findingCount == 0 }
 
-    mutating func add(_ finding: Finding) {
+    /// Takes in a finding, unless it belongs to no part that is verified.
+    package mutating func add(_ finding: Finding) {
         if finding.kind.parts.isDisjoint(with: parts) { return }
         findingCount += 1
         if findings.count < Self.maximumFindings { findings.append(finding) }
