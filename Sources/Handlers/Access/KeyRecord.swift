@@ -1,7 +1,8 @@
 package import EventStore
 
-/// That the API keys were changed, by whom and how. Its fields are a storage format: they are hashed as they are stored.
+/// That the API keys were changed, by whom and how. Its fields are a storage format: what is stored is hashed as it is.
 package struct KeyRecord: Equatable, Sendable {
+    /// What was done.
     package enum Change: String, CaseIterable, Sendable {
         case created
         case rotated
@@ -73,6 +74,7 @@ package struct KeyHistory: Sendable {
         for record in records { take(record) }
     }
 
+    /// Takes in the next record.
     package mutating func take(_ record: KeyRecord) {
         switch record.change {
         case .created, .rotated:

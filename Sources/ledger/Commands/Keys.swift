@@ -69,7 +69,9 @@ struct KeysCommand: AsyncParsableCommand {
         func run() async throws {
             let ledger = try await options.open()
             try await KeysCommand.makeSecret(ledger, options) { .rotate(name: name, digest: $0) }
-            report("ledger: the secret before it goes on until `ledger keys revoke \(name) --older`")
+            if try await ledger.apiKeys.list().count(where: { $0.name == name && $0.isLive }) > 1 {
+                report("ledger: the secret before it goes on until `ledger keys revoke \(name) --older`")
+            }
         }
     }
 
