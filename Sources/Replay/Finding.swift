@@ -59,6 +59,10 @@ package struct Finding: Equatable, Sendable {
         case mirrorConflict = "mirror-conflict"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
+        /// A record of a change of API keys does not follow the one before.
+        case keyRecordBroken = "key-record-broken"
+        /// An API key is not what its records say.
+        case keyDiffers = "key-differs"
     }
 
     /// What can be verified by itself.
@@ -92,7 +96,8 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog: [.chain]
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog, .keyRecordBroken, .keyDiffers:
+            [.chain]
         // The mirror has a chain of its own.
         case .recordDiffers, .recordMissing: [.chain, .mirror]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
@@ -122,7 +127,8 @@ package struct VerifyReport: Equatable, Sendable {
 
     package var isClean: Bool { findingCount == 0 }
 
-    mutating func add(_ finding: Finding) {
+    /// Takes in a finding, unless it belongs to no part that is verified.
+    package mutating func add(_ finding: Finding) {
         if finding.kind.parts.isDisjoint(with: parts) { return }
         findingCount += 1
         if findings.count < Self.maximumFindings { findings.append(finding) }

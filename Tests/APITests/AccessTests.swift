@@ -50,7 +50,9 @@ import Testing
         world.clock.set(by: step)
         #expect(try await world.send("GET", "/appointments/00123", key: key).status == 200)
         world.clock.set(by: -step)
-        #expect(try await world.keys.revoke("front-desk", at: world.clock.now))
+        let records = try await world.keys.carryOut(
+            .revoke(name: "front-desk", .all), by: "tests", at: world.clock.now)
+        #expect(records.count == 1)
         world.clock.advance(milliseconds: 1000)
         #expect(try await world.send("GET", "/appointments/00123", key: key).status == 401)
         #expect(try await world.send("POST", "/appointments", body: World.request, key: key).status == 401)
@@ -115,6 +117,20 @@ import Testing
         #expect(again.status == 201)
         #expect(again.header("Idempotent-Replayed") == "true")
         #expect(again.body == first.body)
+    }
+
+    @Test("an idempotency key is the holder's, whichever of its secrets it comes with")
+    func rotation() async throws {
+        let world = try World()
+        let first = try await world.key("desk", .intake)
+        let headers = [("Idempotency-Key", "same")]
+        let asked = try await world.send("POST", "/appointments", body: World.request, headers: headers, key: first)
+        let rotate = KeyCommand.rotate(name: "desk", digest: Hash(of: Array("second".utf8)))
+        _ = try await world.keys.carryOut(rotate, by: "tests", at: world.clock.now)
+        let again = try await world.send("POST", "/appointments", body: World.request, headers: headers, key: "second")
+        #expect(again.status == 201 && again.body == asked.body)
+        #expect(again.header("Idempotent-Replayed") == "true")
+        #expect(try await world.store.head() == 1)
     }
 
     @Test("wrong keys use up a limit of their own: those with a valid key go on behind the same address")

@@ -83,7 +83,9 @@ final class CountedKeys: APIKeys {
 
     var lookUps: Int { count.withLock { $0 } }
 
-    func add(_ key: APIKey, digest: Hash) async throws(EventStoreError) { try await keys.add(key, digest: digest) }
+    func carryOut(
+        _ command: KeyCommand, by actor: String, at now: Timestamp
+    ) async throws(EventStoreError) -> [KeyRecord] { try await keys.carryOut(command, by: actor, at: now) }
 
     func key(digest: Hash) async throws(EventStoreError) -> APIKey? {
         count.withLock { $0 += 1 }
@@ -92,7 +94,5 @@ final class CountedKeys: APIKeys {
 
     func list() async throws(EventStoreError) -> [APIKey] { try await keys.list() }
 
-    func revoke(_ name: String, at now: Timestamp) async throws(EventStoreError) -> Bool {
-        try await keys.revoke(name, at: now)
-    }
+    func records() async throws(EventStoreError) -> [ChainedRecord] { try await keys.records() }
 }

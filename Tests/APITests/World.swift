@@ -79,8 +79,8 @@ struct World {
     /// Creates an API key and gives its secret.
     func key(_ name: String, _ role: Role) async throws -> String {
         let secret = "secret-of-\(name)"
-        try await keys.add(
-            APIKey(name: name, role: role, createdAt: clock.now), digest: Hash(of: Array(secret.utf8)))
+        let digest = Hash(of: Array(secret.utf8))
+        _ = try await keys.carryOut(.create(name: name, role: role, digest: digest), by: "tests", at: clock.now)
         return secret
     }
 

@@ -45,8 +45,9 @@ final class Deployment: Sendable {
         country = LambdaHost("appointment-pe", environment)
         mirror = LambdaHost("appointment-mirror", environment)
         let keys = DynamoDBAPIKeys(client, tables: names.tables)
-        try await keys.add(
-            APIKey(name: "tests", role: .admin, createdAt: AWSClock.realTime()), digest: Hash(of: Array(apiKey.utf8)))
+        _ = try await keys.carryOut(
+            .create(name: "tests", role: .admin, digest: Hash(of: Array(apiKey.utf8))), by: "tests",
+            at: AWSClock.realTime())
     }
 
     /// Has the operator's program verify everything: events, chain, view and mirror.

@@ -66,7 +66,8 @@ import Testing
         "each verb's help has an example",
         arguments: [
             "serve", "request", "history", "state", "audit", "stats", "schedules", "schedules import",
-            "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "dlq", "dlq list",
+            "schedules list", "schedules export", "keys", "keys create", "keys list", "keys revoke", "keys rotate",
+            "keys role", "keys records", "dlq", "dlq list",
             "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff",
             "why",
             "audit view", "audit access", "projections", "projections list", "projections pause", "projections resume",
@@ -125,8 +126,8 @@ import Testing
         // An actor may be named by whoever holds the file; the list of keys shows names as they are.
         try await tamper(
             """
-            INSERT INTO api_keys VALUES (x'00', '=cmd|calc', 'intake', 0, NULL), (x'01', '@a,"b"', 'intake', \
-            0, NULL)
+            INSERT INTO api_keys VALUES (randomblob(32), '=cmd|calc', 'intake', 0, NULL), (randomblob(32), '@a,"b"', \
+            'intake', 0, NULL)
             """
         )
         let csv = try await run("keys", "list", "--format", "csv")
@@ -414,11 +415,11 @@ import Testing
     @Test("text that would break a cell or a terminal is escaped")
     func escapes() async throws {
         _ = try await begin()
-        let names = "('a\u{1B}[2J', x'00'), ('b\u{202E}c', x'01'), ('say \"\u{301}, \"', x'02')"
+        let names = "('a\u{1B}[2J'), ('b\u{202E}c'), ('say \"\u{301}, \"')"
         try await tamper(
             """
             INSERT INTO api_keys (name, digest, role, created) \
-            SELECT column1, column2, 'intake', 0 FROM (VALUES \(names))
+            SELECT column1, randomblob(32), 'intake', 0 FROM (VALUES \(names))
             """
         )
         let table = try await run("keys", "list", "--format", "table").output

@@ -2,6 +2,7 @@
 # Makes an API key that the ledger and the usage plan of a stage both know, and prints its secret, this once.
 #
 #   key.sh STAGE REGION --name NAME --role intake|operator|auditor|admin
+#   key.sh STAGE REGION --rotate NAME              another secret of a holder who has one
 #
 # LEDGER names the program that makes it (.build/release/ledger unless set). Whoever runs this may write the table
 # projections-table-STAGE, use the stage's key and make API keys of API Gateway; no function may.
@@ -9,19 +10,27 @@ set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 
-usage="usage: key.sh STAGE REGION --name NAME --role intake|operator|auditor|admin"
+usage="usage: key.sh STAGE REGION --name NAME --role intake|operator|auditor|admin, or --rotate NAME"
 [[ $# -ge 2 ]] || fail "a stage and a region are needed" "$usage"
 take_stage_and_region "$1" "$2"
 shift 2
-name="" role=""
+name="" role="" rotated=""
 while [[ $# -gt 0 ]]; do
     case "$1" in
     --name) need_value "$@" && name="$2" && shift 2 ;;
     --role) need_value "$@" && role="$2" && shift 2 ;;
+    --rotate) need_value "$@" && rotated="$2" && shift 2 ;;
     *) fail "'$1' is not known" "$usage" ;;
     esac
 done
-[[ -n "$name" && -n "$role" ]] || fail "a name and a role are needed" "$usage"
+if [[ -n "$rotated" ]]; then
+    [[ -z "$name$role" ]] || fail "a holder who is rotated keeps name and role" "$usage"
+    name="$rotated"
+    make=(keys rotate --engine aws "$name")
+else
+    [[ -n "$name" && -n "$role" ]] || fail "a name and a role are needed" "$usage"
+    make=(keys create --engine aws --name "$name" --role "$role")
+fi
 ledger="${LEDGER:-$root/.build/release/ledger}"
 [[ -x "$ledger" ]] || fail "the program $ledger is not there" "Make it: make build, or name one: LEDGER=FILE"
 need_aws
@@ -34,7 +43,7 @@ variables=(KMS_KEY_ID EVENTS_TABLE_NAME APPOINTMENTS_TABLE_NAME SUBJECTS_TABLE_N
 read -r -a values < <(aws lambda get-function-configuration --function-name "$service-$stage-appointment" \
     --output text --query "Environment.Variables.[$(IFS=, && echo "${variables[*]}")]")
 for index in "${!variables[@]}"; do export "${variables[$index]}=${values[$index]}"; done
-made="$("$ledger" keys create --engine aws --name "$name" --role "$role" --format json)"
+made="$("$ledger" "${make[@]}" --format json)"
 [[ "$made" =~ (ldg_[A-Za-z0-9_-]+) ]] || fail "the ledger made no key"
 secret="${BASH_REMATCH[1]}"
 

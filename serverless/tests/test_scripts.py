@@ -266,7 +266,12 @@ def test_nothing_is_deployed_that_does_not_validate(machine):
     assert not machine.called("osls")
 
 
-def test_a_key_is_one_secret_for_plan_and_ledger_and_on_no_command_line(machine):
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [(("--name", "x", "--role", "intake"), "create --engine aws --name x --role intake"),
+     (("--rotate", "x"), "rotate --engine aws x")],
+)  # fmt: skip
+def test_a_key_is_one_secret_for_plan_and_ledger_and_on_no_command_line(machine, arguments, verb):
     secret = "ldg_" + "a-_Z" * 10
     machine.put("ledger", f"""[[ "$KMS_KEY_ID $PROJECTIONS_TABLE_NAME" == "key projections" ]] || exit 1
         echo '[{{"name":"x","secret":"{secret}"}}]'""")  # fmt: skip
@@ -277,12 +282,12 @@ def test_a_key_is_one_secret_for_plan_and_ledger_and_on_no_command_line(machine)
     machine.put(
         "aws", AWS.replace("*) exit 0", extra).replace("*QualifiedArn*)", "*FrontDeskPlanId*) echo p1 ;;\n*x*)")
     )
-    done = machine.run("key.sh", "dev", "us-east-1", "--name", "x", "--role", "intake")
+    done = machine.run("key.sh", "dev", "us-east-1", *arguments)
     assert done.returncode == 0 and done.stdout == f"{secret}\n", done.stderr
     made = json.loads((machine.log.parent / "key").read_text())
     assert made == {"name": "medical-appointment-scheduling-dev-x", "enabled": True, "value": secret}
     assert machine.called("--usage-plan-id p1 --key-type API_KEY --key-id k1")
-    assert machine.called("ledger keys create --engine aws --name x --role intake --format json")
+    assert machine.called(f"ledger keys {verb} --format json")
     assert secret not in machine.log.read_text()
 
 

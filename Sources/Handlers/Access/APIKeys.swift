@@ -15,67 +15,96 @@ package enum Role: String, CaseIterable, Sendable {
 
 /// An API key as it is kept: never the secret itself.
 package struct APIKey: Equatable, Sendable {
-    /// Names the holder; events that the key causes have the actor `key:<name>`.
+    /// Names the holder, who may have had several keys; events that they cause have the actor `key:<name>`.
     package let name: String
-    package let role: Role
+    package var role: Role
+    /// The SHA-256 of the secret.
+    package let digest: Hash
     package let createdAt: Timestamp
     package var revokedAt: Timestamp?
 
-    package init(name: String, role: Role, createdAt: Timestamp, revokedAt: Timestamp? = nil) {
-        (self.name, self.role, self.createdAt, self.revokedAt) = (name, role, createdAt, revokedAt)
+    package init(name: String, role: Role, digest: Hash, createdAt: Timestamp, revokedAt: Timestamp? = nil) {
+        (self.name, self.role, self.digest) = (name, role, digest)
+        (self.createdAt, self.revokedAt) = (createdAt, revokedAt)
+    }
+
+    /// Tells the keys of a holder apart, and nothing of their secrets.
+    package var id: String { Self.id(of: digest) }
+
+    package var isLive: Bool { revokedAt == nil }
+
+    /// Eight letters for the first 32 bits of a digest. They are no digits, so that nobody takes them for a person's.
+    package static func id(of digest: Hash) -> String {
+        let letters = Array("bcdfghjkmnpqrstv".utf8)
+        return String(
+            decoding: digest.bytes.prefix(4).flatMap { [letters[Int($0 >> 4)], letters[Int($0 & 15)]] }, as: UTF8.self)
     }
 }
 
-/// The API keys by the SHA-256 of their secrets. A secret has 256 random bits, so a plain digest can't be searched.
+/// The API keys by the SHA-256 of their secrets, and the records of how they came to be: a chain that only grows. A
+/// secret has 256 random bits, so a plain digest can't be searched.
 package protocol APIKeys: Sendable {
-    /// Stores a key.
+    /// Carries out what is asked for, with its records, once that is durable.
     ///
-    /// - Throws: `invalid` when the name is taken, also by a revoked key, since events name their actor by it.
-    func add(_ key: APIKey, digest: Hash) async throws(EventStoreError)
+    /// - Parameter actor: who asks for it.
+    /// - Returns: what was recorded; nothing for what had been done before.
+    /// - Throws: `invalid` for what the holder's keys do not allow, with what to do; `corrupt` when these keys are not
+    ///   what their records say.
+    func carryOut(
+        _ command: KeyCommand, by actor: String, at now: Timestamp
+    ) async throws(EventStoreError) -> [KeyRecord]
 
     /// The key with this digest, also when it was revoked; nil where there is none.
     func key(digest: Hash) async throws(EventStoreError) -> APIKey?
 
-    /// All keys, by name.
+    /// All keys, by holder and age.
     func list() async throws(EventStoreError) -> [APIKey]
 
-    /// Revokes a key for good; false when no key has this name or it was revoked before.
-    func revoke(_ name: String, at now: Timestamp) async throws(EventStoreError) -> Bool
+    /// The records of all changes as they are stored, the oldest first.
+    func records() async throws(EventStoreError) -> [ChainedRecord]
 }
 
 /// The reference: all keys in memory.
 package final class MemoryAPIKeys: APIKeys {
-    private let keys = Mutex<[Hash: APIKey]>([:])
+    private struct State {
+        var history = KeyHistory()
+        var records: [ChainedRecord] = []
+        var chain = RecordChain(KeyRecord.chainName)
+    }
+
+    private let state = Mutex(State())
 
     package init() {}
 
-    package func add(_ key: APIKey, digest: Hash) async throws(EventStoreError) {
-        try keys.withLock { (keys) throws(EventStoreError) in
-            guard !keys.values.contains(where: { $0.name == key.name }) else { throw .nameTaken(key.name) }
-            keys[digest] = key
-        }
-    }
-
-    package func key(digest: Hash) async throws(EventStoreError) -> APIKey? { keys.withLock { $0[digest] } }
-
-    package func list() async throws(EventStoreError) -> [APIKey] {
-        keys.withLock { $0.values.sorted { $0.name < $1.name } }
-    }
-
-    package func revoke(_ name: String, at now: Timestamp) async throws(EventStoreError) -> Bool {
-        keys.withLock { keys in
-            guard let digest = keys.first(where: { $0.value.name == name && $0.value.revokedAt == nil })?.key else {
-                return false
+    package func carryOut(
+        _ command: KeyCommand, by actor: String, at now: Timestamp
+    ) async throws(EventStoreError) -> [KeyRecord] {
+        try state.withLock { (state) throws(EventStoreError) in
+            let records = try command.records(on: state.history.keys(of: command.name), by: actor, at: now)
+            for record in records {
+                let hash = state.chain.append(record.fields)
+                state.records.append(ChainedRecord(number: state.chain.count, fields: record.fields, hash: hash))
+                state.history.take(record)
             }
-            keys[digest]?.revokedAt = now
-            return true
+            return records
         }
     }
+
+    package func key(digest: Hash) async throws(EventStoreError) -> APIKey? {
+        state.withLock { state in state.history.keys.first { $0.digest == digest } }
+    }
+
+    package func list() async throws(EventStoreError) -> [APIKey] { state.withLock { $0.history.keys.inOrder } }
+
+    package func records() async throws(EventStoreError) -> [ChainedRecord] { state.withLock { $0.records } }
 }
 
-extension EventStoreError {
-    /// The refusal of a second key with the same name.
-    package static func nameTaken(_ name: String) -> EventStoreError {
-        EventStoreError(.invalid, message: "a key named \(name) exists or existed: choose another name")
+extension [APIKey] {
+    /// By holder and age.
+    package var inOrder: [APIKey] {
+        sorted {
+            ($0.name, $0.createdAt.milliseconds, $0.digest.description)
+                < ($1.name, $1.createdAt.milliseconds, $1.digest.description)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EventStore
+import Handlers
 import Replay
 
 /// `ledger verify`: recomputes everything from the bytes.
@@ -23,7 +24,7 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Flag(
         name: [.customLong("store"), .customLong("chain")],
-        help: "The store: entries, their hashes, their places and their links.")
+        help: "The store: entries, their hashes, their places and their links; API keys and their records.")
     var chain = false
     @Flag(help: "Every view row against the events it is made of.") var views = false
     @Flag(help: "The mirror: every entry against the store's, and every row of it.") var mirror = false
@@ -71,6 +72,7 @@ struct VerifyCommand: AsyncParsableCommand {
             return try await ledger.verify(own, progress: progress).sample(sample, random: { Int.random(in: $0) })
         }
         if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
+        if own.contains(.chain) { result = result.adding(try await KeyCheck(ledger.apiKeys).run()) }
         if mirror || own.count == 2 && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
             let found = try await MirrorCheck(
