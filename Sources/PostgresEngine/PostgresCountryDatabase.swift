@@ -19,13 +19,13 @@ package final class PostgresCountryDatabase: CountryDatabase {
     }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
-        try await waitingForRights {
-            try await self.pool.contending { [self] session in try self.claim(claim, in: session) }
+        try await waitingForRights { () async throws(EventStoreError) in
+            try await pool.contending { [self] session in try self.claim(claim, in: session) }
         }
     }
 
     package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
-        try await waitingForRights { try await self.release(appointment, now) }
+        try await waitingForRights { () async throws(EventStoreError) in try await self.release(appointment, now) }
     }
 
     private func release(_ appointment: AppointmentID, _ now: Timestamp) async throws(EventStoreError) {

@@ -1,5 +1,4 @@
 import Foundation
-import TestAWS
 import TestPrograms
 import Testing
 
@@ -26,10 +25,10 @@ import Testing
 
     @Test("a server whose port is taken, or whose address needs keys that are not there, makes nothing")
     func port() async throws {
-        let (socket, port) = Socket.listening()
-        defer { socket.shut() }
-        let taken = try await LedgerBinary.run("serve", "--port", "\(port)", "--data", scratch.data)
-        #expect(taken.status == 1 && taken.errors.contains("127.0.0.1:\(port) is in use"), "\(taken.errors)")
+        let server = try await LedgerServer(scratch.path + "/other")
+        let taken = try await LedgerBinary.run("serve", "--port", "\(server.port)", "--data", scratch.data)
+        #expect(taken.status == 1 && taken.errors.contains("127.0.0.1:\(server.port) is in use"), "\(taken.errors)")
+        try await server.stop()
         #expect(!hasLedger)
         let open = try await LedgerBinary.run("serve", "--host", "0.0.0.0", "--port", "0", "--data", scratch.data)
         #expect(open.status == 1 && open.errors.contains("ledger keys create"), "\(open.errors)")
@@ -54,9 +53,9 @@ import Testing
             ["-c", "exec '\(ledger)' serve --port 0 --data '\(scratch.data)' <&- >&- 2>&-"], program: "/bin/sh")
         let folder = "/proc/\(run.pid)/fd"
         let end = ContinuousClock.now + .seconds(60)
-        // It listens by then: the lock, the database and the event loops are open.
-        while try listening(folder) == 0 {
-            try #require(run.isRunning && ContinuousClock.now < end, "it does not listen")
+        // The lock is taken, and the server's event loops begin: by then it holds a dozen files.
+        while !holds("anon_inode:[eventpoll]", folder) || !holds(scratch.data + "/serve.lock", folder) {
+            try #require(run.isRunning && ContinuousClock.now < end, "it does not begin")
             try await Task.sleep(for: .milliseconds(20))
         }
         for number in 0...2 {
@@ -70,13 +69,12 @@ import Testing
         #expect(listed.errors.contains("standard output can't be written"), "\(listed.errors)")
     }
 
-    /// How many sockets a process holds.
-    private func listening(_ folder: String) throws -> Int {
+    /// Whether a process has something open.
+    private func holds(_ thing: String, _ folder: String) -> Bool {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.filter { name in
-            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
-            return place?.hasPrefix("socket:") ?? false
-        }.count
+        return names.contains { name in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")) == thing
+        }
     }
 
     @Test("who follows a quiet ledger ends soon after its reader")
