@@ -42,14 +42,13 @@ struct ListenAddress {
     }
 
     private func refusal(_ code: Int32) -> Refusal {
-        switch code {
+        let reason = String(cString: strerror(code))
+        return switch code {
         case EADDRINUSE: Refusal("\(host):\(port) is in use: another program listens there; take another --port")
         case EADDRNOTAVAIL: Refusal("--host '\(host)' is no address of this machine: \(Self.advice)")
         case EACCES: Refusal("\(host):\(port) may not be listened on by this user: take a --port from 1024 on")
         default:
-            Refusal(
-                "\(host):\(port) can't be listened on (\(String(cString: strerror(code)))): take another --host or --port"
-            )
+            Refusal("\(host):\(port) can't be listened on (\(reason)): take another --host or --port")
         }
     }
 }
