@@ -51,10 +51,11 @@ import Testing
         let ledger = try LedgerBinary.url().path
         let run = try RunningLedger(
             ["-c", "exec '\(ledger)' serve --port 0 --data '\(scratch.data)' <&- >&- 2>&-"], program: "/bin/sh")
+        defer { run.signal(SIGKILL) }
         let folder = "/proc/\(run.pid)/fd"
         let end = ContinuousClock.now + .seconds(60)
-        // The lock is taken, and the server's event loops begin: by then it holds a dozen files.
-        while !holds("anon_inode:[eventpoll]", folder) || !holds(scratch.data + "/serve.lock", folder) {
+        // It waits for signals once everything else is open.
+        while !holds("anon_inode:[signalfd]", folder) || !holds(scratch.data + "/serve.lock", folder) {
             try #require(run.isRunning && ContinuousClock.now < end, "it does not begin")
             try await Task.sleep(for: .milliseconds(20))
         }
