@@ -6,6 +6,7 @@ ARGUMENTS ?=
 CASES ?= append lifecycle fold http
 MINUTES ?= 1
 EVENTS ?= 200000
+EXAMPLES ?= 300
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-long lint bench simulate aws-local clean
@@ -24,10 +25,12 @@ test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--fi
 	scripts/install.sh run test
 	scripts/test.sh $(ARGUMENTS)
 
-test-long: ## the variants that take minutes: rebuilds under traffic, outages of a minute (EVENTS=1000000)
+test-long: ## the variants that take minutes: rebuilds under traffic, outages, the specification (EVENTS=1000000)
 	scripts/install.sh run test
 	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) LEDGER_TEST_BAD_LUCK_SECONDS=60 \
 		scripts/test.sh --filter 'RebuildTrafficTests|MirrorBadLuckTests' $(ARGUMENTS)
+	LEDGER_TEST_SPECIFICATION_EXAMPLES=$(EXAMPLES) \
+		.build/python/bin/python -m pytest --quiet serverless/tests/test_specification.py
 
 lint: ## checks the layout of the Swift files and the syntax of the scripts
 	scripts/install.sh run

@@ -9,14 +9,14 @@ cd "$(dirname "$0")/.."
 
 # One word is one Debian package; a new group is one line here.
 declare -A packages=(
-    # What swift build needs on Debian 12, the system library behind GRDB and PostgreSQL's, and curl for the README's
-    # requests.
-    [run]="binutils ca-certificates curl git libc6-dev libcurl4 libgcc-12-dev libncurses6 libpq-dev libsqlite3-dev
-           libstdc++-12-dev libxml2 make zlib1g-dev"
+    # What swift build needs on Debian 12, the libraries that ledger is linked with, and curl for the README's requests.
+    # scripts/run-group.sh says whether that is enough.
+    [run]="binutils ca-certificates curl git libc6-dev libcurl4 libcurl4-openssl-dev libgcc-12-dev libncurses6 libpq-dev
+           libsqlite3-dev libstdc++-12-dev libxml2 make"
     # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks;
-    # the server that they start a cluster of, and what makes its certificates. What AWSEngine is linked with; Python
-    # environments for the emulator of AWS and for what checks the deployment; and a checker of scripts.
-    [test]="tzdata python3 python3-venv libcurl4-openssl-dev mount openssl postgresql-15 shellcheck util-linux"
+    # the server that they start a cluster of, and what makes its certificates. Python environments for the emulator of
+    # AWS and for what checks the deployment; and a checker of scripts.
+    [test]="tzdata python3 python3-venv mount openssl postgresql-15 shellcheck util-linux"
 )
 minimum_swift=6.2
 

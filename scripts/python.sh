@@ -3,8 +3,8 @@
 #
 #   scripts/python.sh
 #
-# Its packages are those of serverless/requirements.txt, in the environment .build/python, which is made anew when the
-# list changes.
+# Its packages are those of serverless/requirements.txt, in the environment .build/python, which is brought up to the
+# list when that changes, and made anew where it can't be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,9 +12,11 @@ list=serverless/requirements.txt
 folder=.build/python
 if ! cmp -s "$list" "$folder/requirements.txt"; then
     echo "python.sh: installing what $list names into $folder" >&2
-    rm -rf "$folder"
-    python3 -m venv "$folder" >&2
-    "$folder/bin/pip" install --quiet --requirement "$list" >&2
+    if ! { [[ -x "$folder/bin/pip" ]] && "$folder/bin/pip" install --quiet --requirement "$list" >&2; }; then
+        rm -rf "$folder"
+        python3 -m venv "$folder" >&2
+        "$folder/bin/pip" install --quiet --requirement "$list" >&2
+    fi
     # Last, so that an installation that was broken off is begun again.
     cp "$list" "$folder/requirements.txt"
 fi

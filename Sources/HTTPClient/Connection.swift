@@ -73,8 +73,12 @@ final class Connection: @unchecked Sendable {
         set(CURLOPT_CONNECTTIMEOUT_MS, request.connectMilliseconds)
             || set(CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds) || set(CURLOPT_NOSIGNAL, 1)
             || set(CURLOPT_TCP_KEEPALIVE, 1) || set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
-            || set(CURLOPT_PROTOCOLS_STR, "http,https") || (request.avoidsProxy && set(CURLOPT_NOPROXY, "*"))
+            || set(CURLOPT_PROTOCOLS_STR, "http,https") || (avoidsProxy(request) && set(CURLOPT_NOPROXY, "*"))
             || (settings.certificates.map { set(CURLOPT_CAINFO, $0) } ?? false)
+    }
+
+    private func avoidsProxy(_ request: HTTPRequest) -> Bool {
+        request.avoidsProxy || Loopback.isHost(of: request.url)
     }
 
     private func describe(

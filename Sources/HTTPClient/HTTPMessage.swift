@@ -30,7 +30,7 @@ package struct HTTPRequest: Sendable {
     package var connectMilliseconds: Int
     /// How long the whole exchange may take; 0 for as long as it takes.
     package var timeoutMilliseconds: Int
-    /// Set for the addresses of this machine and its host, which no proxy knows.
+    /// Set for the addresses of this machine's host, which no proxy knows. Loopback addresses need it not.
     package var avoidsProxy: Bool
 
     package init(

@@ -19,10 +19,16 @@ package final class PostgresCountryDatabase: CountryDatabase {
     }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
-        try await pool.contending { [self] session in try self.claim(claim, in: session) }
+        try await waitingForRights { () async throws(EventStoreError) in
+            try await pool.contending { [self] session in try self.claim(claim, in: session) }
+        }
     }
 
     package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
+        try await waitingForRights { () async throws(EventStoreError) in try await self.release(appointment, now) }
+    }
+
+    private func release(_ appointment: AppointmentID, _ now: Timestamp) async throws(EventStoreError) {
         try await pool.transaction { [self] session in
             // Behind a claim of the same appointment that is under way, or before it.
             try session.pipeline([Self.lock(appointment)]) { _, _ in }
@@ -52,6 +58,29 @@ package final class PostgresCountryDatabase: CountryDatabase {
                     slot: try Self.slot(row), country: country,
                     holder: try row.ifPresent(5, row.uuid).map(AppointmentID.init))
             }
+        }
+    }
+}
+
+// MARK: - Rights
+
+extension PostgresCountryDatabase {
+    /// A role that may not write here is a mistake of the configuration, and no message's: messages wait, as in an
+    /// outage, until somebody mends it.
+    private func waitingForRights<Value>(
+        _ body: () async throws(EventStoreError) -> Value
+    ) async throws(EventStoreError) -> Value {
+        do throws(EventStoreError) {
+            return try await body()
+        } catch {
+            guard error.postgres?.sqlState == "42501" else { throw error }
+            let code = country.code
+            throw EventStoreError(
+                .unavailable,
+                message:
+                    "the role that the program logs in as may not write the slots of \(code) in their database: name "
+                    + "one that may, such as ledger_\(code.lowercased()), in RDS_USERNAME_\(code) or RDS_URL_\(code)",
+                cause: error.cause)
         }
     }
 }

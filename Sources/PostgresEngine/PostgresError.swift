@@ -82,7 +82,9 @@ extension EventStoreError {
         switch error.sqlState {
         case "53100": return "the disk of the database is full: make room and try again"
         case "57014": return "the database took longer than it may: try again, and look at its load"
-        case "25006": return "the database can only be read now: try again when its primary is there"
+        case "25006":
+            return "the database can only be read: name its primary, or RESET default_transaction_read_only of the "
+                + "database and of the role, as ALTER DATABASE and ALTER ROLE do"
         case "55P03": return "the database's rows are locked by another: try again"
         case "42P01", "42703", "3F000":
             return "the database lacks a table or a column of this program: run ledger migrate up"

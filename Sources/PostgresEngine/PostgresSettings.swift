@@ -199,7 +199,8 @@ extension PostgresSettings {
         options["password"] = password
         options["options"] = """
             \(place["options"] ?? "") -c statement_timeout=\(statementMilliseconds) \
-            -c idle_in_transaction_session_timeout=\(Self.idleTransactionMilliseconds) -c TimeZone=UTC
+            -c idle_in_transaction_session_timeout=\(Self.idleTransactionMilliseconds) -c TimeZone=UTC \
+            -c standard_conforming_strings=on
             """
         for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
             options["options"]?.append(" -c \(name)=\(value)")

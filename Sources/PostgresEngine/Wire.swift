@@ -78,7 +78,12 @@ final class Wire {
     private static func stateOfLogin(_ text: String) -> String {
         if text.contains("password authentication failed") { return "28P01" }
         if text.contains("no pg_hba.conf entry") || text.contains("authentication failed") { return "28000" }
+        if text.contains("is not permitted to log in") { return "28000" }
         if text.contains("database \""), text.contains("does not exist") { return "3D000" }
+        if text.contains("role \""), text.contains("does not exist") { return "28000" }
+        if text.contains("permission denied for database") { return "42501" }
+        // What libpq says of a server that it was told to write to.
+        if text.contains("session is read-only") || text.contains("hot standby mode") { return "25006" }
         if text.contains("starting up") || text.contains("shutting down") { return "57P03" }
         return text.contains("too many clients") ? "53300" : "08001"
     }

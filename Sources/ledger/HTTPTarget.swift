@@ -1,4 +1,5 @@
 import EventStore
+import Glibc
 import HTTPClient
 
 /// Posts JSON to one URL, one request after the other.
@@ -19,14 +20,28 @@ struct HTTPTarget: Sendable {
                 return nil
             }
             let authority = text[start.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-            let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
-            guard ["http", "https"].contains(text[..<start.lowerBound]), (1...2).contains(parts.count),
-                !parts[0].isEmpty, !authority.contains("@")
-            else { return nil }
-            if parts.count == 2 {
-                guard let number = Int(parts[1]), (1...65_535).contains(number) else { return nil }
+            guard ["http", "https"].contains(text[..<start.lowerBound]), let rest = Self.behindHost(of: authority)
+            else {
+                return nil
+            }
+            if !rest.isEmpty {
+                guard rest.first == ":", let number = Int(rest.dropFirst()), (1...65_535).contains(number) else {
+                    return nil
+                }
             }
             description = text
+        }
+
+        /// What follows the name or address, which an IPv6 address has in brackets; nil for what is neither.
+        private static func behindHost(of authority: Substring) -> Substring? {
+            guard authority.first == "[" else {
+                let host = authority.prefix { $0 != ":" }
+                return host.isEmpty || host.contains { "@[]".contains($0) } ? nil : authority[host.endIndex...]
+            }
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            var address = in6_addr()
+            let text = String(authority[..<end].dropFirst())
+            return inet_pton(AF_INET6, text, &address) == 1 ? authority[authority.index(after: end)...] : nil
         }
     }
 

@@ -16,6 +16,7 @@ struct Ledger: AsyncParsableCommand {
         ])
 
     static func main() async {
+        StandardStreams.hold()
         // A reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // So is a file that may not grow: the store answers that it is unavailable.

@@ -135,11 +135,39 @@ import Testing
         let (world, completed, _) = try await world()
         let auditor = try await world.key("auditor", .auditor)
         world.clock.advance(milliseconds: 5000)
-        for person in ["00123", "99999"] {
+        for person in ["00123", "99999", "***23", "***", "%2A%2A%2A99"] {
             let history = try await world.send("GET", "/appointments/\(person)/\(completed)/events", key: auditor)
             #expect(history.status == 200)
             #expect(try history.text("insuredId") == "***23")
             #expect(!history.text.withoutChance.contains("00123"))
         }
+        for person in ["123", "***2", "***234", "nobody"] {
+            let answer = try await world.send("GET", "/appointments/\(person)/\(completed)/events", key: auditor)
+            #expect(answer.codes("insuredId") == ["VALIDATION_FAILED"], "\(person)")
+        }
+        let admin = try await world.key("admin", .admin)
+        let answer = try await world.send("GET", "/appointments/***23/\(completed)/events", key: admin)
+        #expect(answer.status == 404)
+    }
+
+    @Test(
+        "lines are given to whom names them and likes JSON no better",
+        arguments: [
+            ("application/x-ndjson", true), ("Application/X-NDJSON ; Q=0.5", true),
+            ("application/json, application/x-ndjson", true), ("application/x-ndjson;q=0, application/json", false),
+            ("application/json;q=0.5, application/x-ndjson;q=0.4", false), ("*/*", false), ("application/*", false),
+            ("application/x-ndjson;q=0.1, */*;q=0.5", false), ("application/x-ndjson;q=0.5, */*;q=0.5", true),
+            ("application/x-ndjson;q=0.5, text/*", true), ("application/x-ndjson;q=2", false),
+            ("application/x-ndjson;q=1.001", false), ("application/x-ndjson;q=0.0001", false),
+            ("application/x-ndjsonp", false), ("x-ndjson", false), ("", false), (",;=", false), ("text/html", false),
+        ])
+    func acceptedTypes(accept: String, lines: Bool) async throws {
+        let world = try World()
+        let answer = try await world.send("GET", "/audit/events", headers: [("Accept", accept)])
+        #expect(answer.header("Content-Type") == (lines ? "application/x-ndjson" : "application/json"))
+        // A list may be sent in pieces.
+        let pieces = accept.split(separator: ",").map { ("Accept", String($0)) }
+        let again = try await world.send("GET", "/audit/events", headers: pieces)
+        #expect(again.header("Content-Type") == answer.header("Content-Type"))
     }
 }

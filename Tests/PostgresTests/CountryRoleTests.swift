@@ -1,5 +1,6 @@
 import Appointments
 import EventStore
+import Handlers
 import PostgresEngine
 import TestPostgres
 import Testing
@@ -43,6 +44,21 @@ struct CountryRoleTests {
         let pool = try await Self.database().login("ledger_\(country)")
         for sql in Self.work(country, schedule) { #expect(try await sqlState(of: sql, in: pool) == nil, "\(sql)") }
         try await Migrator(pool, Migrator.steps(of: .country(.peru))).check()
+    }
+
+    @Test("a claim by a role that may not make it waits for another role, and loses nothing")
+    func otherRole() async throws {
+        let claim = SlotClaim(
+            appointment: AppointmentID(Identifier.version4(random: (1, 2))), schedule: try #require(ScheduleID(2)),
+            country: .chile, subject: .version4(random: (3, 4)), now: try #require(Timestamp("2026-03-01T15:00:00Z")))
+        let database = PostgresCountryDatabase(try await Self.database().login("ledger_pe"), .chile)
+        for body in [
+            { _ = try await database.claim(claim) }, { try await database.release(claim.appointment, at: claim.now) },
+        ] as [() async throws -> Void] {
+            let error = await #expect(throws: EventStoreError.self) { try await body() }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("RDS_USERNAME_CL") == true, "\(error as Any)")
+        }
     }
 
     @Test("a country's role may do no more than that", arguments: [("pe", "cl"), ("cl", "pe")])

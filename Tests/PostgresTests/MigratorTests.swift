@@ -50,6 +50,35 @@ struct MigratorTests {
         #expect(try await tables(database) == ["one", "two"])
     }
 
+    @Test(
+        "a database that may only be read is named so, with what mends it",
+        arguments: ["DATABASE", "ROLE"])
+    func readOnly(kind: String) async throws {
+        let database = try await TestCluster.emptyDatabase()
+        let role = "reader_\(database.name)"
+        let name = kind == "ROLE" ? role : database.name
+        let setting = "CREATE ROLE \(role) LOGIN; ALTER \(kind) \(name) SET default_transaction_read_only = on"
+        try await TestCluster.shared.use { try $0.run(setting) }
+        let migrator = Migrator(try database.login(role), [one])
+        for body in [{ _ = try await migrator.up() }, { _ = try await migrator.status() }] as [() async throws -> Void]
+        {
+            let error = await #expect(throws: EventStoreError.self) { try await body() }
+            #expect(error?.message.contains("RESET default_transaction_read_only") == true, "\(error as Any)")
+        }
+        try await TestCluster.shared.use { try $0.run("DROP ROLE \(role)") }
+    }
+
+    @Test("how a database reads backslashes changes nothing")
+    func backslashes() async throws {
+        let database = try await TestCluster.emptyDatabase()
+        let setting = "ALTER DATABASE \(database.name) SET standard_conforming_strings = off"
+        try await TestCluster.shared.use { try $0.run(setting) }
+        for kind in [PostgresDatabase.country(.peru), .ledger] {
+            let steps = Migrator.steps(of: kind)
+            #expect(try await Migrator(try database.pool, steps).up() == steps.map(\.name))
+        }
+    }
+
     @Test("an applied step that was edited is refused, and nothing is done")
     func edited() async throws {
         let database = try await TestCluster.emptyDatabase()

@@ -25,7 +25,9 @@ def events(stage="prod"):
 
 
 def test_every_route_of_the_openapi_file_is_there_and_no_other():
+    # HEAD is GET's, and the gateway answers OPTIONS itself.
     described = {(method, path) for path, methods in OPENAPI["paths"].items() for method in methods}
+    described = {(method, path) for method, path in described if method not in ("head", "options")}
     assert {(event["method"], event["path"]) for event in events()} == described - LOCAL
 
 

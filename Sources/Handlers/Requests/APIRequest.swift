@@ -37,6 +37,15 @@ package struct APIRequest: Sendable {
         return found
     }
 
+    /// All values of a header that may be sent more than once, as a list may.
+    func fields(_ name: StaticString) throws(Problem) -> [String] {
+        let values = headers.filter { $0.name.hasSameLetters(as: name) }.map(\.value)
+        guard values.allSatisfy({ $0.utf8.allSatisfy { ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 } }) else {
+            throw .invalid(name.description, .validationFailed, "Header holds control characters")
+        }
+        return values
+    }
+
     /// Whether the caller is on this machine.
     package var isLoopback: Bool {
         remoteAddress == "::1" || remoteAddress.hasPrefix("127.") || remoteAddress.hasPrefix("::ffff:127.")

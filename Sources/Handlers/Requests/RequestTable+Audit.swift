@@ -7,16 +7,16 @@ import Replay
 extension RequestTable {
     /// `GET /appointments/{insuredId}/{appointmentId}/events`.
     ///
-    /// An auditor may not see who a person is. The person in the path is not compared for an auditor, or the route
-    /// would tell, one guess after the other, whose appointment it is.
+    /// An auditor may not see who a person is, and may send the `***23` that is shown instead. The person in the path
+    /// is not compared for an auditor, or the route would tell, one guess after the other, whose appointment it is.
     func history(_ request: APIRequest, _ path: RoutePath, _ caller: Caller) async throws -> APIResponse {
-        let (insured, issues) = caller.seesPersons ? path.person : (nil, [])
+        let (insured, issues) = path.shownPerson
         let (id, others) = path.appointmentID
         var query = RequestQuery(request.query)
         try query.finish(adding: issues + others + request.correlationIssues)
         guard let id else { throw Problem.appointmentNotFound }
         let row = try await views.row(id)
-        guard !caller.seesPersons || row?.insured == insured,
+        guard !caller.seesPersons || (insured != nil && row?.insured == insured),
             let history = try await History.read(id, from: histories, insured: row?.insured)
         else { throw Problem.appointmentNotFound }
         try await trail.record(AuditAccess(to: id, by: caller.actor, rows: history.events.count, at: now()))
@@ -52,7 +52,7 @@ extension RequestTable {
         let page = try await page(of: query)
         try await trail.record(AuditAccess(query, by: caller.actor, rows: page.items.count, at: now()))
         let capacity = 256 + page.items.count * (includesEntry ? 2048 : 768)
-        if try request.header("Accept")?.contains("application/x-ndjson") ?? false {
+        if AcceptedTypes(try request.fields("Accept")).prefers("application/x-ndjson", to: "application/json") {
             return lines(page, caller, includesEntry, capacity)
         }
         return .json(capacity: capacity) { writer in

@@ -136,6 +136,16 @@ extension RoutePath {
         return (insured, [])
     }
 
+    /// The person of the path, nil for one who is named as persons are shown to an auditor: `***23`.
+    var shownPerson: (InsuredID?, [Problem.Issue]) {
+        let text = PercentEncoding.decode(insured.utf8) ?? ""
+        let digits = text.utf8.dropFirst(3)
+        let isMask =
+            text.hasPrefix("***") && (digits.isEmpty || digits.count == 2)
+            && digits.allSatisfy { (0x30...0x39).contains($0) }
+        return isMask ? (nil, []) : person
+    }
+
     /// The person and the appointment of the path, and what is wrong with either.
     var personAndAppointment: (InsuredID?, AppointmentID?, [Problem.Issue]) {
         let (insured, issues) = person

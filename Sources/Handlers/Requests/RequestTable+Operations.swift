@@ -33,7 +33,21 @@ extension RequestTable {
             headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], body: Array(text.text.utf8))
     }
 
+    /// `OPTIONS`, for any path.
+    static func options(_ path: RoutePath?) -> APIResponse {
+        APIResponse(headers: (path.map { [("Allow", $0.allowed)] } ?? []) + [("Access-Control-Max-Age", "600")])
+    }
+
     /// `GET /openapi.yaml`.
     static let specification = APIResponse(
         headers: [("Content-Type", "application/yaml; charset=utf-8")], body: PackageResources.openapi_yaml)
+}
+
+extension APIRequest {
+    /// Refuses what stands in the query of a route that has no parameters.
+    func refuseParameters() throws(Problem) {
+        if query.isEmpty { return }
+        var parameters = RequestQuery(query)
+        try parameters.finish()
+    }
 }

@@ -106,8 +106,7 @@ package struct RequestTable: Sendable {
         case .history: return try await history(request, path, caller)
         case .auditEvents: return try await auditEvents(request, caller)
         case .metrics:
-            var query = RequestQuery(request.query)
-            try query.finish()
+            try request.refuseParameters()
             return try await metrics()
         case nil, .live, .ready, .specification: preconditionFailure("open routes were answered before")
         }
@@ -116,8 +115,9 @@ package struct RequestTable: Sendable {
     /// The answer to a request that needs no key, whoever sends it.
     private func openAnswer(_ request: APIRequest, _ path: RoutePath?, _ route: Route?) async throws -> APIResponse {
         try gate.admit(request, isProbe: route == .live || route == .ready)
-        if request.method == "OPTIONS" { return APIResponse(status: 200) }
+        if request.method == "OPTIONS" { return Self.options(path) }
         guard let path else { throw Problem(.routeNotFound, "No route has this path") }
+        if route != nil { try request.refuseParameters() }
         switch route {
         case .live: return .json { $0.member("status", "live") }
         case .ready: return try await readiness()

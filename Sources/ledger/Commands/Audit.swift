@@ -77,6 +77,7 @@ struct EventsCommand: AsyncParsableCommand {
             // appointments are known from the view, which may be behind the head.
             if wanted.insured == nil { query.after = max(query.after, head) }
             try printer.flush()
+            try StandardOutput.requireReader()
             try await Task.sleep(for: .milliseconds(250))
         }
         try printer.finish()

@@ -15,7 +15,9 @@ struct ReplayCommand: AsyncParsableCommand {
             Events are sent in the order of the log, so in order for each appointment, and each carries the id of the \
             run. topic and bus get the messages that live traffic sent because of the events; consumers that have \
             handled them find their step done. A URL gets one POST an event, with the same JSON as standard output; \
-            what is not answered with 2xx is tried three times, then the replay stops there. With --resume a run \
+            what is not answered with 2xx is tried three times, then the replay stops there. It goes by the proxy that \
+            http_proxy, https_proxy or all_proxy names, unless no_proxy says otherwise; to this machine it goes \
+            straight. With --resume a run \
             that was stopped goes on behind what was sent; the name stands for these filters and this target, and \
             for one run at a time. Nothing is appended.
 

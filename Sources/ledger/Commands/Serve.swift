@@ -1,6 +1,7 @@
 import API
 import ArgumentParser
 import EventStore
+import Glibc
 import Handlers
 import Logging
 import Machine
@@ -60,6 +61,11 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let logger = Logs.start("ledger", level: options.logLevel)
+        let address = ListenAddress(host: host, port: port)
+        try address.check()
+        if options.engine == .embedded, !address.isLoopback, access(options.data + "/ledger.sqlite", F_OK) != 0 {
+            throw Self.needsKeys
+        }
         if options.engine == .aws { return try await serveRemote(logger) }
         let ledger = try await Embedded.open(options.data, .create(demoSlots: demoSlots))
         let lock = try ServerLock(options.data)
@@ -108,10 +114,15 @@ struct Serve: AsyncParsableCommand {
         return mirror
     }
 
+    private static let needsKeys = ValidationError(
+        """
+        without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or leave out --host
+        """)
+
     /// An API that others can reach has keys.
     private func requireKeys(_ keys: any APIKeys, _ logger: Logger) async throws {
         let keys = try await keys.list()
-        if ["127.0.0.1", "::1", "localhost"].contains(host) {
+        if ListenAddress(host: host, port: port).isLoopback {
             if keys.isEmpty {
                 logger.warning(
                     """
@@ -122,12 +133,7 @@ struct Serve: AsyncParsableCommand {
             return
         }
         if keys.contains(where: { $0.revokedAt == nil }) { return }
-        throw ValidationError(
-            """
-            without API keys the server listens on 127.0.0.1 alone: make one with `ledger keys create`, or \
-            leave out --host
-            """
-        )
+        throw Self.needsKeys
     }
 
     /// Takes in what was appended by a program that does not write the view along.

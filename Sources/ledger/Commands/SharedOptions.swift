@@ -23,6 +23,14 @@ struct SharedOptions: ParsableArguments {
         transform: Logs.level)
     var logLevel: Logger.Level?
 
+    func validate() throws {
+        if data.isEmpty { throw ValidationError("--data is empty: name a directory, or leave it out for ./data") }
+        // SQLite would take it for a URL, and the directory for a part of one.
+        if data.lowercased().hasPrefix("file:") {
+            throw ValidationError("--data is a directory and no URL: for one of this name write --data ./\(data)")
+        }
+    }
+
     /// Opens the ledger that the options name.
     func open(_ creation: Embedded.Creation = .refuse) async throws -> OpenLedger {
         _ = Logs.start("ledger", level: logLevel, otherwise: .warning)

@@ -84,6 +84,14 @@ struct Printer {
 enum StandardOutput {
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
+    /// Ends a command that has nothing to print now and would else never learn that nobody reads any more.
+    ///
+    /// - Throws: `OutputClosed`.
+    static func requireReader() throws {
+        var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        if poll(&output, 1, 0) > 0, output.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { throw OutputClosed() }
+    }
+
     /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written, so that a
     ///   result that was cut off by a full disk does not pass for a whole one.
     static func write(_ bytes: [UInt8]) throws {
