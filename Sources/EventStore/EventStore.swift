@@ -55,10 +55,16 @@ package protocol EventFeed: Sendable {
 
     /// How many things stand among the events that are none, and have no position. A store that can't hold such has 0.
     func foreignItems() async throws(EventStoreError) -> Int
+
+    /// What the store's own counts of events say wrongly, one sentence each. A store that keeps none has nothing to
+    /// say.
+    func miscounts() async throws(EventStoreError) -> [String]
 }
 
 extension EventFeed {
     package func foreignItems() async throws(EventStoreError) -> Int { 0 }
+
+    package func miscounts() async throws(EventStoreError) -> [String] { [] }
 
     package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
         try await events(after: position, limit: limit).map(EventLink.init(_:))

@@ -19,6 +19,8 @@ package struct Finding: Equatable, Sendable {
         case entryUnreadable = "entry-unreadable"
         /// Something stands among the events that is none.
         case foreignItem = "foreign-item"
+        /// The counts that are kept with the appends are not those of the events.
+        case countDiffers = "count-differs"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -86,7 +88,7 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .countDiffers: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict:

@@ -88,6 +88,9 @@ package struct Verify: Sendable {
                     message: "\(foreign == 1 ? "an item" : "\(foreign) items") in the table of events that "
                         + "\(foreign == 1 ? "is no event" : "are no events"): no appointment and version in the key"))
         }
+        if parts.contains(.chain) {
+            for miscount in try await feed.miscounts() { state.report.add(Finding(.countDiffers, message: miscount)) }
+        }
         if parts.contains(.views) { try await compareRows(&state) }
         state.report.streams = state.streams.count
         return state.report

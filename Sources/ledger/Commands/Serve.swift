@@ -38,6 +38,7 @@ struct Serve: AsyncParsableCommand {
     var demoSlots = true
     @Option(help: "The address or network of a proxy whose word is believed for who calls; repeat it for others.")
     var trustedProxy: [String] = []
+    @OptionGroup var transport: TransportOptions
     @OptionGroup var options: SharedOptions
 
     /// Those of the options; otherwise those that the environment names.
@@ -82,7 +83,7 @@ struct Serve: AsyncParsableCommand {
         let server = APIServer(
             table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
                 .table(callers, proxies: try proxies, logger),
-            host: host, port: port, logger: logger)
+            host: host, port: port, limits: transport.limits(try proxies, logger), logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 // The last one stops first: no request comes in any more when the pumps finish.
@@ -104,7 +105,8 @@ struct Serve: AsyncParsableCommand {
         try await ledger.mirror?.checkForReading()
         try await requireKeys(ledger.apiKeys, logger)
         let server = APIServer(
-            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port, logger: logger)
+            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port,
+            limits: transport.limits(try proxies, logger), logger: logger)
         try await ServiceGroup(
             configuration: .init(
                 services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
