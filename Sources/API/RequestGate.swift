@@ -4,8 +4,8 @@ import NIOCore
 /// Lets bytes in only as fast as their requests are answered and the answers are read.
 ///
 /// It stands first, hands on one request's bytes after the other, and keeps the rest as the bytes that they are.
-/// Nothing more is read from the socket while it keeps any, while as many requests as may be are not answered, or while the
-/// client does not read.
+/// Nothing more is read from the socket while it keeps any, while as many requests as may be are not answered, or while
+/// the client does not read.
 final class RequestGate: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -133,12 +133,12 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     private func handOn(_ outcome: HeadReader.Outcome, _ context: ChannelHandlerContext) {
-        let count =
-            switch outcome {
-            case .more: held.readableBytes
-            case .ended(let count): count
-            case .malformed(let fault): return connection.refuse(.malformed(fault))
-            }
+        var count = held.readableBytes
+        switch outcome {
+        case .more: break
+        case .ended(let some): count = some
+        case .malformed(let fault): return connection.refuse(.malformed(fault))
+        }
         if let slice = held.readSlice(length: count) { context.fireChannelRead(wrapInboundOut(slice)) }
     }
 }

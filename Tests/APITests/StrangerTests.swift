@@ -10,6 +10,8 @@ import Testing
 @Suite struct StrangerTests {
     private static let manyRequests = Array(repeatElement(request("GET /openapi.yaml"), count: 1400).joined())
 
+    private static let unlimited = RateLimits(perHolder: nil, perAddress: nil, wrongKeys: nil)
+
     private func wait(_ what: String, until isTrue: () async throws -> Bool) async throws {
         let end = ContinuousClock.now + .seconds(60)
         while try await !isTrue() {
@@ -20,7 +22,7 @@ import Testing
 
     @Test("a client that sends and does not read costs at most 256 KiB of answers, and has them all when it reads")
     func unread() async throws {
-        try await withRunningServer(try World()) { server in
+        try await withRunningServer(try World(limits: Self.unlimited)) { server in
             let port = await server.port
             let clients = try await onThread { () -> Clients in
                 let clients = Clients(try (0..<20).map { _ in try RawClient(port: port, receiveBytes: 4096) })
@@ -45,7 +47,7 @@ import Testing
     func budget() async throws {
         var limits = TransportLimits()
         limits.answerBytes = 256 * 1024
-        try await withRunningServer(try World(), limits: limits) { server in
+        try await withRunningServer(try World(limits: Self.unlimited), limits: limits) { server in
             let port = await server.port
             let clients = try await onThread { () -> Clients in
                 let clients = Clients(try (0..<12).map { _ in try RawClient(port: port, receiveBytes: 4096) })
