@@ -14,6 +14,10 @@ package struct APIServer: Service {
     private let server: any Service
     private let address: String
     private let bound = BoundPort()
+    private let connections: ConnectionTable
+
+    /// Bytes of answers that wait for their clients to read them.
+    package var heldBytes: Int { connections.heldBytes }
 
     /// - Parameter port: 0 for any free port; `port` tells which one it was.
     package init(
@@ -21,10 +25,10 @@ package struct APIServer: Service {
     ) {
         let bound = bound
         address = "\(host):\(port)"
-        server = RequestChannel(table: table, limits: limits).server(
-            configuration: ServerConfiguration(
-                address: .hostname(host, port: port), backlog: 1024,
-                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+        let connections = ConnectionTable(limits)
+        self.connections = connections
+        server = RequestChannel(table: table, limits: limits, connections: connections).server(
+            configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1024),
             onServerRunning: { bound.set($0.localAddress?.port ?? port) },
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

@@ -20,12 +20,14 @@ final class RequestAssembler: ChannelDuplexHandler {
     init(_ connection: Connection) { self.connection = connection }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        connection.onLateRequest = { [unowned self] in
-            refuse(Problem(.requestTimeout, "The request did not come in time"), context)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        connection.refuse = { problem in
+            let (assembler, context) = bound.value
+            assembler.refuse(problem, context)
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { connection.onLateRequest = {} }
+    func handlerRemoved(context: ChannelHandlerContext) { connection.refuse = { _ in } }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if connection.isClosing { return }
@@ -34,6 +36,7 @@ final class RequestAssembler: ChannelDuplexHandler {
             do throws(Problem) {
                 try head.check(connection.limits)
                 self.head = head
+                connection.body = head.framing(connection.limits)
                 // Its first byte may have come with the request before.
                 if connection.requestDeadline == nil {
                     connection.requestDeadline = .now() + connection.limits.requestDeadline
@@ -58,6 +61,9 @@ final class RequestAssembler: ChannelDuplexHandler {
 
     private func handOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let (path, query) = head.target
+        let keepsAlive = head.keepsConnection && !connection.isQuiescing
+        let bytes =
+            body.count + head.uri.utf8.count + head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
         let request = APIRequest(
             method: head.method.rawValue, path: path, query: query, headers: head.headers.map { ($0.name, $0.value) },
             body: body, remoteAddress: context.remoteAddress?.ipAddress ?? "", requestID: RequestName.new())
@@ -65,13 +71,14 @@ final class RequestAssembler: ChannelDuplexHandler {
         body = []
         connection.requestDeadline = nil
         connection.unanswered += 1
-        context.fireChannelRead(
-            wrapInboundOut(.request(request, keepsAlive: head.keepsConnection && !connection.isQuiescing)))
+        connection.requestBytes += bytes
+        connection.isOver = !keepsAlive
+        context.fireChannelRead(wrapInboundOut(.request(request, bytes: bytes, keepsAlive: keepsAlive)))
     }
 
     private func refuse(_ problem: Problem, _ context: ChannelHandlerContext) {
         if connection.isClosing { return }
-        connection.isClosing = true
+        (connection.isClosing, connection.isOver) = (true, true)
         connection.requestDeadline = nil
         connection.unanswered += 1
         (head, body) = (nil, [])
@@ -105,6 +112,7 @@ final class RequestAssembler: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let outgoing = unwrapOutboundIn(data)
         connection.unanswered -= 1
+        connection.requestBytes -= outgoing.requestBytes
         let ends =
             !outgoing.keepsAlive
             || (connection.isQuiescing && connection.unanswered == 0 && connection.requestDeadline == nil)
@@ -123,10 +131,12 @@ final class RequestAssembler: ChannelDuplexHandler {
         let sent = promise ?? context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenComplete { [connection] _ in
             connection.unsent -= 1
+            connection.open.gave(outgoing.heldBytes)
             connection.answerDeadline = connection.unsent == 0 ? nil : .now() + connection.limits.answerDeadline
             if ends { context.close(mode: .output, promise: nil) }
         }
         context.write(wrapOutboundOut(.end(nil)), promise: sent)
+        connection.onRoom()
     }
 
     private func head(of response: APIResponse, ends: Bool) -> HTTPResponseHead {

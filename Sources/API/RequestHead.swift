@@ -13,6 +13,7 @@ extension HTTPRequestHead {
         guard uri.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), uri.hasPrefix("/") || isSpecial else {
             throw .malformed("The request target is not one that this server has")
         }
+        guard version.major == 1 else { throw .malformed("This server speaks HTTP/1.1") }
         var bytes = 0
         var counts = (host: 0, length: 0, coding: 0)
         for (name, value) in headers {
@@ -21,7 +22,11 @@ extension HTTPRequestHead {
                 throw .malformed("A header holds control characters")
             }
             switch name.utf8.count {
-            case 4 where name.lowercased() == "host": counts.host += 1
+            case 4 where name.lowercased() == "host":
+                counts.host += 1
+                guard value.isAuthority, authority.map({ $0.lowercased() == value.lowercased() }) ?? true else {
+                    throw .malformed("Host is the name of this server, with its port")
+                }
             case 14 where name.lowercased() == "content-length": counts.length += 1
             case 17 where name.lowercased() == "transfer-encoding": counts.coding += 1
             default: break
@@ -43,13 +48,29 @@ extension HTTPRequestHead {
             throw .malformed("The only transfer coding is chunked, in HTTP/1.1")
         }
         if let length = headers.first(name: "Content-Length") {
-            guard let length = Int(length), length >= 0 else { throw .malformed("Content-Length is no number") }
+            guard length.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let length = Int(length) else {
+                throw .malformed("Content-Length is no number")
+            }
             if length > limits.bodyBytes { throw .bodyTooLarge }
         }
     }
 
     /// `OPTIONS *`, and the absolute form that a request to a proxy has.
     private var isSpecial: Bool { (uri == "*" && method == .OPTIONS) || uri.hasPrefix("http://") }
+
+    /// The authority of the absolute form.
+    private var authority: Substring? {
+        uri.hasPrefix("http://") ? uri.dropFirst(7).prefix { $0 != "/" && $0 != "?" } : nil
+    }
+
+    /// How the bytes behind the head go on.
+    func framing(_ limits: TransportLimits) -> Connection.Framing {
+        if headers.contains(name: "Transfer-Encoding") {
+            return .chunked(ChunkReader(overheadBytes: 4 * limits.bodyBytes))
+        }
+        let length = headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
+        return length > 0 ? .length(length) : .none
+    }
 
     /// The path and the query, as they were sent.
     var target: (path: String, query: String) {
@@ -66,6 +87,40 @@ extension HTTPRequestHead {
     /// Whether another request can follow on the connection. The decoder stops behind a request to upgrade.
     var keepsConnection: Bool {
         isKeepAlive && version.minor >= 1 && method != .CONNECT && !headers.contains(name: "Upgrade")
+    }
+}
+
+extension String {
+    /// Whether it is the name or address of a host, with or without a port (RFC 3986, 3.2.2): `Host` is nothing else.
+    fileprivate var isAuthority: Bool {
+        var rest = utf8[...]
+        if rest.first == UInt8(ascii: "[") {
+            guard let end = rest.firstIndex(of: UInt8(ascii: "]")) else { return false }
+            let address = rest[..<end].dropFirst()
+            guard !address.isEmpty, address.allSatisfy({ $0.isHostByte || $0 == UInt8(ascii: ":") }) else {
+                return false
+            }
+            rest = rest[end...].dropFirst()
+        } else {
+            let name = rest.prefix { $0 != UInt8(ascii: ":") }
+            guard !name.isEmpty, name.allSatisfy(\.isHostByte) else { return false }
+            rest = rest[name.endIndex...]
+        }
+        if rest.isEmpty { return true }
+        return rest.first == UInt8(ascii: ":") && rest.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+    }
+}
+
+extension UInt8 {
+    /// Unreserved, a sub-delimiter, or a percent sign.
+    fileprivate var isHostByte: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), 0x30...0x39: true
+        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "!"),
+            0x24...0x2C, UInt8(ascii: ";"), UInt8(ascii: "="):
+            true
+        default: false
+        }
     }
 }
 

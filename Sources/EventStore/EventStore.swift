@@ -59,12 +59,18 @@ package protocol EventFeed: Sendable {
     /// The places of events that nobody comes to, before the first position or behind the head: the first 100 of them.
     /// A store that can't hold such has none.
     func positionsOutside() async throws(EventStoreError) -> [Int]
+
+    /// What the store's own counts of events say wrongly, one sentence each. A store that keeps none has nothing to
+    /// say.
+    func miscounts() async throws(EventStoreError) -> [String]
 }
 
 extension EventFeed {
     package func foreignItems() async throws(EventStoreError) -> Int { 0 }
 
     package func positionsOutside() async throws(EventStoreError) -> [Int] { [] }
+
+    package func miscounts() async throws(EventStoreError) -> [String] { [] }
 
     package func links(after position: Int, limit: Int) async throws(EventStoreError) -> [EventLink] {
         try await events(after: position, limit: limit).map(EventLink.init(_:))

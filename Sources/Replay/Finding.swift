@@ -25,6 +25,8 @@ package struct Finding: Equatable, Sendable {
         case recordDiffers = "record-differs"
         /// A chain of records does not end as it did: some were taken off its end.
         case recordMissing = "record-missing"
+        /// The counts that are kept with the appends are not those of the events.
+        case countDiffers = "count-differs"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -96,7 +98,8 @@ extension Finding.Kind {
     var parts: Set<Finding.Part> {
         switch self {
         case .entryUnreadable, .versionGap, .sealedDiffers: [.chain, .views]
-        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog, .keyRecordBroken, .keyDiffers:
+        case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog, .keyRecordBroken, .keyDiffers,
+            .countDiffers:
             [.chain]
         // The mirror has a chain of its own.
         case .recordDiffers, .recordMissing: [.chain, .mirror]

@@ -93,6 +93,7 @@ package struct Verify: Sendable {
         }
         try await findOutside(&state)
         if parts.contains(.chain) {
+            for miscount in try await feed.miscounts() { state.report.add(Finding(.countDiffers, message: miscount)) }
             for records in records {
                 if let finding = try await records.finding(in: "the ledger") { state.report.add(finding) }
             }

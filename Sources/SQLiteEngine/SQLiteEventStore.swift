@@ -70,6 +70,7 @@ extension SQLiteEventStore {
                 let position = try writing.nextPosition()
                 let stored = event.recorded(at: position)
                 try insert(stored, at: position, in: writing.database)
+                writing.count(stored)
                 recorded.append(stored)
             }
             if followsView { try SQLiteViews.follow(recorded, placed, in: writing.database) }
@@ -189,14 +190,6 @@ extension SQLiteEventStore {
             query.sql += " ORDER BY position LIMIT ?"
             query.arguments += [max(limit, 0)]
             return try Self.events(query.sql, query.arguments, in: database)
-        }
-    }
-
-    package func counts() async throws(EventStoreError) -> [EventCount] {
-        try await file.scan { database in
-            try database.rows(
-                "SELECT type, country, count(*) FROM events GROUP BY type, country ORDER BY type, country"
-            ) { EventCount(type: $0[0], country: $0[1], count: $0[2]) }
         }
     }
 }

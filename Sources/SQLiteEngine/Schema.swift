@@ -21,8 +21,20 @@ enum Schema {
             try $0.execute(sql: keyRecords)
             try SQLiteAPIKeys.adoptKeys(in: $0)
         }
+        migrator.registerMigration("13 counts of events") { try $0.execute(sql: eventCounts) }
         return migrator
     }
+
+    /// How many events there are, kept with each append. Those of before are counted once.
+    private static let eventCounts = """
+        CREATE TABLE event_counts (
+            type TEXT NOT NULL,
+            country TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (type, country)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO event_counts SELECT type, country, count(*) FROM events GROUP BY type, country;
+        """
 
     /// Positions come from the head row, in the transaction that writes the event, so that they have no holes and
     /// none is used twice. Streams are keyed by the 16 bytes of their UUID.

@@ -1,3 +1,4 @@
+import EventStore
 import GRDB
 import Handlers
 import Projections
@@ -7,6 +8,8 @@ final class Writing {
     let database: Database
     private var log: (head: Int, stored: Int, viewIsCurrent: Bool)?
     private var bells: [Doorbell] = []
+    /// Events that were appended, to be counted before the commit.
+    private var appended: [[String]: Int] = [:]
 
     init(_ database: Database) { self.database = database }
 
@@ -16,6 +19,9 @@ final class Writing {
         log?.head = next
         return next
     }
+
+    /// Counts an event that was appended.
+    func count(_ event: RecordedEvent) { appended[[event.entry.type, event.entry.country], default: 0] += 1 }
 
     /// Whether the view has every event that was stored before this transaction, so that it is written along.
     ///
@@ -49,6 +55,13 @@ final class Writing {
     func finish() throws {
         guard let log, log.head != log.stored else { return }
         try database.run("UPDATE head SET position = ?", [log.head])
+        for (kind, count) in appended {
+            try database.run(
+                """
+                INSERT INTO event_counts VALUES (?, ?, ?)
+                ON CONFLICT (type, country) DO UPDATE SET count = count + excluded.count
+                """, [kind[0], kind[1], count])
+        }
         if log.viewIsCurrent {
             try SQLiteViews.moveCheckpoint(of: ProjectionRunner.projection, to: log.head, in: database)
         }

@@ -125,7 +125,7 @@ struct OpenLedger: Sendable {
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
             audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status,
             secrets: secrets, proxies: proxies, origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]),
-            elapsed: Machine.elapsed, random: Machine.random, logger: logger)
+            elapsed: Machine.elapsed, random: Machine.random, droppedLogLines: { Logs.droppedLines }, logger: logger)
     }
 
     /// Brings a mirror up to the ledger.

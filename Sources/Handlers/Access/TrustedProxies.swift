@@ -45,7 +45,8 @@ package struct TrustedProxies: Equatable, Sendable {
         return (forwarded ?? listed).map { RequestSource($0) } ?? peer
     }
 
-    private func isTrusted(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
+    /// Whether an address is one of theirs.
+    package func isTrusted(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 
     /// Goes from hop to hop, away from this server, for as long as a trusted proxy names the next one.
     private func caller(from peer: IPAddress, _ hops: [ForwardedHops.Hop]) throws(Problem) -> IPAddress {

@@ -52,6 +52,11 @@ struct MetricsText {
         }
     }
 
+    mutating func droppedLogLines(_ count: Int) {
+        family("ledger_log_lines_dropped_total", "counter", "Lines of the log that nobody read in time.")
+        sample("ledger_log_lines_dropped_total", [], "\(count)")
+    }
+
     mutating func isUp(_ isUp: Bool) {
         family("ledger_store_up", "gauge", "Whether the store and the queues answer.")
         sample("ledger_store_up", [], isUp ? "1" : "0")

@@ -23,6 +23,7 @@ extension RequestTable {
     func metrics() async throws -> APIResponse {
         var text = MetricsText()
         text.requests(meters.counts)
+        text.droppedLogLines(droppedLogLines())
         do throws(EventStoreError) {
             text.ledger(try await status.read())
             text.isUp(true)

@@ -17,6 +17,7 @@ package struct RequestTable: Sendable {
     let histories: any StreamReader
     let trail: any AuditTrail
     let status: LedgerStatus
+    let droppedLogLines: @Sendable () -> Int
     let random: @Sendable (_ count: Int) -> [UInt8]
     let cursors: PageCursor
     let idempotencySecret: [UInt8]
@@ -32,6 +33,7 @@ package struct RequestTable: Sendable {
     /// - Parameter proxies: whose word is believed for who calls.
     /// - Parameter origins: whose pages may read the answers.
     /// - Parameter elapsed: the time by a clock that is never set, for limits and beliefs.
+    /// - Parameter droppedLogLines: how many lines of the log nobody has read in time.
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package init(
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews,
@@ -39,8 +41,10 @@ package struct RequestTable: Sendable {
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator,
         status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(),
         proxies: TrustedProxies = .none, origins: AllowedOrigins = .any, elapsed: @escaping @Sendable () -> Duration,
-        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
+        random: @escaping @Sendable (_ count: Int) -> [UInt8],
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 }, logger: Logger
     ) {
+        self.droppedLogLines = droppedLogLines
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
         past = PastEvents(log: log, people: people, progress: progress)
         (self.callers, self.histories, self.trail) = (callers, histories, trail)

@@ -37,6 +37,7 @@ struct Serve: AsyncParsableCommand {
     var demoSlots = true
     @Option(help: "The address or network of a proxy whose word is believed for who calls; repeat it for others.")
     var trustedProxy: [String] = []
+    @OptionGroup var transport: TransportOptions
     @OptionGroup var options: SharedOptions
 
     /// Those of the options; otherwise those that the environment names.
@@ -86,7 +87,7 @@ struct Serve: AsyncParsableCommand {
         let server = APIServer(
             table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
                 .table(callers, proxies: try proxies, logger),
-            host: host, port: port, logger: logger)
+            host: host, port: port, limits: transport.limits(try proxies, logger), logger: logger)
         let pumps = Pumps(
             ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
             logger: logger)
@@ -102,7 +103,8 @@ struct Serve: AsyncParsableCommand {
         try await ledger.mirror?.checkForReading()
         try await requireKeys(ledger.apiKeys, logger)
         let server = APIServer(
-            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port, logger: logger)
+            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port,
+            limits: transport.limits(try proxies, logger), logger: logger)
         try await Farewell.run([server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
