@@ -11,6 +11,7 @@ extension Migration {
         Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql),
         Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
         Migration(name: "003-roles.sql", sql: PackageResources._03_roles_sql),
+        Migration(name: "004-identity.sql", sql: PackageResources._04_identity_sql),
     ]
 
     /// The steps of the ledger's mirror.
@@ -21,5 +22,6 @@ extension Migration {
         Migration(name: "004-indexes.sql", sql: PackageResources._04_indexes_sql),
         Migration(name: "005-protection.sql", sql: PackageResources._05_protection_sql),
         Migration(name: "006-statistics.sql", sql: PackageResources._06_statistics_sql),
+        Migration(name: "007-identity.sql", sql: PackageResources._07_identity_sql),
     ]
 }

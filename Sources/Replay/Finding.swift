@@ -51,6 +51,8 @@ package struct Finding: Equatable, Sendable {
         case mirrorRowDiffers = "mirror-row-differs"
         /// The mirror keeps an event that contradicts what it holds.
         case mirrorConflict = "mirror-conflict"
+        /// The mirror's checkpoint is further than what it has taken in: it passes over what comes.
+        case mirrorCheckpointAhead = "mirror-checkpoint-ahead"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
     }
@@ -89,7 +91,7 @@ extension Finding.Kind {
         case .leafDiffers, .positionGap, .previousDiffers, .foreignItem: [.chain]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
-            .mirrorConflict:
+            .mirrorConflict, .mirrorCheckpointAhead:
             [.mirror]
         }
     }

@@ -73,6 +73,7 @@ struct VerifyCommand: AsyncParsableCommand {
         if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
         if mirror || own.count == 2 && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
+            try await copy.requireOurLedger(ledger.store)
             let found = try await MirrorCheck(
                 feed: try await ledger.order(copy), mirror: copy.worker, people: ledger.people,
                 progress: { progress.show($0.position, of: $0.head) }
