@@ -128,7 +128,7 @@ package final class LedgerStatus: Sendable {
         if filling == name, !isStalled { state = .rebuilding }
         if try await control?.pausedAt(name) != nil { state = .paused }
         return ProjectionStatus(
-            name: name, state: state, checkpoint: checkpoint, lag: lag,
+            name: name, state: state, checkpoint: checkpoint, lag: checkpoint > head ? nil : lag,
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
             movedAt: moved, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
             isStalled: isStalled && state != .paused)

@@ -66,29 +66,43 @@ package struct MirroredLog: AuditLog, StreamReader {
 package struct MirrorNumberedLog: EventFeed, AuditLog, StreamReader {
     private let mirror: any MirrorStore & AuditLog & StreamReader
     private let store: any StreamReader
+    private let gate: MirrorGate
 
     /// - Parameter store: the store that the mirror follows.
-    package init(mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader) {
+    /// - Parameter compares: whether the mirror has to hold what the store holds, or else gives out nothing.
+    package init(
+        mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader, compares: Bool = false
+    ) {
         (self.mirror, self.store) = (mirror, store)
+        gate = MirrorGate(mirror, of: nil, store: store, compares: compares)
     }
 
-    package func head() async throws(EventStoreError) -> Int { try await mirror.state().position }
+    package func head() async throws(EventStoreError) -> Int {
+        try await gate.requireOurs()
+        return try await mirror.state().position
+    }
 
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        try await mirror.events(matching: EventFilter(), after: position, limit: limit)
+        try await gate.requireOurs()
+        return try await mirror.events(matching: EventFilter(), after: position, limit: limit)
     }
 
     package func events(
         matching filter: EventFilter, after position: Int, limit: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
-        try await mirror.events(matching: filter, after: position, limit: limit)
+        try await gate.requireOurs()
+        return try await mirror.events(matching: filter, after: position, limit: limit)
     }
 
-    package func counts() async throws(EventStoreError) -> [EventCount] { try await mirror.counts() }
+    package func counts() async throws(EventStoreError) -> [EventCount] {
+        try await gate.requireOurs()
+        return try await mirror.counts()
+    }
 
     package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
         var events: [RecordedEvent] = []
         do throws(EventStoreError) {
+            try await gate.requireOurs()
             events = try await mirror.read(stream, from: version)
         } catch {
             guard error.code == .unavailable else { throw error }

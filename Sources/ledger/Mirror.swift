@@ -60,7 +60,7 @@ struct Mirror: Sendable {
     ///
     /// - Parameter sessions: those that it looks with.
     func gate(_ sessions: PostgresMirror, _ store: any StreamReader) -> MirrorGate {
-        MirrorGate(sessions, of: identity, store: store)
+        MirrorGate(sessions, of: identity, store: store, compares: true)
     }
 
     /// Compares schema and owner before it answers auditors, unless it does not answer: the store does then, and so it

@@ -76,7 +76,7 @@ struct OpenLedger: Sendable {
         )
         (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
         // The mirror has positions of its own: what is beyond it is not asked of the store.
-        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store) }
+        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store, compares: true) }
         self.log = numbered ?? log
         (self.numbered, keepsPositions) = (numbered ?? log, numbered != nil)
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail

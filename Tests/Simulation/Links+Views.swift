@@ -193,7 +193,7 @@ extension Links: MirrorStore {
     }
 
     func rewind(
-        to position: Int, for owner: LedgerIdentity, expecting state: MirrorState
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
     ) async throws(EventStoreError) -> Int? {
         try await call(.mirrorAppend) { () async throws(EventStoreError) in
             try await world.mirror.rewind(to: position, for: owner, expecting: state)

@@ -55,7 +55,7 @@ BEGIN
 END $$;
 
 -- What auditors read of them; sealed fields are left out.
-CREATE VIEW ledger.audit_set_aside AS
+CREATE VIEW ledger.audit_set_aside WITH (security_barrier) AS
     SELECT id, moved, ledger, epoch, position, at, stream AS appointment, version, type, country, actor, leaf, entry
     FROM ledger.set_aside ORDER BY id;
 GRANT SELECT ON ledger.audit_set_aside TO ledger_auditor;

@@ -14,11 +14,11 @@ extension PostgresMirror {
     }
 
     package func rewind(
-        to position: Int, for owner: LedgerIdentity, expecting state: MirrorState
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
     ) async throws(EventStoreError) -> Int? {
         try await mending { session in
             guard try Self.state(in: session, locked: true) == state else { return nil }
-            try owner.requireSameLedger(as: state.owner)
+            try owner?.requireSameLedger(as: state.owner)
             try session.limitStatements(toMilliseconds: 0)
             var count = 0
             try Self.asOwner(session) {
@@ -32,7 +32,7 @@ extension PostgresMirror {
                     [.int8(position)])
                 try session.run("ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER head_only_grows")
             }
-            try Self.write(owner, in: session)
+            if let owner { try Self.write(owner, in: session) }
             return count
         }
     }

@@ -170,17 +170,17 @@ extension MemoryMirror {
     }
 
     package func rewind(
-        to position: Int, for owner: LedgerIdentity, expecting expected: MirrorState
+        to position: Int, for owner: LedgerIdentity?, expecting expected: MirrorState
     ) async throws(EventStoreError) -> Int? {
         try state.withLock { (state) throws(EventStoreError) -> Int? in
             guard expected == state.state else { return nil }
-            try owner.requireSameLedger(as: state.owner)
+            try owner?.requireSameLedger(as: state.owner)
             let moved = state.entries.filter { $0.position ?? 0 > position }
             state.setAside += moved
             let log = state.entries.filter { $0.position ?? 0 <= position }.map { ($0.position ?? 0, $0) }
             state.put(Dictionary(uniqueKeysWithValues: log))
             for event in moved { state.rows[event.stream.appointment] = nil }
-            (state.owner, state.checkpoint) = (owner, position)
+            (state.owner, state.checkpoint) = (owner ?? state.owner, position)
             return moved.count
         }
     }

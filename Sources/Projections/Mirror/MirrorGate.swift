@@ -74,13 +74,19 @@ package final class MirrorGate: Sendable {
     private let mirror: any MirrorStore
     package let identity: LedgerIdentity?
     private let store: any StreamReader
+    private let compares: Bool
     /// The last place that was found in both.
     private let compared = Mutex<MirroredPlace?>(nil)
 
-    /// - Parameter identity: the ledger's; nil where whose the mirror is goes unasked.
-    /// - Parameter store: the ledger's streams.
-    package init(_ mirror: any MirrorStore, of identity: LedgerIdentity?, store: any StreamReader) {
+    /// - Parameters:
+    ///   - identity: the ledger's; nil where it has none, as on AWS.
+    ///   - store: the ledger's streams.
+    ///   - compares: whether entries are compared where there is no identity; else the mirror goes unasked then.
+    package init(
+        _ mirror: any MirrorStore, of identity: LedgerIdentity?, store: any StreamReader, compares: Bool = false
+    ) {
         (self.mirror, self.identity, self.store) = (mirror, identity, store)
+        self.compares = compares || identity != nil
     }
 
     /// Where the mirror stands, once it is known to be the ledger's. One that belongs to none is claimed.
@@ -92,20 +98,27 @@ package final class MirrorGate: Sendable {
     func pass(feed: (any EventFeed)?, mending: Bool = false) async throws(EventStoreError) -> MirrorState {
         while true {
             let state = try await mirror.state()
-            guard let identity else { return state }
             let standing = try await standing(state, feed: feed)
             if standing == .following || mending && standing == .misplaced { return state }
             if let problem = standing.problem(state, of: identity) {
                 throw EventStoreError(.invalid, message: problem)
             }
             // Whoever was faster, claimed or appended: look again.
-            _ = try await mirror.claim(for: identity, expecting: state)
+            if let identity { _ = try await mirror.claim(for: identity, expecting: state) }
         }
+    }
+
+    /// - Throws: `unavailable`, with what to do, when events may not be read from the mirror.
+    package func requireOurs() async throws(EventStoreError) {
+        if !compares { return }
+        let state = try await mirror.state()
+        guard let problem = try await standing(state, feed: nil).problem(state, of: identity) else { return }
+        throw EventStoreError(.unavailable, message: problem)
     }
 
     /// Whether events may be read from the mirror and appended to it.
     package func isOurs() async throws(EventStoreError) -> Bool {
-        if identity == nil { return true }
+        if !compares { return true }
         return try await standing(try await mirror.state(), feed: nil).isOurs
     }
 
@@ -120,12 +133,13 @@ package final class MirrorGate: Sendable {
     package func standing(
         _ state: MirrorState, feed: (any EventFeed)?
     ) async throws(EventStoreError) -> MirrorStanding {
-        guard let identity else { return .following }
-        if let owner = state.owner, owner.id != identity.id { return .otherLedger(owner) }
+        guard compares else { return .following }
+        if let identity, let owner = state.owner, owner.id != identity.id { return .otherLedger(owner) }
         if try await !holdsLast(of: state) {
             if state.owner != nil { return .ahead }
             return try await holdsFirst() ? .ahead : .otherLedger(nil)
         }
+        guard let identity else { return try await isMisplaced(state, feed) ? .misplaced : .following }
         guard let owner = state.owner else {
             if state.position > 0, try await !holdsFirst() { return .otherLedger(nil) }
             return .unclaimed
@@ -136,7 +150,7 @@ package final class MirrorGate: Sendable {
 
     /// Whether the checkpoint says more than was taken in or kept as a conflict.
     private func isMisplaced(_ state: MirrorState, _ feed: (any EventFeed)?) async throws(EventStoreError) -> Bool {
-        guard feed != nil, identity != nil, state.checkpoint > state.position else { return false }
+        guard feed != nil, compares, state.checkpoint > state.position else { return false }
         return state.checkpoint - state.position > (try await mirror.conflictCount())
     }
 
@@ -146,7 +160,7 @@ package final class MirrorGate: Sendable {
         if let known = compared.withLock({ $0 }), known.position == state.position { return true }
         guard let last = try await mirror.places(after: state.position - 1, limit: 1).first,
             last.position == state.position
-        else { return state.owner != nil }
+        else { return state.owner != nil || identity == nil }
         guard try await holds(last) else { return false }
         compared.withLock { $0 = last }
         return true

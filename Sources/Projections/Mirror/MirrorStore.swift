@@ -193,12 +193,12 @@ package protocol MirrorStore: Sendable {
     func claim(for owner: LedgerIdentity, expecting state: MirrorState) async throws(EventStoreError) -> Bool
 
     /// Moves the entries behind a position out into a table of their own, where they are kept with the epoch that they
-    /// belong to, and has the mirror go on from that position for a ledger and an epoch of it.
+    /// belong to, and has the mirror go on from that position for a ledger and an epoch of it; nil leaves whose it is.
     ///
     /// - Returns: how many entries were moved; nil when another worker moved the mirror meanwhile: nothing was done.
     /// - Throws: `invalid` when this login may not, or the mirror belongs to another ledger.
     func rewind(
-        to position: Int, for owner: LedgerIdentity, expecting state: MirrorState
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
     ) async throws(EventStoreError) -> Int?
 
     /// How many events were not taken in.

@@ -26,6 +26,9 @@ struct MirrorAdopt: AsyncParsableCommand {
 
     func run() async throws {
         let work = try await MirrorOwnership(options)
+        guard let identity = work.identity else {
+            throw Refusal("on AWS a mirror belongs to no ledger by name: `ledger verify --mirror` compares it")
+        }
         guard work.past.isWhole else {
             throw Refusal(
                 """
@@ -33,14 +36,14 @@ struct MirrorAdopt: AsyncParsableCommand {
                 --dry-run`
                 """)
         }
-        if work.state.owner == work.identity { return report("ledger: the mirror is this ledger's already") }
-        let what = "\(work.comparison); the mirror will be that of ledger \(work.identity)"
+        if work.state.owner == identity { return report("ledger: the mirror is this ledger's already") }
+        let what = "\(work.comparison); the mirror will be that of ledger \(identity)"
         if dryRun { return report("ledger: \(what)") }
         try consent.ask(what)
-        guard try await work.mirror.worker.claim(for: work.identity, expecting: work.state) else {
+        guard try await work.mirror.worker.claim(for: identity, expecting: work.state) else {
             throw work.moved
         }
-        report("ledger: the mirror belongs to ledger \(work.identity); `ledger mirror run` goes on with it")
+        report("ledger: the mirror belongs to ledger \(identity); `ledger mirror run` goes on with it")
     }
 }
 
@@ -75,7 +78,7 @@ struct MirrorRewind: AsyncParsableCommand {
         let count = work.past.mirror - work.past.position
         let what = """
             \(work.comparison); \(count) entries behind that will be moved to ledger.set_aside, and the mirror will be \
-            that of ledger \(work.identity)
+            that of \(work.identity.map { "ledger \($0)" } ?? "this ledger")
             """
         if dryRun { return report("ledger: \(what)") }
         try consent.ask(what)
@@ -95,7 +98,8 @@ struct MirrorRewind: AsyncParsableCommand {
 private struct MirrorOwnership {
     let ledger: OpenLedger
     let mirror: Mirror
-    let identity: LedgerIdentity
+    /// Nil on AWS, where a ledger has none.
+    let identity: LedgerIdentity?
     let feed: any EventFeed
     let state: MirrorState
     let past: CommonPast
@@ -104,13 +108,10 @@ private struct MirrorOwnership {
     init(_ options: SharedOptions) async throws {
         ledger = try await options.open()
         mirror = try ledger.requireMirror()
-        guard let identity = mirror.identity else {
-            throw Refusal("on AWS a mirror belongs to no ledger by name: `ledger verify --mirror` compares it")
-        }
-        self.identity = identity
+        identity = mirror.identity
         try await mirror.checkSchema()
         state = try await mirror.worker.state()
-        if let owner = state.owner, owner.id != identity.id,
+        if let identity, let owner = state.owner, owner.id != identity.id,
             let problem = MirrorStanding.otherLedger(owner).problem(state, of: identity)
         {
             throw Refusal(problem)
