@@ -12,6 +12,7 @@ extension Migration {
         Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
         Migration(name: "003-roles.sql", sql: PackageResources._03_roles_sql),
         Migration(name: "004-least-rights.sql", sql: PackageResources._04_least_rights_sql),
+        Migration(name: "006-identity.sql", sql: PackageResources._06_identity_sql),
     ]
 
     /// The steps of the ledger's mirror.
@@ -24,5 +25,6 @@ extension Migration {
         Migration(name: "006-statistics.sql", sql: PackageResources._06_statistics_sql),
         Migration(name: "007-access-chain.sql", sql: PackageResources._07_access_chain_sql),
         Migration(name: "008-least-rights.sql", sql: PackageResources._08_least_rights_sql),
+        Migration(name: "009-identity.sql", sql: PackageResources._09_identity_sql),
     ]
 }

@@ -15,6 +15,7 @@ package final class LedgerStatus: Sendable {
     private let queues: [QueueName: any MessageQueue]
     private let countries: [Country: any CountryDatabase]
     private let mirror: (any MirrorStore)?
+    private let mirrorGate: MirrorGate?
     private let sweeps: any SweepLog
     private let lastRound: LastRound?
     private let stallMilliseconds: Int64
@@ -31,6 +32,7 @@ package final class LedgerStatus: Sendable {
     /// - Parameter countries: the countries' databases that stand outside of the store, and are asked whether they
     ///   answer. They are to give up soon when they don't.
     /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
+    /// - Parameter mirrorGate: knows whose that mirror has to be.
     /// - Parameter lastRound: says when a worker last came to the end of the change stream, where the projections
     ///   follow one and have no checkpoint that tells how far they are.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
@@ -39,12 +41,14 @@ package final class LedgerStatus: Sendable {
         feed: any EventFeed, views: any AppointmentViews, checkpoints: any ProjectionStore,
         control: (any ProjectionControl)? = nil, sets: (any ViewSets)? = nil, projections: [ProjectionName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
-        mirror: (any MirrorStore)? = nil, sweeps: any SweepLog, lastRound: LastRound? = nil,
+        mirror: (any MirrorStore)? = nil, mirrorGate: MirrorGate? = nil, sweeps: any SweepLog,
+        lastRound: LastRound? = nil,
         stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
         (self.control, self.sets, self.mirror, self.lastRound) = (control, sets, mirror, lastRound)
+        self.mirrorGate = mirrorGate
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
         (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
     }
@@ -70,7 +74,7 @@ package final class LedgerStatus: Sendable {
             readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
         }
         readiness.countries = await countryStatus()
-        if let mirror { readiness.mirror = try await .read(mirror, following: feed, now: now) }
+        if let mirror { readiness.mirror = try await .read(mirror, through: mirrorGate, following: feed, now: now) }
         return readiness
     }
 
@@ -124,7 +128,7 @@ package final class LedgerStatus: Sendable {
         if filling == name, !isStalled { state = .rebuilding }
         if try await control?.pausedAt(name) != nil { state = .paused }
         return ProjectionStatus(
-            name: name, state: state, checkpoint: checkpoint, lag: lag,
+            name: name, state: state, checkpoint: checkpoint, lag: checkpoint > head ? nil : lag,
             lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
             movedAt: moved, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
             isStalled: isStalled && state != .paused)

@@ -1,35 +1,43 @@
 package import Appointments
 package import EventStore
 package import Handlers
+import Synchronization
 
 /// The clinical database of one country in PostgreSQL: its slots, and who holds them.
 ///
 /// Claims lock the appointment, the person and then the slot, so that races are decided without a statement that fails.
 /// The rules hold by constraint even for a writer that does not.
 package final class PostgresCountryDatabase: CountryDatabase {
-    private let pool: PostgresPool
-    private let country: Country
+    let pool: PostgresPool
+    let country: Country
     private let claims: String
     private let refusals: String
+    let owner: CountryOwner?
+    /// Whether the database was seen to be the owner's.
+    let isOurs = Atomic<Bool>(false)
 
-    package init(_ pool: PostgresPool, _ country: Country) {
-        (self.pool, self.country) = (pool, country)
+    /// - Parameter owner: the ledger whose claims it has to hold; without it that goes unasked.
+    package init(_ pool: PostgresPool, _ country: Country, owner: CountryOwner? = nil) {
+        (self.pool, self.country, self.owner) = (pool, country, owner)
         claims = Self.claims(of: country)
         refusals = "clinical.refusals_\(country.code.lowercased())"
     }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
-        try await waitingForRights { () async throws(EventStoreError) in
+        try await requireOwner()
+        return try await waitingForRights { () async throws(EventStoreError) in
             try await pool.contending { [self] session in try self.claim(claim, in: session) }
         }
     }
 
     package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
+        try await requireOwner()
         try await waitingForRights { () async throws(EventStoreError) in try await self.release(appointment, now) }
     }
 
     private func release(_ appointment: AppointmentID, _ now: Timestamp) async throws(EventStoreError) {
         try await pool.transaction { [self] session in
+            try requireOwner(in: session)
             // Behind a claim of the same appointment that is under way, or before it.
             try session.pipeline([Self.lock(appointment)]) { _, _ in }
             _ = try session.execute(
@@ -40,13 +48,15 @@ package final class PostgresCountryDatabase: CountryDatabase {
     }
 
     package func add(_ slots: [Slot]) async throws(EventStoreError) {
+        try await requireOwner()
         try await Self.add(slots.map { (country, $0) }, to: pool)
     }
 
     package func schedules(
         after schedule: ScheduleID?, limit: Int
     ) async throws(EventStoreError) -> [ScheduleRow] {
-        try await pool.use { [country, claims] session in
+        try await requireReading()
+        return try await pool.use { [country, claims] session in
             try session.query(
                 """
                 SELECT \(Self.columns), claim.appointment FROM clinical.schedules AS slot LEFT JOIN \(claims) AS claim
@@ -117,6 +127,7 @@ extension PostgresCountryDatabase {
             case 3: holder = AppointmentID(try row.uuid(0))
             case 5: refused = try Self.reason(row)
             case 4: others.append(try Self.slot(row))
+            case 6: try requireOwner(try Self.owner(row))
             default: break
             }
         }
@@ -163,6 +174,7 @@ extension PostgresCountryDatabase {
                 UNION ALL SELECT 'PROCESSING_EXHAUSTED' FROM \(claims) WHERE appointment = $1 AND released IS NOT NULL
                     AND NOT EXISTS (SELECT FROM \(refusals) WHERE appointment = $1)
                 """, [.uuid(claim.appointment.id)]),
+            PostgresStatement(Self.ownerQuery(country)),
         ]
     }
 

@@ -16,6 +16,9 @@ package struct AuditPage: Equatable, Sendable {
     package let items: [AuditItem]
     /// The position to ask for the next page after; nil when this is the last one.
     package let next: Int?
+    /// Whether the question went on from a position that the log has not reached: the page is empty for that reason,
+    /// and not because nothing came.
+    package var isBeyondEnd = false
 }
 
 /// A question about the events of all streams.
@@ -66,7 +69,11 @@ package struct AuditQuery: Sendable {
         let shown = events.prefix(limit)
         let rows = try await views.rows(of: Set(shown.map(\.stream.appointment)).sorted())
         let items = shown.map { AuditItem(HistoryItem($0), insured: rows[$0.stream.appointment]?.insured) }
-        return AuditPage(items: items, next: events.count > limit ? items.last?.event.position : nil)
+        var page = AuditPage(items: items, next: events.count > limit ? items.last?.event.position : nil)
+        if events.isEmpty, after > 0 {
+            page.isBeyondEnd = try await log.events(matching: EventFilter(), after: after - 1, limit: 1).isEmpty
+        }
+        return page
     }
 
     private static func streams(

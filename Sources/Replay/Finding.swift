@@ -59,6 +59,8 @@ package struct Finding: Equatable, Sendable {
         case mirrorRowDiffers = "mirror-row-differs"
         /// The mirror keeps an event that contradicts what it holds.
         case mirrorConflict = "mirror-conflict"
+        /// The mirror's checkpoint is further than what it has taken in: it passes over what comes.
+        case mirrorCheckpointAhead = "mirror-checkpoint-ahead"
         /// A row has no events.
         case rowWithoutEvents = "row-without-events"
         /// A record of a change of API keys does not follow the one before.
@@ -105,7 +107,7 @@ extension Finding.Kind {
         case .recordDiffers, .recordMissing: [.chain, .mirror]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
-            .mirrorConflict:
+            .mirrorConflict, .mirrorCheckpointAhead:
             [.mirror]
         }
     }

@@ -45,7 +45,18 @@ package struct MirrorCheck: Sendable {
         let reached = try await mirror.state()
         let kept = try await mirror.conflicts(limit: VerifyReport.maximumFindings)
         var state = State(report: VerifyReport([.mirror]), isInStep: kept.isEmpty)
-        state.report.head = min(try await feed.head(), reached.checkpoint)
+        let end = try await feed.head()
+        state.report.head = min(end, reached.checkpoint)
+        let missing = reached.checkpoint - reached.position - (try await mirror.conflictCount())
+        if reached.checkpoint > end || missing > 0 {
+            state.report.add(
+                Finding(
+                    .mirrorCheckpointAhead, position: reached.checkpoint,
+                    message: """
+                        the mirror says that it has read up to position \(reached.checkpoint); it has come to \
+                        \(reached.position), and the ledger to \(end)
+                        """))
+        }
         for conflict in kept {
             state.report.add(
                 Finding(

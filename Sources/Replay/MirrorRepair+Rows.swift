@@ -1,5 +1,5 @@
 import Appointments
-import EventStore
+package import EventStore
 import Projections
 
 extension MirrorRepair {
@@ -7,7 +7,7 @@ extension MirrorRepair {
     private static let rowRounds = 10
 
     /// Writes the rows anew that are not the fold of those events that the mirror holds.
-    func mendRows(isDry: Bool, _ outcome: inout Outcome) async throws(EventStoreError) {
+    package func mendRows(isDry: Bool, _ outcome: inout Outcome) async throws(EventStoreError) {
         var after: StreamID?
         var isOver = false
         while !isOver {

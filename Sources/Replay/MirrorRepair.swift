@@ -46,6 +46,8 @@ package struct MirrorRepair: Sendable {
         package fileprivate(set) var head: Int?
 
         package var isEmpty: Bool { entries.isEmpty && rows == 0 && head == nil }
+
+        package init() {}
     }
 
     /// How often something is looked at that a worker moves meanwhile.

@@ -4,14 +4,28 @@ package import Projections
 /// Answers auditors from the mirror as far as it has come, and from the store beyond it. The events are those of the
 /// store, in its order, whoever answers.
 ///
-/// A mirror that does not answer, or whose positions are not the store's since it kept a conflict, is passed over.
+/// A mirror that does not answer, or whose positions are not the store's since it kept a conflict, is passed over, and so
+/// is one that is not this ledger's, or holds what this ledger does not.
 package struct MirroredLog: AuditLog, StreamReader {
     private let mirror: any MirrorStore & AuditLog & StreamReader
     private let store: any AuditLog & StreamReader
+    private let gate: MirrorGate
 
     /// - Parameter store: the store that the mirror follows.
-    package init(mirror: any MirrorStore & AuditLog & StreamReader, store: any AuditLog & StreamReader) {
+    /// - Parameter identity: the ledger's; without it whose the mirror is goes unasked.
+    package init(
+        mirror: any MirrorStore & AuditLog & StreamReader, store: any AuditLog & StreamReader,
+        identity: LedgerIdentity? = nil
+    ) {
         (self.mirror, self.store) = (mirror, store)
+        gate = MirrorGate(mirror, of: identity, store: store)
+    }
+
+    /// How far the mirror answers; nil where the store has to.
+    private func reach() async throws(EventStoreError) -> Int? {
+        let state = try await mirror.state()
+        guard state.position == state.checkpoint, try await gate.standing(state, feed: nil).isOurs else { return nil }
+        return state.position
     }
 
     package func events(
@@ -19,12 +33,11 @@ package struct MirroredLog: AuditLog, StreamReader {
     ) async throws(EventStoreError) -> [RecordedEvent] {
         var (events, end) = ([RecordedEvent](), position)
         do throws(EventStoreError) {
-            let state = try await mirror.state()
-            if state.position == state.checkpoint, state.position > position {
+            if let reach = try await reach(), reach > position {
                 events = try await mirror.events(matching: filter, after: position, limit: limit)
                 // What was mirrored meanwhile may not be all that was appended up to there.
-                events = Array(events.prefix { $0.position.map { $0 <= state.position } ?? false })
-                end = state.position
+                events = Array(events.prefix { $0.position.map { $0 <= reach } ?? false })
+                end = reach
             }
         } catch {
             guard error.code == .unavailable else { throw error }
@@ -38,8 +51,7 @@ package struct MirroredLog: AuditLog, StreamReader {
     package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
         var events: [RecordedEvent] = []
         do throws(EventStoreError) {
-            let state = try await mirror.state()
-            if state.position == state.checkpoint { events = try await mirror.read(stream, from: version) }
+            if try await reach() != nil { events = try await mirror.read(stream, from: version) }
         } catch {
             guard error.code == .unavailable else { throw error }
         }
@@ -54,29 +66,43 @@ package struct MirroredLog: AuditLog, StreamReader {
 package struct MirrorNumberedLog: EventFeed, AuditLog, StreamReader {
     private let mirror: any MirrorStore & AuditLog & StreamReader
     private let store: any StreamReader
+    private let gate: MirrorGate
 
     /// - Parameter store: the store that the mirror follows.
-    package init(mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader) {
+    /// - Parameter compares: whether the mirror has to hold what the store holds, or else gives out nothing.
+    package init(
+        mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader, compares: Bool = false
+    ) {
         (self.mirror, self.store) = (mirror, store)
+        gate = MirrorGate(mirror, of: nil, store: store, compares: compares)
     }
 
-    package func head() async throws(EventStoreError) -> Int { try await mirror.state().position }
+    package func head() async throws(EventStoreError) -> Int {
+        try await gate.requireOurs()
+        return try await mirror.state().position
+    }
 
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {
-        try await mirror.events(matching: EventFilter(), after: position, limit: limit)
+        try await gate.requireOurs()
+        return try await mirror.events(matching: EventFilter(), after: position, limit: limit)
     }
 
     package func events(
         matching filter: EventFilter, after position: Int, limit: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
-        try await mirror.events(matching: filter, after: position, limit: limit)
+        try await gate.requireOurs()
+        return try await mirror.events(matching: filter, after: position, limit: limit)
     }
 
-    package func counts() async throws(EventStoreError) -> [EventCount] { try await mirror.counts() }
+    package func counts() async throws(EventStoreError) -> [EventCount] {
+        try await gate.requireOurs()
+        return try await mirror.counts()
+    }
 
     package func read(_ stream: StreamID, from version: Int) async throws(EventStoreError) -> [RecordedEvent] {
         var events: [RecordedEvent] = []
         do throws(EventStoreError) {
+            try await gate.requireOurs()
             events = try await mirror.read(stream, from: version)
         } catch {
             guard error.code == .unavailable else { throw error }

@@ -58,7 +58,9 @@ package struct Repair: Sendable {
     package func plan(for report: VerifyReport) async throws(EventStoreError) -> Plan {
         var plan = Plan()
         plan.head = report.head
-        plan.behind = max(try await feed.head() - checkpoints.checkpoint(of: ProjectionRunner.projection), 0)
+        let head = try await feed.head()
+        // One that is ahead is set back by a step of its own, and takes in nothing before that.
+        plan.behind = head - min(try await checkpoints.checkpoint(of: ProjectionRunner.projection), head)
         var seen: Set<StreamID> = []
         for finding in report.findings {
             let action: Action =
@@ -71,7 +73,7 @@ package struct Repair: Sendable {
                     .foreignItem, .outsideLog, .recordDiffers, .recordMissing, .keyRecordBroken, .keyDiffers, .countDiffers:
                     .none
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
-                    .mirrorRowDiffers, .mirrorConflict:
+                    .mirrorRowDiffers, .mirrorConflict, .mirrorCheckpointAhead:
                     .none
                 }
             if action != .none, let stream = finding.stream, !seen.insert(stream).inserted { continue }

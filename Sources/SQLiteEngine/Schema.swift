@@ -22,6 +22,7 @@ enum Schema {
             try SQLiteAPIKeys.adoptKeys(in: $0)
         }
         migrator.registerMigration("13 counts of events") { try $0.execute(sql: eventCounts) }
+        migrator.registerMigration("14 epochs") { try $0.execute(sql: epochs) }
         return migrator
     }
 
@@ -34,6 +35,21 @@ enum Schema {
             PRIMARY KEY (type, country)
         ) STRICT, WITHOUT ROWID;
         INSERT INTO event_counts SELECT type, country, count(*) FROM events GROUP BY type, country;
+        """
+
+    /// The ledger's identity: a row for each of its epochs, the last one counts. A ledger gets its first when it is
+    /// opened, since one that is an old copy has an identity already, which stands outside of it.
+    private static let epochs = """
+        CREATE TABLE epochs (
+            epoch INTEGER PRIMARY KEY CHECK (epoch >= 1),
+            ledger BLOB NOT NULL CHECK (length(ledger) = 16),
+            position INTEGER NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER epochs_are_never_updated BEFORE UPDATE ON epochs
+            BEGIN SELECT RAISE(ABORT, 'an epoch is never changed'); END;
+        CREATE TRIGGER epochs_are_never_deleted BEFORE DELETE ON epochs
+            BEGIN SELECT RAISE(ABORT, 'an epoch is never deleted'); END;
         """
 
     /// Positions come from the head row, in the transaction that writes the event, so that they have no holes and

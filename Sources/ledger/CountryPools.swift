@@ -13,6 +13,9 @@ struct CountryPools: Sendable {
     /// Sessions that give up soon: whoever asks how the ledger is doing does not wait for a server that is away.
     private let impatientPools: [Country: PostgresPool]
 
+    /// Whose claims these databases have to hold; nil where that goes unasked, as on AWS.
+    private var owner: CountryOwner?
+
     /// No country.
     static let none = CountryPools(pools: [:], impatientPools: [:])
 
@@ -51,20 +54,44 @@ struct CountryPools: Sendable {
         }
     }
 
+    /// The same, as the databases of a ledger. One that belongs to none becomes this one's if the ledger knows the
+    /// appointments that hold its slots.
+    func belonging(to identity: LedgerIdentity, _ store: any StreamReader) -> CountryPools {
+        var pools = self
+        pools.owner = CountryOwner(identity: identity) { appointments throws(EventStoreError) in
+            for appointment in appointments {
+                if try await store.read(appointment.stream).isEmpty { return false }
+            }
+            return true
+        }
+        return pools
+    }
+
     func contains(_ country: Country) -> Bool { pools[country] != nil }
 
     /// The database of a country; nil when it is not in PostgreSQL.
     func database(of country: Country) -> PostgresCountryDatabase? {
-        pools[country].map { PostgresCountryDatabase($0, country) }
+        pools[country].map { PostgresCountryDatabase($0, country, owner: owner) }
+    }
+
+    /// Slots of a country, whosever its database is; nil when it is not in PostgreSQL.
+    func page(of country: Country, after schedule: ScheduleID?) async throws(EventStoreError) -> [ScheduleRow]? {
+        guard let pool = pools[country] else { return nil }
+        return try await PostgresCountryDatabase(pool, country).schedules(after: schedule, limit: 500)
     }
 
     /// The same databases, for whoever asks whether they answer.
     var probes: [Country: any CountryDatabase] {
-        impatientPools.reduce(into: [:]) { $0[$1.key] = PostgresCountryDatabase($1.value, $1.key) }
+        var strict = owner
+        strict?.isStrict = true
+        return impatientPools.reduce(into: [:]) {
+            $0[$1.key] = PostgresCountryDatabase($1.value, $1.key, owner: strict)
+        }
     }
 
     /// Adds slots of these countries: all of one database or none of it.
     func add(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
+        for country in Set(slots.map(\.country)) { try await database(of: country)?.requireOwner() }
         var left = slots
         while let first = left.first, let pool = pools[first.country] {
             try await PostgresCountryDatabase.add(left.filter { pools[$0.country] === pool }, to: pool)
@@ -72,15 +99,22 @@ struct CountryPools: Sendable {
         }
     }
 
-    /// Compares the schemas with this program's. A database that does not answer is left for later: requests wait for
-    /// it.
+    /// Compares schemas and owners. A database that does not answer is left for later: requests wait for it, as they do
+    /// for one of another epoch until somebody has said which side is right.
     ///
-    /// - Throws: `invalid` when a schema is another, with what to do.
+    /// - Throws: `invalid` when a schema is not this program's, or a database is another ledger's, with what to do.
     func check(_ logger: Logger) async throws(EventStoreError) {
         for (country, pool) in pools.sorted(by: { $0.key.code < $1.key.code }) {
             do throws(EventStoreError) {
                 try await Migrator(pool, Migrator.steps(of: .country(country))).check()
+                try await database(of: country)?.requireOwner()
             } catch {
+                if error.cause is OtherPast {
+                    logger.error(
+                        "a country's database is of another past; its requests wait",
+                        metadata: ["country": "\(country.code)", "error": "\(error.message)"])
+                    continue
+                }
                 guard error.code == .unavailable else { throw error }
                 logger.warning(
                     "a country's database does not answer; its requests wait for it",

@@ -15,6 +15,10 @@ struct Embedded: Sendable {
     let directory: String
     let file: SQLiteFile
     let store: SQLiteEventStore
+    /// Which ledger this is, and which epoch of it.
+    let identity: LedgerIdentity
+    /// Remembers how far it had come, outside of the database.
+    let seenFile: SeenFile
     let views: SQLiteViews
     let viewSets: SQLiteViewSets
     let messaging: SQLiteMessaging
@@ -39,10 +43,10 @@ struct Embedded: Sendable {
         case create(demoSlots: Bool)
     }
 
-    /// Opens the ledger in a directory. The environment says which countries have a database elsewhere.
+    /// Opens the ledger in a directory. One that was put back to an older copy begins a new epoch. The environment says which countries have a database elsewhere.
     ///
-    /// - Throws: `invalid` when there is none, its key file is missing or another's, or the environment names a
-    ///   database that can't be; `unavailable`; `corrupt`.
+    /// - Throws: `invalid` when there is none, it is another than was seen here, its key file is missing or another's, or
+    ///   the environment names a database that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
         let environment = ProcessInfo.processInfo.environment
         let secrets = try PostgresSettings.passwords(of: environment)
@@ -51,7 +55,18 @@ struct Embedded: Sendable {
         try PrivateFiles.check(directory)
         let path = directory + "/ledger.sqlite"
         let isNew = access(path, F_OK) != 0
+        let seenFile = SeenFile(directory)
+        // Before the database: it is compared with what is there afterwards, which never is less.
+        let seen = try seenFile.read()
         if isNew {
+            if let seen, seen.last.position > 0 {
+                throw EventStoreError(
+                    .invalid,
+                    message: """
+                        \(path) is missing, and it had come to position \(seen.last.position): put it back from a \
+                        backup. Remove \(seenFile.path) only to begin another ledger here
+                        """)
+            }
             guard case .create = creation else {
                 throw EventStoreError(
                     .invalid,
@@ -68,25 +83,37 @@ struct Embedded: Sendable {
         }
         let file = try SQLiteFile(path: path)
         if case .create = creation { try file.requireWritable() }
+        let identity = try await recognize(file, seen, seenFile)
         let directoryOfSubjects = SQLiteSubjectDirectory(file)
         let keyRing = try await keyRing(directory + "/ledger.key", directoryOfSubjects, isReadOnly: file.isReadOnly)
-        var ledger = Embedded(directory, file, directoryOfSubjects, keyRing, countryPools, mirror)
+        var ledger = Embedded(
+            directory, file, identity, directoryOfSubjects, keyRing, countryPools, mirror)
         if case .create(demoSlots: true) = creation { try await ledger.makeDemoSlots() }
         return ledger
     }
 
     private init(
-        _ directory: String, _ file: SQLiteFile, _ subjects: SQLiteSubjectDirectory, _ keyRing: KeyRing,
+        _ directory: String, _ file: SQLiteFile, _ identity: LedgerIdentity, _ subjects: SQLiteSubjectDirectory,
+        _ keyRing: KeyRing,
         _ countryPools: CountryPools, _ mirror: Mirror?
     ) {
-        self.mirror = mirror
-        (self.directory, self.file, self.keyRing, self.countryPools) = (directory, file, keyRing, countryPools)
+        let mirror = mirror?.belonging(to: identity)
+        (self.directory, self.file, self.keyRing) = (directory, file, keyRing)
+        (self.identity, self.mirror, seenFile) = (identity, mirror, SeenFile(directory))
         store = SQLiteEventStore(file)
         let store = store
         let kept = SQLiteAuditTrail(file)
         let ownTrail: any AuditTrail = file.isReadOnly ? UnrecordedTrail(kept: kept) : kept
-        log = mirror.map { MirroredLog(mirror: $0.reader, store: store) } ?? store
-        trail = mirror.map { AuditTrails($0.trail, otherwise: ownTrail) } ?? ownTrail
+        let countryPools = countryPools.belonging(to: identity, store)
+        self.countryPools = countryPools
+        log = mirror.map { MirroredLog(mirror: $0.reader, store: store, identity: identity) } ?? store
+        trail =
+            mirror.map { mirror -> any AuditTrail in
+                let gate = mirror.gate(mirror.reader, store)
+                return AuditTrails(mirror.trail, otherwise: ownTrail) { () throws(EventStoreError) in
+                    try await gate.isOurs()
+                }
+            } ?? ownTrail
         views = SQLiteViews(file)
         viewSets = SQLiteViewSets(file, keys: keyRing)
         messaging = SQLiteMessaging(file, now: Machine.now)
@@ -121,6 +148,39 @@ struct Embedded: Sendable {
     func addSlots(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
         try await countryPools.add(slots.filter { countryPools.contains($0.country) })
         try await SQLiteCountryDatabase.add(slots.filter { !countryPools.contains($0.country) }, to: file)
+    }
+
+    /// Which ledger this is, once it was compared with what was seen of it.
+    private static func recognize(
+        _ file: SQLiteFile, _ seen: SeenLedger?, _ seenFile: SeenFile
+    ) async throws(EventStoreError) -> LedgerIdentity {
+        let store = SQLiteEventStore(file)
+        let id = Identifier.version4(random: (Machine.number(), Machine.number()))
+        // A copy that can only be read is looked at as it is: no epoch can begin there.
+        if file.isReadOnly { return try await store.identity() ?? LedgerIdentity(id: id, epoch: 1) }
+        let opening = try await store.open(seen: seen, newID: id, now: Machine.now())
+        let logger = Logger(label: "ledger")
+        if case .putBack(let now, let before) = opening {
+            logger.error(
+                """
+                the ledger was put back to an older copy: a new epoch begins. What is further or of the epoch before, \
+                mirror and countries' databases, is not followed or written to before you say which side is right: \
+                `ledger mirror status`, `ledger countries status`
+                """,
+                metadata: [
+                    "ledger": "\(now.identity.id)", "epoch": "\(now.identity.epoch)",
+                    "position": "\(now.last.position)", "seen": "\(before.last.position)",
+                ])
+        }
+        if opening.seen != seen {
+            do throws(EventStoreError) {
+                try seenFile.write(opening.seen)
+            } catch {
+                // It may lag: the epoch itself stands in the ledger.
+                logger.warning("how far the ledger has come can't be noted", metadata: ["error": "\(error)"])
+            }
+        }
+        return opening.seen.identity
     }
 
     /// The key file's ring; a new one only for a ledger that has sealed nothing yet.

@@ -9,7 +9,8 @@ struct Ledger: AsyncParsableCommand {
         abstract: "An event-sourced ledger of medical appointments.",
         subcommands: [
             Serve.self, Worker.self, RequestCommand.self, HistoryCommand.self, StateCommand.self, AuditCommand.self,
-            StatsCommand.self, SchedulesCommand.self, MigrateCommand.self, MirrorCommand.self, KeysCommand.self,
+            StatsCommand.self, SchedulesCommand.self, MigrateCommand.self, MirrorCommand.self,
+            CountriesCommand.self, KeysCommand.self,
             DeadLettersCommand.self, VerifyCommand.self, ProjectionsCommand.self, RepairCommand.self,
             ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self,
             Bench.self,

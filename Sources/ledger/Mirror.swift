@@ -17,6 +17,8 @@ struct Mirror: Sendable {
     /// Says how far it has come, or soon that it does not answer.
     let probe: PostgresMirror
     let trail: PostgresAuditTrail
+    /// The ledger that it has to be the mirror of; nil where that goes unasked, as on AWS.
+    private(set) var identity: LedgerIdentity?
     private let workerPool: PostgresPool
     private let readerPool: PostgresPool
 
@@ -47,22 +49,64 @@ struct Mirror: Sendable {
         trail = PostgresAuditTrail(readerPool)
     }
 
-    /// Compares its schema with this program's before it answers auditors, unless it does not answer: the store does
-    /// then.
+    /// The same, as the mirror of a ledger.
+    func belonging(to identity: LedgerIdentity) -> Mirror {
+        var mirror = self
+        mirror.identity = identity
+        return mirror
+    }
+
+    /// Knows whose mirror it has to be.
     ///
-    /// - Throws: `invalid` when it is another, with what to do.
-    func checkForReading() async throws(EventStoreError) {
+    /// - Parameter sessions: those that it looks with.
+    func gate(_ sessions: PostgresMirror, _ store: any StreamReader) -> MirrorGate {
+        MirrorGate(sessions, of: identity, store: store, compares: true)
+    }
+
+    /// Compares schema and owner before it answers auditors, unless it does not answer: the store does then, and so it
+    /// does where the mirror is ahead or of another epoch.
+    ///
+    /// - Parameter tell: is told that it is passed over, and why.
+    /// - Throws: `invalid` when its schema is not this program's or it is another ledger's, with what to do.
+    func checkForReading(
+        _ store: any StreamReader, tell: (String) -> Void = { report("ledger: \($0); the answer is the ledger's own") }
+    ) async throws(EventStoreError) {
         do throws(EventStoreError) {
             try await Migrator(readerPool, Migrator.steps(of: .ledger)).check()
+            if let problem = try await problem(reader, store, feed: nil) { tell(problem) }
         } catch {
             guard error.code == .unavailable else { throw error }
         }
     }
 
-    /// Checks it as `check` does, unless it does not answer: it is left for later then, and catches up by itself.
-    func checkUnlessAway(_ logger: Logger) async throws(EventStoreError) {
+    /// Why it is passed over; nil when it is not.
+    ///
+    /// - Throws: `invalid` when it is another ledger's.
+    private func problem(
+        _ sessions: PostgresMirror, _ store: any StreamReader, feed: (any EventFeed)?
+    ) async throws(EventStoreError) -> String? {
+        let state = try await sessions.state()
+        let standing = try await gate(sessions, store).standing(state, feed: feed)
+        let problem = standing.problem(state, of: identity)
+        if case .otherLedger = standing, let problem { throw EventStoreError(.invalid, message: problem) }
+        return problem
+    }
+
+    /// - Throws: `invalid`, with what to do, when it is another ledger's.
+    func requireOurLedger(_ store: any StreamReader) async throws(EventStoreError) {
+        _ = try await problem(worker, store, feed: nil)
+    }
+
+    /// Checks it as `check` does, unless it does not answer: it is left for later then, and catches up by itself. One
+    /// that is ahead or of another epoch is not followed until somebody has said which side is right.
+    func checkUnlessAway(
+        _ logger: Logger, _ store: any StreamReader, feed: (any EventFeed)?
+    ) async throws(EventStoreError) {
         do throws(EventStoreError) {
-            try await check()
+            try await checkSchema()
+            if let problem = try await problem(worker, store, feed: feed) {
+                logger.error("the mirror stands still", metadata: ["error": "\(problem)"])
+            }
         } catch {
             guard error.code == .unavailable else { throw error }
             logger.warning(
@@ -71,11 +115,22 @@ struct Mirror: Sendable {
         }
     }
 
+    /// Compares schema and owner before it is written to.
+    ///
+    /// - Parameter feed: what it follows by position; nil on AWS.
+    /// - Throws: `invalid`, with what to do, when the schema is another or it does not follow this ledger; `unavailable`.
+    func check(_ store: any StreamReader, feed: (any EventFeed)?) async throws(EventStoreError) {
+        try await checkSchema()
+        if let problem = try await problem(worker, store, feed: feed) {
+            throw EventStoreError(.invalid, message: problem)
+        }
+    }
+
     /// Compares its schema with this program's, and builds the indexes that a backfill took away and did not live to
     /// build again.
     ///
     /// - Throws: `invalid` when it is another, with what to do; `unavailable`.
-    func check() async throws(EventStoreError) {
+    func checkSchema() async throws(EventStoreError) {
         try await Migrator(workerPool, Migrator.steps(of: .ledger)).check()
         try await worker.buildIndexes()
     }
@@ -91,6 +146,7 @@ extension Embedded {
     }
 
     func runner(into mirror: Mirror) -> MirrorRunner {
-        MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
+        MirrorRunner(
+            feed: store, store: store, mirror: mirror.worker, people: people, identity: mirror.identity)
     }
 }

@@ -79,7 +79,7 @@ struct OpenLedger: Sendable {
         )
         (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
         // The mirror has positions of its own: what is beyond it is not asked of the store.
-        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store) }
+        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store, compares: true) }
         self.log = numbered ?? log
         (self.numbered, keepsPositions, records) = (numbered ?? log, numbered != nil, [trail])
         self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
@@ -116,6 +116,16 @@ struct OpenLedger: Sendable {
         return mirror
     }
 
+    /// Why nothing comes behind a position that the log has not reached; nil where it has.
+    func beyond(_ position: Int) async throws(EventStoreError) -> String? {
+        let head = try await numbered.head()
+        if position <= head { return nil }
+        return """
+            position \(position) is beyond the last event, at \(head): the ledger was put back to an older copy, or the \
+            position is none of its own. Go on from \(head) at most
+            """
+    }
+
     /// Answers requests to the API.
     ///
     /// - Parameter callers: counts who waits for a request to be recorded.
@@ -132,7 +142,8 @@ struct OpenLedger: Sendable {
     ///
     /// - Parameter feed: the ledger's events in the mirror's order.
     func runner(into mirror: Mirror, following feed: any EventFeed) -> MirrorRunner {
-        MirrorRunner(feed: feed, store: store, mirror: mirror.worker, people: people)
+        MirrorRunner(
+            feed: feed, store: store, mirror: mirror.worker, people: people, identity: mirror.identity)
     }
 }
 

@@ -67,6 +67,18 @@ import Testing
         #expect(seen == [1, 2, 3, 4, 5])
     }
 
+    @Test("an empty page says whether its position is beyond the last event")
+    func beyond() async throws {
+        let (world, _, _) = try await world()
+        for (query, isBeyond) in [("after=5", false), ("after=6", true), ("type=routed&after=4", false)] {
+            let answer = try await world.send("GET", "/audit/events?\(query)")
+            #expect(answer.text.contains(#""beyondEnd":true"#) == isBeyond, "\(query): \(answer.text)")
+            let lines = try await world.send(
+                "GET", "/audit/events?\(query)", headers: [("Accept", "application/x-ndjson")])
+            #expect(lines.header("X-Beyond-End") == (isBeyond ? "true" : nil), "\(query)")
+        }
+    }
+
     @Test("an entry comes when it is asked for, and hashes to its leaf")
     func entries() async throws {
         let (world, _, _) = try await world()

@@ -144,7 +144,7 @@ extension Links: MirrorStore {
                     .mirrorAppend,
                     { () async throws(EventStoreError) in try await world.mirror.append(moved, expecting: state) })
             else { return false }
-            let rest = MirrorState(position: state.position, checkpoint: batch.checkpoint)
+            let rest = MirrorState(position: state.position, checkpoint: batch.checkpoint, owner: state.owner)
             return try await call(.mirrorAppend) { () async throws(EventStoreError) in
                 let isWritten = try await world.mirror.append(batch, expecting: rest)
                 if isWritten { world.checks.mirrored(world.mirror.contents.entries.suffix(batch.entries.count)) }
@@ -183,6 +183,20 @@ extension Links: MirrorStore {
     func cut(_ places: [MirroredPlace], expecting state: MirrorState) async throws(EventStoreError) -> Bool {
         try await call(.mirrorAppend) { () async throws(EventStoreError) in
             try await world.mirror.cut(places, expecting: state)
+        }
+    }
+
+    func claim(for owner: LedgerIdentity, expecting state: MirrorState) async throws(EventStoreError) -> Bool {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in
+            try await world.mirror.claim(for: owner, expecting: state)
+        }
+    }
+
+    func rewind(
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
+    ) async throws(EventStoreError) -> Int? {
+        try await call(.mirrorAppend) { () async throws(EventStoreError) in
+            try await world.mirror.rewind(to: position, for: owner, expecting: state)
         }
     }
 

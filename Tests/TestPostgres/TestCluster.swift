@@ -34,6 +34,13 @@ package enum TestCluster {
         try await make(from: try await Templates.shared.name(of: template, prepare))
     }
 
+    /// A new database with all that another holds at this moment: what a backup of it would hold. Nobody may use the
+    /// other meanwhile.
+    package static func copy(of database: TestDatabase) async throws -> TestDatabase {
+        await database.close()
+        return try await make(from: database.name)
+    }
+
     static func make(from template: String) async throws -> TestDatabase {
         let count = number.add(1, ordering: .relaxed).newValue
         let database = try create("test_\(getpid())_\(count)")

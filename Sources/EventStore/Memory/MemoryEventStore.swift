@@ -5,6 +5,7 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
     private struct State {
         var log: [RecordedEvent] = []
         var streams: [StreamID: [RecordedEvent]] = [:]
+        var identity: LedgerIdentity?
     }
 
     private let state = Mutex(State())
@@ -78,5 +79,31 @@ extension MemoryEventStore {
     /// Reads the feed at once.
     package func eventsNow(after position: Int, limit: Int) -> [RecordedEvent] {
         state.withLock { Array($0.log.dropFirst(max(position, 0)).prefix(max(limit, 0))) }
+    }
+}
+
+extension MemoryEventStore: IdentityStore {
+    package func identity() async throws(EventStoreError) -> LedgerIdentity? { state.withLock { $0.identity } }
+
+    package func begin(
+        _ next: LedgerIdentity, after before: LedgerIdentity?, at now: Timestamp
+    ) async throws(EventStoreError) -> Bool {
+        state.withLock { state in
+            guard state.identity == before else { return false }
+            state.identity = next
+            return true
+        }
+    }
+
+    package func lastMark() async throws(EventStoreError) -> LogMark {
+        state.withLock { LogMark(position: $0.log.count, leaf: $0.log.last?.leaf) }
+    }
+
+    package func mark(at position: Int) async throws(EventStoreError) -> LogMark {
+        state.withLock { state in
+            LogMark(
+                position: position,
+                leaf: state.log.indices.contains(position - 1) ? state.log[position - 1].leaf : nil)
+        }
     }
 }

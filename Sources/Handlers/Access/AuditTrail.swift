@@ -99,13 +99,21 @@ extension AuditAccess {
 package struct AuditTrails: AuditTrail {
     private let first: any AuditTrail
     private let otherwise: any AuditTrail
+    private let takesFirst: @Sendable () async throws(EventStoreError) -> Bool
 
-    package init(_ first: any AuditTrail, otherwise: any AuditTrail) {
-        (self.first, self.otherwise) = (first, otherwise)
+    /// - Parameter takesFirst: whether the first may be written to, where that is not always so.
+    package init(
+        _ first: any AuditTrail, otherwise: any AuditTrail,
+        if takesFirst: @escaping @Sendable () async throws(EventStoreError) -> Bool = {
+            () throws(EventStoreError) in true
+        }
+    ) {
+        (self.first, self.otherwise, self.takesFirst) = (first, otherwise, takesFirst)
     }
 
     package func record(_ access: AuditAccess) async throws(EventStoreError) {
         do throws(EventStoreError) {
+            guard try await takesFirst() else { return try await otherwise.record(access) }
             try await first.record(access)
         } catch {
             guard error.code == .unavailable else { throw error }

@@ -66,8 +66,16 @@ struct MetricsText {
         family("ledger_mirror_up", "gauge", "Whether the mirror answers and can say how far it is.")
         sample("ledger_mirror_up", [], mirror.progress == nil ? "0" : "1")
         guard let progress = mirror.progress else { return }
-        family("ledger_mirror_lag_events", "gauge", "Events that the mirror has not taken in.")
-        sample("ledger_mirror_lag_events", [], "\(progress.lag)")
+        family("ledger_mirror_state", "gauge", "1 for how the mirror stands to the ledger.")
+        for name in MirrorStanding.names {
+            sample("ledger_mirror_state", [("state", name)], progress.standing.name == name ? "1" : "0")
+        }
+        family("ledger_mirror_ahead", "gauge", "Positions that the mirror is further than the ledger's end.")
+        sample("ledger_mirror_ahead", [], "\(progress.ahead)")
+        if let lag = progress.lag {
+            family("ledger_mirror_lag_events", "gauge", "Events that the mirror has not taken in.")
+            sample("ledger_mirror_lag_events", [], "\(lag)")
+        }
         family("ledger_mirror_lag_seconds", "gauge", "How long ago the first of these events happened.")
         sample("ledger_mirror_lag_seconds", [], "\(Double(progress.lagMilliseconds) / 1000)")
         family("ledger_mirror_conflicts", "gauge", "Events that contradict what the mirror holds.")

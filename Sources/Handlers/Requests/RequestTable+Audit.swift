@@ -69,6 +69,10 @@ extension RequestTable {
                 $0.key("hasMore")
                 $0.boolean(page.next != nil)
                 $0.member("nextAfter", page.next)
+                if page.isBeyondEnd {
+                    $0.key("beyondEnd")
+                    $0.boolean(true)
+                }
             }
         }
     }
@@ -96,6 +100,7 @@ extension RequestTable {
         }
         var response = APIResponse(headers: [("Content-Type", "application/x-ndjson")], body: body)
         if let next = page.next { response.headers.append(("X-Next-After", String(next))) }
+        if page.isBeyondEnd { response.headers.append(("X-Beyond-End", "true")) }
         return response
     }
 

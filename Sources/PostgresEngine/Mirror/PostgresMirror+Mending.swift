@@ -69,9 +69,9 @@ extension PostgresMirror {
     /// A transaction of a repair.
     ///
     /// - Throws: `invalid`, with what to do, where only the owner may.
-    private func mending(
-        _ body: @escaping @Sendable (PostgresSession) throws -> Bool
-    ) async throws(EventStoreError) -> Bool {
+    func mending<Value: Sendable>(
+        _ body: @escaping @Sendable (PostgresSession) throws -> Value
+    ) async throws(EventStoreError) -> Value {
         do throws(EventStoreError) { return try await pool.transaction { try body($0) } } catch {
             guard error.postgres?.sqlState == "42501" else { throw error }
             throw EventStoreError(
@@ -95,7 +95,7 @@ extension PostgresMirror {
         return count == places.count
     }
 
-    private static func asOwner(_ session: PostgresSession, _ body: () throws -> Void) throws {
+    static func asOwner(_ session: PostgresSession, _ body: () throws -> Void) throws {
         try session.run("SET LOCAL ROLE ledger_owner")
         try body()
         try session.run("SET LOCAL ROLE NONE")
@@ -113,13 +113,19 @@ extension PostgresMirror {
     /// Takes entries away. Only the owner may, and only with the triggers laid aside, within this transaction.
     private static func remove(_ places: [MirroredPlace], in session: PostgresSession) throws {
         if places.isEmpty { return }
+        try deleting(session) {
+            try session.execute(
+                "DELETE FROM ledger.entries WHERE position = ANY ($1)", [.array(places.map { .int8($0.position) })])
+        }
+    }
+
+    static func deleting(_ session: PostgresSession, _ body: () throws -> Void) throws {
         try session.run(
             """
             ALTER TABLE ledger.entries DISABLE TRIGGER entries_never_change;
             ALTER TABLE ledger.entries DISABLE TRIGGER an_entry_never_changes
             """)
-        try session.execute(
-            "DELETE FROM ledger.entries WHERE position = ANY ($1)", [.array(places.map { .int8($0.position) })])
+        try body()
         try session.run(
             """
             ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;

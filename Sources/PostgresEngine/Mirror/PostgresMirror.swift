@@ -130,8 +130,11 @@ extension PostgresMirror {
 
 extension PostgresMirror {
     static func state(in session: PostgresSession, locked: Bool) throws -> MirrorState {
-        let sql = "SELECT position, checkpoint FROM ledger.head" + (locked ? " FOR UPDATE" : "")
-        let state = try session.row(sql) { MirrorState(position: try $0.int(0), checkpoint: try $0.int(1)) }
+        let sql = "SELECT position, checkpoint, ledger, epoch FROM ledger.head" + (locked ? " FOR UPDATE" : "")
+        let state = try session.row(sql) { row in
+            let owner = try row.ifPresent(2, row.uuid).map { LedgerIdentity(id: $0, epoch: try row.int(3)) }
+            return MirrorState(position: try row.int(0), checkpoint: try row.int(1), owner: owner)
+        }
         guard let state else {
             throw EventStoreError(.corrupt, message: "the mirror has lost its head row: restore a backup of it")
         }

@@ -9,8 +9,15 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
         package fileprivate(set) var entries: [RecordedEvent] = []
         package fileprivate(set) var rows: [AppointmentID: AppointmentRow] = [:]
         package fileprivate(set) var conflicts: [MirrorConflict] = []
+        /// What a rewind has moved out, each with the position that it had.
+        package fileprivate(set) var setAside: [RecordedEvent] = []
         fileprivate var checkpoint = 0
+        fileprivate var owner: LedgerIdentity?
         fileprivate var streams: [StreamID: [MirroredEntry]] = [:]
+
+        fileprivate var state: MirrorState {
+            MirrorState(position: entries.count, checkpoint: checkpoint, owner: owner)
+        }
 
         fileprivate mutating func keep(_ conflict: MirrorConflict) {
             if !conflicts.contains(where: { $0.event.leaf == conflict.event.leaf }) { conflicts.append(conflict) }
@@ -27,7 +34,7 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
     package func restore(_ contents: Contents) { state.withLock { $0 = contents } }
 
     package func state() async throws(EventStoreError) -> MirrorState {
-        state.withLock { MirrorState(position: $0.entries.count, checkpoint: $0.checkpoint) }
+        state.withLock { $0.state }
     }
 
     package func streams(
@@ -62,9 +69,7 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
         _ batch: MirrorBatch, expecting expected: MirrorState
     ) async throws(EventStoreError) -> Bool {
         try state.withLock { (state) throws(EventStoreError) -> Bool in
-            guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint) else {
-                return false
-            }
+            guard expected == state.state else { return false }
             let leaf = { (place: EventPlace) in state.streams[place.stream]?[safe: place.version - 1]?.leaf }
             guard batch.isFounded(leaf) else { return false }
             try batch.requireChain(leaf)
@@ -131,9 +136,7 @@ extension MemoryMirror {
         _ places: [MirroredPlace], expecting expected: MirrorState
     ) async throws(EventStoreError) -> Bool {
         state.withLock { state in
-            guard expected == MirrorState(position: state.entries.count, checkpoint: state.checkpoint),
-                let log = state.log(without: places)
-            else { return false }
+            guard expected == state.state, let log = state.log(without: places) else { return false }
             state.put(log)
             return true
         }
@@ -151,6 +154,45 @@ extension MemoryMirror {
             }
             return moved
         }
+    }
+}
+
+// MARK: - Belonging
+
+extension MemoryMirror {
+    package func claim(
+        for owner: LedgerIdentity, expecting expected: MirrorState
+    ) async throws(EventStoreError) -> Bool {
+        try state.withLock { (state) throws(EventStoreError) in
+            guard expected == state.state else { return false }
+            try owner.requireSameLedger(as: state.owner)
+            state.owner = owner
+            return true
+        }
+    }
+
+    package func rewind(
+        to position: Int, for owner: LedgerIdentity?, expecting expected: MirrorState
+    ) async throws(EventStoreError) -> Int? {
+        try state.withLock { (state) throws(EventStoreError) -> Int? in
+            guard expected == state.state else { return nil }
+            try owner?.requireSameLedger(as: state.owner)
+            let moved = state.entries.filter { $0.position ?? 0 > position }
+            state.setAside += moved
+            let log = state.entries.filter { $0.position ?? 0 <= position }.map { ($0.position ?? 0, $0) }
+            state.put(Dictionary(uniqueKeysWithValues: log))
+            for event in moved { state.rows[event.stream.appointment] = nil }
+            (state.owner, state.checkpoint) = (owner ?? state.owner, position)
+            return moved.count
+        }
+    }
+}
+
+extension LedgerIdentity {
+    /// - Throws: `invalid` when what is claimed for this ledger is another's.
+    package func requireSameLedger(as owner: LedgerIdentity?) throws(EventStoreError) {
+        guard let owner, owner.id != id else { return }
+        throw EventStoreError(.invalid, message: "it belongs to another ledger, \(owner.id), and not to \(id)")
     }
 }
 

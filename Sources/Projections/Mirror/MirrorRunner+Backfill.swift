@@ -35,7 +35,9 @@ extension MirrorRunner {
         after position: inout Int, now: Timestamp, limit: Int, progress: (Int) -> Void
     ) async throws(EventStoreError) -> Bool {
         let (feed, mirror) = (feed, mirror)
-        var state = try await mirror.state()
+        var state = try await gate.pass(feed: feed, mending: true)
+        // A checkpoint that stands where the mirror has not come to is set back by what is written here.
+        let reached = try await gate.reached(state, feed: feed)
         var start = position
         var waiting: Waiting?
         var read = await attempt { [start] () throws(EventStoreError) in
@@ -56,7 +58,7 @@ extension MirrorRunner {
             let prepared = await attempt { [start, state] () throws(EventStoreError) -> Waiting? in
                 guard let events, let end else { return nil }
                 // What the feed's reader has passed over is part of it only if this backfill has looked at it.
-                let checkpoint = start <= state.checkpoint ? max(state.checkpoint, end) : state.checkpoint
+                let checkpoint = start <= state.checkpoint ? max(min(state.checkpoint, reached), end) : state.checkpoint
                 return Waiting(
                     batch: try await prepare(
                         events, at: state, behind: batch?.batch, checkpoint: checkpoint, now: now), end: end)

@@ -19,20 +19,26 @@ package struct MirrorRunner: Sendable {
     private let store: any StreamReader
     let mirror: any MirrorStore
     private let people: PersonResolver
+    let gate: MirrorGate
 
-    /// - Parameter store: where events are fetched from that have not come yet while a later one has.
+    /// - Parameters:
+    ///   - store: where events are fetched from that have not come yet while a later one has.
+    ///   - identity: the ledger whose mirror this has to be; without it whose it is goes unasked.
     package init(
-        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver,
+        identity: LedgerIdentity? = nil
     ) {
         (self.feed, self.store, self.mirror, self.people) = (feed, store, mirror, people)
+        gate = MirrorGate(mirror, of: identity, store: store)
     }
 
     /// Takes in the next batch of the feed.
     ///
     /// - Returns: what the batch had; no events when the mirror is up to the feed.
-    /// - Throws: `unavailable`; the same batch comes again.
+    /// - Throws: `unavailable`; the same batch comes again. `invalid`, with what to do, when the mirror does not follow
+    ///   this ledger.
     package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> MirrorStep {
-        let state = try await mirror.state()
+        let state = try await gate.pass(feed: feed)
         let events = try await feed.events(after: state.checkpoint, limit: limit)
         guard let last = events.last?.position else { return MirrorStep(events: 0, conflicts: 0) }
         let conflicts = try await take(in: events, state: state, checkpoint: last, now: now)
@@ -42,10 +48,11 @@ package struct MirrorRunner: Sendable {
     /// Takes in records of a change stream, which has no checkpoint here.
     ///
     /// - Returns: how many of them contradict the mirror and are kept beside it.
-    /// - Throws: `unavailable`, also when another worker was faster; the records are to come again.
+    /// - Throws: `unavailable`, also when another worker was faster; the records are to come again. `invalid`, with what
+    ///   to do, when the mirror is not this ledger's.
     @discardableResult
     package func take(in records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) -> Int {
-        let state = try await mirror.state()
+        let state = try await gate.pass(feed: nil)
         guard let conflicts = try await take(in: records, state: state, checkpoint: nil, now: now) else {
             throw EventStoreError(.unavailable, message: "another worker moved the mirror: take the records in again")
         }
@@ -74,12 +81,13 @@ extension MirrorRunner {
 
         /// Whether the mirror holds all of it already, and has read as far.
         var isHeld: Bool {
-            batch.entries.isEmpty && batch.conflicts.isEmpty && batch.checkpoint <= state.checkpoint
+            batch.entries.isEmpty && batch.conflicts.isEmpty && batch.checkpoint == state.checkpoint
         }
 
         /// Where the mirror will stand, unless something turns out to be in an entry's place.
         var after: MirrorState {
-            MirrorState(position: state.position + batch.entries.count, checkpoint: batch.checkpoint)
+            MirrorState(
+                position: state.position + batch.entries.count, checkpoint: batch.checkpoint, owner: state.owner)
         }
     }
 

@@ -7,8 +7,12 @@ package struct MirrorState: Equatable, Sendable {
     package let position: Int
     /// How far it has read the feed that it follows.
     package let checkpoint: Int
+    /// The ledger that it belongs to, and its epoch; nil while it belongs to none.
+    package let owner: LedgerIdentity?
 
-    package init(position: Int, checkpoint: Int) { (self.position, self.checkpoint) = (position, checkpoint) }
+    package init(position: Int, checkpoint: Int, owner: LedgerIdentity? = nil) {
+        (self.position, self.checkpoint, self.owner) = (position, checkpoint, owner)
+    }
 }
 
 /// What a mirror holds of one appointment.
@@ -194,6 +198,21 @@ package protocol MirrorStore: Sendable {
 
     /// The appointments of a range that the mirror's own view has rows of, whether these can be read or not.
     func appointments(in range: StreamRange) async throws(EventStoreError) -> [AppointmentID]
+
+    /// Has the mirror belong to a ledger and an epoch of it from now on.
+    ///
+    /// - Returns: false when another worker moved the mirror meanwhile: nothing was done.
+    /// - Throws: `invalid` when it belongs to another ledger.
+    func claim(for owner: LedgerIdentity, expecting state: MirrorState) async throws(EventStoreError) -> Bool
+
+    /// Moves the entries behind a position out into a table of their own, where they are kept with the epoch that they
+    /// belong to, and has the mirror go on from that position for a ledger and an epoch of it; nil leaves whose it is.
+    ///
+    /// - Returns: how many entries were moved; nil when another worker moved the mirror meanwhile: nothing was done.
+    /// - Throws: `invalid` when this login may not, or the mirror belongs to another ledger.
+    func rewind(
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
+    ) async throws(EventStoreError) -> Int?
 
     /// How many events were not taken in.
     func conflictCount() async throws(EventStoreError) -> Int

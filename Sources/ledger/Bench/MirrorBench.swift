@@ -26,7 +26,7 @@ struct MirrorBench {
 
     private func filled() async throws -> Filled {
         let mirror = Mirror(try PostgresSettings(url: url))
-        try await mirror.check()
+        try await mirror.checkSchema()
         guard try await mirror.worker.state() == MirrorState(position: 0, checkpoint: 0) else {
             throw BenchError("the mirror is not empty: name a new database")
         }

@@ -61,6 +61,8 @@ struct EventsCommand: AsyncParsableCommand {
             query.limit = min(left, AuditQuery.maximumLimit)
             let head = follow ? try await ledger.numbered.head() : 0
             let page = try await query.page(of: ledger.log, views: ledger.views)
+            // An empty page means that nothing came yet, unless the position is none that the log has had.
+            if page.isBeyondEnd, let problem = try await ledger.beyond(query.after) { report("ledger: \(problem)") }
             // One that follows looks four times a second: what it saw nothing in is not worth a record.
             if !follow || !page.items.isEmpty {
                 try await ledger.trail.record(

@@ -65,7 +65,7 @@ extension History {
     ///
     /// - Throws: a refusal when there is no such appointment.
     static func find(_ id: AppointmentID, in ledger: OpenLedger) async throws -> History {
-        try await ledger.mirror?.checkForReading()
+        try await ledger.mirror?.checkForReading(ledger.store)
         let insured = try await ledger.views.row(id)?.insured
         guard let history = try await History.read(id, from: ledger.log, insured: insured) else {
             throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")

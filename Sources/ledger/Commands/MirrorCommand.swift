@@ -21,8 +21,10 @@ struct MirrorCommand: AsyncParsableCommand {
               ledger mirror run
               ledger mirror status
               ledger mirror backfill
+              ledger mirror adopt --dry-run
+              ledger mirror rewind --dry-run
             """,
-        subcommands: [Run.self, Status.self, Backfill.self])
+        subcommands: [Run.self, Status.self, Backfill.self, MirrorAdopt.self, MirrorRewind.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -43,7 +45,7 @@ struct MirrorCommand: AsyncParsableCommand {
             let logger = Logs.start("ledger", level: options.logLevel)
             let ledger = try await Embedded.open(options.data)
             let mirror = try ledger.requireMirror()
-            try await mirror.check()
+            try await mirror.check(ledger.store, feed: ledger.store)
             logger.notice("mirroring", metadata: ["to": "\(mirror.summary)"])
             let group = ServiceGroup(
                 configuration: .init(
@@ -60,8 +62,12 @@ struct MirrorCommand: AsyncParsableCommand {
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows how far the mirror has come; exits with 3 when it is behind or keeps conflicts.",
+            abstract: "Shows how far the mirror has come; exits with 3 when it is behind, ahead or keeps conflicts.",
             discussion: """
+                `state` says how it stands to the ledger: following, unclaimed (it belongs to none yet), ahead (it \
+                has what the ledger does not: the ledger was put back), other-epoch, other-ledger, or misplaced (its \
+                checkpoint was moved ahead). `lag` is empty unless it follows.
+
                 EXAMPLE
                   ledger mirror status --format json
                 """)
@@ -72,17 +78,20 @@ struct MirrorCommand: AsyncParsableCommand {
             let ledger = try await options.open()
             let mirror = try ledger.requireMirror()
             let status = try await MirrorStatus.read(
-                mirror.probe, following: try await ledger.order(mirror), now: Machine.now())
+                mirror.probe, through: mirror.gate(mirror.probe, ledger.store),
+                following: try await ledger.order(mirror), now: Machine.now())
             if let damage = status.damage { throw Refusal("the mirror \(mirror.summary) is damaged: \(damage)") }
             guard let progress = status.progress else {
                 throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
             }
+            if case .otherLedger = progress.standing, let problem = progress.problem { throw Refusal(problem) }
             var printer = options.printer([
-                "answers", "position", "checkpoint", "lag", "lagSeconds", "conflicts",
+                "answers", "position", "checkpoint", "lag", "lagSeconds", "conflicts", "state", "ahead",
             ])
             try printer.row { writer in writer.object { $0.members(of: status) } }
             try printer.finish()
-            if progress.lag > 0 || progress.conflicts > 0 { throw ExitCode(3) }
+            if let problem = progress.problem { report("ledger: \(problem)") }
+            if !status.isUpToDate { throw ExitCode(3) }
         }
     }
 
@@ -102,7 +111,7 @@ struct MirrorCommand: AsyncParsableCommand {
         func run() async throws {
             let ledger = try await options.open()
             let mirror = try ledger.requireMirror()
-            try await mirror.check()
+            try await mirror.checkSchema()
             let feed = try await ledger.order(mirror)
             let head = try await feed.head()
             let progress = Progress()

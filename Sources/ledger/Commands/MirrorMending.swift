@@ -19,21 +19,33 @@ struct MirrorMending {
     func run() async throws {
         let state = try await mirror.worker.state()
         let feed = try await ledger.order(mirror)
-        let behind = max(try await feed.head() - state.checkpoint, 0)
+        let standing = try await mirror.gate(mirror.worker, ledger.store).standing(state, feed: feed)
+        if standing != .misplaced, let problem = standing.problem(state, of: mirror.identity) {
+            throw Refusal(problem)
+        }
+        let head = try await feed.head()
+        let behind = head - min(state.checkpoint, head)
         let planned = try await pass(over: feed, isDry: true, shows: true)
-        if planned.isEmpty, behind == 0 { return report("ledger: there is nothing to mend in the mirror") }
+        if planned.isEmpty, behind == 0, standing != .misplaced {
+            return report("ledger: there is nothing to mend in the mirror")
+        }
         let entries = planned.entries.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             "\($0.key.rawValue) \($0.value)"
         }
-        let head = planned.head.map { "; its head goes back to \($0)" } ?? ""
+        var moves = planned.head.map { "; its head goes back to \($0)" } ?? ""
+        if standing == .misplaced { moves += "; its checkpoint is set back from \(state.checkpoint)" }
         let what = """
-            in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", "))\(head); rows: \
+            in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", "))\(moves); rows: \
             \(planned.rows); events to take in: \(behind)
             """
         if isDry { return report("ledger: \(what)") }
         try consent.ask(what)
         let done = try await pass(over: feed, isDry: false, shows: false)
         let runner = ledger.runner(into: mirror, following: try await ledger.order(mirror))
+        if standing == .misplaced {
+            let position = try await mirror.worker.state().position
+            try await runner.backfill(after: max(position - 1, 0), now: Machine.now())
+        }
         while try await runner.step(now: Machine.now(), limit: 5000).events > 0 {}
         let count = done.entries.values.reduce(0, +)
         if done.unsettled > 0 {

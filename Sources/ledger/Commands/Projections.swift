@@ -176,7 +176,8 @@ extension JSONWriter {
             $0.member("name", name)
             $0.member("state", state.rawValue)
             $0.member("checkpoint", position)
-            $0.member("lag", position.map { max(head - $0, 0) })
+            // One that is further than the log has no lag: it is of a past that was put back.
+            $0.member("lag", position.flatMap { $0 <= head ? head - $0 : nil })
             $0.member("lagSeconds", Int?.none)
             $0.member("parked", 0)
             $0.member("movedAt", moved)

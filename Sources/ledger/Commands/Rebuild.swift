@@ -140,7 +140,7 @@ struct RebuildCommand: AsyncParsableCommand {
     private func source(_ ledger: OpenLedger) async throws -> any StreamScan & EventFeed {
         guard from == .mirror else { return ledger.store }
         let mirror = try ledger.requireMirror()
-        try await mirror.check()
+        try await mirror.check(ledger.store, feed: ledger.feed)
         let (state, conflicts) = (try await mirror.worker.state(), try await mirror.worker.conflictCount())
         guard state.position == state.checkpoint, conflicts == 0 else {
             throw Refusal(

@@ -156,6 +156,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         var copies: [Reconcile.Copy] = []
         if only != .mirror { copies.append(Reconcile.Copy("views", ledger.rows)) }
         guard only == .mirror || only == nil && ledger.mirror != nil else { return copies }
+        try await ledger.requireMirror().requireOurLedger(ledger.store)
         let mirror = try ledger.requireMirror().worker
         // Before anything is compared: what it reads from here on may be in the comparison or not.
         let reached = try await mirror.state().checkpoint

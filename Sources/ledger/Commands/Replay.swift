@@ -71,6 +71,10 @@ struct ReplayCommand: AsyncParsableCommand {
         var mark: ReplayMark?
         if let resume { mark = try await ReplayMark(resume, meaning: question(to), ledger) }
         let start = max(wanted.after, mark?.position ?? 0)
+        if let problem = try await ledger.beyond(start) {
+            if mark?.position == start { throw Refusal("--resume goes on where it came to, and \(problem)") }
+            report("ledger: \(problem)")
+        }
         if dryRun { return try await count(source, after: start, head, run, to, ledger) }
         let sink = try ReplaySink(to, run: run, ledger)
         let progress = Progress()

@@ -80,7 +80,11 @@ struct Serve: AsyncParsableCommand {
         }
         let mirror = mirror ? try await begin(mirroring: ledger, logger) : nil
         // Another process may keep it, and auditors are answered from it all the same.
-        if mirror == nil { try await ledger.mirror?.checkForReading() }
+        if mirror == nil {
+            try await ledger.mirror?.checkForReading(ledger.store) { problem in
+                logger.error("auditors are not answered from the mirror", metadata: ["error": "\(problem)"])
+            }
+        }
         try await ledger.messaging.begin()
         try await catchUp(ledger, logger)
         let callers = Callers()
@@ -100,7 +104,7 @@ struct Serve: AsyncParsableCommand {
     private func serveRemote(_ logger: Logger) async throws {
         if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
         let ledger = OpenLedger(try await Remote.open(Machine.environment))
-        try await ledger.mirror?.checkForReading()
+        try await ledger.mirror?.checkForReading(ledger.store)
         try await requireKeys(ledger.apiKeys, logger)
         let server = APIServer(
             table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port,
@@ -112,7 +116,7 @@ struct Serve: AsyncParsableCommand {
     /// The mirror that is kept here. One that does not answer is left for later: it catches up by itself.
     private func begin(mirroring ledger: Embedded, _ logger: Logger) async throws -> Mirror {
         let mirror = try ledger.requireMirror()
-        try await mirror.checkUnlessAway(logger)
+        try await mirror.checkUnlessAway(logger, ledger.store, feed: ledger.store)
         return mirror
     }
 
@@ -166,7 +170,8 @@ extension Embedded {
             feed: store, views: views, checkpoints: views, control: views, sets: viewSets,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
-            countries: countryPools.probes, mirror: mirror?.probe, sweeps: sweepLog,
+            countries: countryPools.probes, mirror: mirror?.probe,
+            mirrorGate: mirror.map { $0.gate($0.probe, store) }, sweeps: sweepLog,
             patienceMilliseconds: patienceMilliseconds, now: Machine.now)
     }
 }

@@ -45,7 +45,7 @@ struct SharedOptions: ParsableArguments {
     /// - Throws: as `open`; `invalid` when the mirror's schema is not this program's.
     func openForAuditor() async throws -> OpenLedger {
         let ledger = try await open()
-        try await ledger.mirror?.checkForReading()
+        try await ledger.mirror?.checkForReading(ledger.store)
         return ledger
     }
 

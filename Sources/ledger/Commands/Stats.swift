@@ -49,7 +49,9 @@ struct StatsCommand: AsyncParsableCommand {
         if let mirror = report.readiness.mirror {
             try row("mirrorAnswers", nil, nil, mirror.answers ? 1 : 0)
             if let progress = mirror.progress {
-                try row("mirrorLag", nil, nil, progress.lag)
+                try row("mirrorState", progress.standing.name, nil, 1)
+                if progress.ahead > 0 { try row("mirrorAhead", nil, nil, progress.ahead) }
+                if let lag = progress.lag { try row("mirrorLag", nil, nil, lag) }
                 try row("mirrorLagSeconds", nil, nil, Int(progress.lagMilliseconds / 1000))
                 try row("mirrorConflicts", nil, nil, progress.conflicts)
             }

@@ -75,6 +75,7 @@ struct VerifyCommand: AsyncParsableCommand {
         if own.contains(.chain) { result = result.adding(try await KeyCheck(ledger.apiKeys).run()) }
         if mirror || own.count == 2 && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
+            try await copy.requireOurLedger(ledger.store)
             let found = try await MirrorCheck(
                 feed: try await ledger.order(copy), mirror: copy.worker, records: [copy.trail], people: ledger.people,
                 progress: { progress.show($0.position, of: $0.head) }

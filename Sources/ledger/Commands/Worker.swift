@@ -46,7 +46,9 @@ struct Worker: AsyncParsableCommand {
         let logger = Logs.start("ledger-worker", level: logLevel)
         let remote = try await Remote.open(Machine.environment)
         if only != .stream { try await remote.countryPools.check(logger) }
-        if only != .queues, let mirror = remote.mirror { try await mirror.checkUnlessAway(logger) }
+        if only != .queues, let mirror = remote.mirror {
+            try await mirror.checkUnlessAway(logger, remote.ledger.store, feed: nil)
+        }
         let pollers = Pollers(
             remote: remote, only: only, sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)
         try await Farewell.run([pollers], logger)

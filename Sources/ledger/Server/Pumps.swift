@@ -27,6 +27,7 @@ struct Pumps: Service {
         } onCancelOrGracefulShutdown: {
             stop.request()
         }
+        await SeenPump(ledger, logger: logger).note()
         logger.info("the pumps have finished what was in hand")
     }
 
@@ -51,6 +52,8 @@ struct Pumps: Service {
                 views: ledger.views, log: ledger.sweepLog, performer: ledger.performer,
                 asking: ledger.countryPools.probes, patienceMilliseconds: sweepAfterMilliseconds, logger: logger)
             group.addTask { await sweeper.run(until: stop) }
+            let seen = SeenPump(ledger, logger: logger)
+            group.addTask { await seen.run(until: stop) }
             if let mirror {
                 let pump = MirrorPump(
                     runner: ledger.runner(into: mirror), mirror: mirror.worker, now: Machine.now, logger: logger)

@@ -1,0 +1,44 @@
+package import EventStore
+package import Projections
+
+extension PostgresMirror {
+    package func claim(
+        for owner: LedgerIdentity, expecting state: MirrorState
+    ) async throws(EventStoreError) -> Bool {
+        try await pool.transaction { session in
+            guard try Self.state(in: session, locked: true) == state else { return false }
+            try owner.requireSameLedger(as: state.owner)
+            try Self.write(owner, in: session)
+            return true
+        }
+    }
+
+    package func rewind(
+        to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
+    ) async throws(EventStoreError) -> Int? {
+        try await mending { session in
+            guard try Self.state(in: session, locked: true) == state else { return nil }
+            try owner?.requireSameLedger(as: state.owner)
+            try session.limitStatements(toMilliseconds: 0)
+            var count = 0
+            try Self.asOwner(session) {
+                count = try session.row("SELECT ledger.set_aside_behind($1)", [.int8(position)]) { try $0.int(0) } ?? 0
+                try Self.deleting(session) {
+                    try session.execute("DELETE FROM ledger.entries WHERE position > $1", [.int8(position)])
+                }
+                try session.run("ALTER TABLE ledger.head DISABLE TRIGGER head_only_grows")
+                try session.execute(
+                    "UPDATE ledger.head SET position = $1, checkpoint = $1, moved = clock_timestamp()",
+                    [.int8(position)])
+                try session.run("ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER head_only_grows")
+            }
+            if let owner { try Self.write(owner, in: session) }
+            return count
+        }
+    }
+
+    private static func write(_ owner: LedgerIdentity, in session: PostgresSession) throws {
+        try session.execute(
+            "UPDATE ledger.head SET ledger = $1, epoch = $2", [.uuid(owner.id), .int8(owner.epoch)])
+    }
+}

@@ -1,0 +1,104 @@
+import EventStore
+import Glibc
+import Machine
+
+/// The file beside an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
+/// where it is when the ledger is put back from a backup, and so tells that it was.
+///
+/// It is written beside its place and gets its name when it is durable: who is killed in between leaves the older one.
+struct SeenFile: Sendable {
+    let path: String
+    private static let maximumBytes = 4096
+
+    init(_ directory: String) { path = directory + "/ledger.seen" }
+
+    /// What is remembered; nil where nothing is.
+    ///
+    /// - Throws: `invalid` when it holds something else; `unavailable` when it can't be read.
+    func read() throws(EventStoreError) -> SeenLedger? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        if descriptor < 0 {
+            if errno == ENOENT { return nil }
+            throw failure("can't be read")
+        }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: Self.maximumBytes + 1)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { throw failure("can't be read") }
+        guard count <= Self.maximumBytes, let seen = SeenLedger(json: Array(bytes.prefix(count))) else {
+            throw EventStoreError(
+                .invalid,
+                message: """
+                    \(path) does not say how far the ledger had come: put back the file that was there. Remove it only \
+                    if the ledger was not put back to an older copy
+                    """)
+        }
+        return seen
+    }
+
+    /// Remembers something instead of what was remembered; durable once this returns.
+    ///
+    /// - Throws: `unavailable`; what was remembered stays then.
+    func write(_ seen: SeenLedger) throws(EventStoreError) {
+        let draft = "\(path).\(String(Machine.number(), radix: 16))"
+        do throws(EventStoreError) {
+            try write(seen.json, to: draft)
+            guard rename(draft, path) == 0 else { throw failure("can't be written") }
+        } catch {
+            unlink(draft)
+            throw error
+        }
+        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
+        let directory = open(String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw failure("can't be made durable") }
+        defer { close(directory) }
+        guard fsync(directory) == 0 else { throw failure("can't be made durable") }
+    }
+
+    private func write(_ bytes: [UInt8], to draft: String) throws(EventStoreError) {
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("can't be written") }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            throw failure("can't be written")
+        }
+    }
+
+    private func failure(_ what: String) -> EventStoreError {
+        EventStoreError(.unavailable, message: "\(path) \(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+extension SeenLedger {
+    /// As the file has it: one JSON object and a newline.
+    fileprivate var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("ledger", "\(identity.id)")
+            writer.member("epoch", identity.epoch)
+            writer.member("first", first)
+            writer.member("position", last.position)
+            writer.member("leaf", last.leaf)
+        }
+        return writer.bytes + [UInt8(ascii: "\n")]
+    }
+
+    fileprivate init?(json: [UInt8]) {
+        guard let value = try? JSONValue(json), let id = value["ledger"]?.text.flatMap({ Identifier($0) }),
+            let epoch = value["epoch"]?.whole, epoch >= 1, let position = value["position"]?.whole, position >= 0,
+            let first = Self.leaf(value["first"]), let leaf = Self.leaf(value["leaf"])
+        else { return nil }
+        self.init(
+            identity: LedgerIdentity(id: id, epoch: Int(epoch)), first: first,
+            last: LogMark(position: Int(position), leaf: leaf))
+    }
+
+    /// The leaf that a member writes, or that there is none; nil where it writes something else.
+    private static func leaf(_ value: JSONValue?) -> Hash?? {
+        switch value {
+        case .null: .some(nil)
+        case .string(let text): Hash(base64: text).map { .some($0) }
+        default: nil
+        }
+    }
+}
