@@ -11,6 +11,7 @@ extension Migration {
         Migration(name: "001-clinical.sql", sql: PackageResources._01_clinical_sql),
         Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
         Migration(name: "003-roles.sql", sql: PackageResources._03_roles_sql),
+        Migration(name: "005-agenda.sql", sql: PackageResources._05_agenda_sql),
     ]
 
     /// The steps of the ledger's mirror.

@@ -73,6 +73,9 @@ package struct Repair: Sendable {
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict:
                     .none
+                case .claimUnexplained, .claimOfFailed, .claimDiffers, .claimMissing, .slotTwice, .personTwice,
+                    .medicTwice:
+                    .none
                 }
             if action != .none, let stream = finding.stream, !seen.insert(stream).inserted { continue }
             plan.steps.append(Step(action: action, finding: finding))

@@ -13,6 +13,7 @@ package final class SQLiteFile: Sendable {
     /// a rebuild uses all of them.
     private let scanners: [JobQueue<Database>]
     private let turn = Atomic<UInt>(0)
+    let path: String
     /// Rings when events were appended by this process.
     package let appended = Doorbell(alarm: .real)
 
@@ -20,6 +21,7 @@ package final class SQLiteFile: Sendable {
     ///
     /// - Throws: `unavailable` when it can't be opened, `corrupt` when it is no ledger of this program or an older one.
     package init(path: String) throws(EventStoreError) {
+        self.path = path
         do {
             let connection = try DatabaseQueue(path: path, configuration: Self.configuration)
             try connection.writeWithoutTransaction { database in
@@ -62,6 +64,23 @@ package final class SQLiteFile: Sendable {
                     """)
         }
         return configuration
+    }
+
+    /// A connection of its own for long work, whose every transaction is as durable as those of the writer.
+    func separateConnection(_ configure: (inout Configuration) -> Void) throws(EventStoreError) -> DatabaseQueue {
+        var configuration = Self.configuration
+        configure(&configuration)
+        do {
+            let connection = try DatabaseQueue(path: path, configuration: configuration)
+            // GRDB sets NORMAL for WAL once the connection is open. It moves its own pages to the file, and little at a
+            // time, so that this never falls to one of those who book.
+            try connection.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
+            }
+            return connection
+        } catch {
+            throw Self.translate(error)
+        }
     }
 
     /// Reads a few rows by a key, in one snapshot that is no older than the call.

@@ -16,6 +16,7 @@ enum Schema {
         migrator.registerMigration("10 movement of view sets") {
             try $0.execute(sql: "ALTER TABLE view_sets ADD COLUMN moved INTEGER")
         }
+        migrator.registerMigration("11 agenda") { try $0.execute(sql: agenda) }
         return migrator
     }
 
@@ -184,6 +185,13 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    /// The version counts the changes of the agenda. Slots are paged by country, and a medic's are looked for by time.
+    private static let agenda = """
+        CREATE TABLE agenda (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;
+        INSERT INTO agenda VALUES (1, 0);
+
+        """ + SQLiteAgenda.indexes(of: "schedules", mark: 0) + SQLiteAgenda.triggers
 
     /// What each appointment was refused, or that it gave its slot back.
     private static let refusals = ["pe", "cl"].map { country in
