@@ -12,6 +12,7 @@ extension Migration {
         Migration(name: "002-refusals.sql", sql: PackageResources._02_refusals_sql),
         Migration(name: "003-roles.sql", sql: PackageResources._03_roles_sql),
         Migration(name: "004-least-rights.sql", sql: PackageResources._04_least_rights_sql),
+        Migration(name: "005-agenda.sql", sql: PackageResources._05_agenda_sql),
         Migration(name: "006-identity.sql", sql: PackageResources._06_identity_sql),
     ]
 

@@ -41,16 +41,6 @@ package struct SlotClaim: Equatable, Sendable {
     }
 }
 
-extension Slot {
-    /// Whether two slots share a moment; one that begins when the other ends does not.
-    package func overlaps(_ other: Slot) -> Bool { date < other.end && other.date < end }
-
-    /// Whether another id stands for the same medic at the same place and time.
-    package func isTwin(of other: Slot) -> Bool {
-        schedule != other.schedule && (center, medic, date) == (other.center, other.medic, other.date)
-    }
-}
-
 /// What a country's database answers to a claim.
 package enum ClaimResult: Equatable, Sendable {
     /// The appointment holds the slot, since now or since an earlier claim.
@@ -83,33 +73,54 @@ package protocol CountryDatabase: Sendable {
     /// Gives back what an appointment holds. From then on its claims are refused, also when it held nothing.
     func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError)
 
-    /// Adds slots, or replaces those that nobody holds; all or none.
+    /// Adds slots, or replaces those that nobody holds; all or none. The agenda is judged as it is afterwards: slots may
+    /// change places, and no medic has two slots at a time.
     ///
-    /// - Throws: `invalid`, with the scheduleId, when a slot that somebody holds would change or belongs to the other
-    ///   country.
+    /// - Throws: `invalid`, with `SlotRefusals` as its cause.
     func add(_ slots: [Slot]) async throws(EventStoreError)
 
     /// Slots by id, those behind `schedule`, at most `limit`.
     func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow]
+
+    /// The claims that stand, by the id of their appointment, those behind `appointment`, at most `limit`.
+    func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim]
+
+    /// Has an appointment hold again what it had, where its events say so and the claim is gone. What is past or closed
+    /// by now is put back too.
+    ///
+    /// - Returns: false, and nothing is done, when the slot is not listed at that time, somebody else holds it, or the
+    ///   person or the appointment holds another one.
+    func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool
 }
 
-extension EventStoreError {
-    /// The refusal to change a slot that an appointment holds.
-    package static func slotIsHeld(_ schedule: ScheduleID) -> EventStoreError {
-        EventStoreError(
-            .invalid, message: "schedule \(schedule.number) is held by an appointment: leave it as it is")
+/// A claim as a country's database keeps it while it stands.
+package struct StandingClaim: Equatable, Sendable {
+    package let appointment: AppointmentID
+    package let schedule: ScheduleID
+    /// The random id of the insured person.
+    package let subject: Identifier
+    /// When the slot begins.
+    package let date: Timestamp
+    package let claimed: Timestamp
+
+    package init(
+        appointment: AppointmentID, schedule: ScheduleID, subject: Identifier, date: Timestamp, claimed: Timestamp
+    ) {
+        (self.appointment, self.schedule, self.subject) = (appointment, schedule, subject)
+        (self.date, self.claimed) = (date, claimed)
     }
 
-    /// The refusal to take another country's slot.
-    package static func slotIsElsewhere(_ schedule: ScheduleID) -> EventStoreError {
-        EventStoreError(
-            .invalid, message: "schedule \(schedule.number) belongs to another country: choose another scheduleId")
-    }
-
-    /// The refusal to list the same medic at the same place and time twice.
-    package static func slotIsListed(_ schedule: ScheduleID, as twin: ScheduleID) -> EventStoreError {
-        EventStoreError(
-            .invalid,
-            message: "schedule \(schedule.number) has center, medic and date of schedule \(twin.number): list it once")
+    /// Whether the claim can be put back on a slot.
+    ///
+    /// - Parameter slot: the slot that it names; nil where the country has none with this id.
+    /// - Parameter holder: the appointment that holds it.
+    /// - Parameter own: what the appointment itself holds.
+    /// - Parameter others: the slots that the insured person holds, or those of them that overlap.
+    package func fits(
+        _ slot: Slot?, heldBy holder: AppointmentID?, own: ScheduleID?, others: [Slot]
+    ) -> Bool {
+        guard let slot, slot.date == date else { return false }
+        if holder == appointment { return true }
+        return holder == nil && own == nil && !others.contains(where: slot.overlaps)
     }
 }

@@ -1,42 +1,135 @@
-package import Appointments
+import Appointments
 package import EventStore
-import Handlers
+package import Handlers
 
 /// Adding slots.
 extension PostgresCountryDatabase {
+    /// The most slots that one statement writes.
+    private static let pieceSlots = 5000
+    /// How long one statement of an import may take.
+    private static let statementMilliseconds = 600_000
+
     /// Adds slots of countries that share one database; all or none.
     ///
+    /// Imports wait for each other. Everything is read and judged first, then new slots are written, and those that
+    /// change at the end, so that they are locked for as short as can be.
     /// - Throws: as `CountryDatabase.add`.
     package static func add(
-        _ slots: [(country: Country, slot: Slot)], to pool: PostgresPool
+        _ slots: [CountrySlot], to pool: PostgresPool, admission: SlotAdmission = SlotAdmission()
     ) async throws(EventStoreError) {
         if slots.isEmpty { return }
         try await pool.contending { session in
-            var book = try ScheduleBook(slots, in: session)
-            let changed = try slots.filter { try book.add($0.slot, of: $0.country) }
-            try addReferences(changed, in: session)
-            // One at a time and in the given order, as the book has checked them.
-            for start in stride(from: 0, to: changed.count, by: 500) {
-                try session.pipeline(changed[start..<min(start + 500, changed.count)].map(upsert))
+            try session.limitStatements(toMilliseconds: statementMilliseconds)
+            try session.execute("SET CONSTRAINTS clinical.schedules_are_listed_once, clinical.schedules_medic DEFERRED")
+            _ = try session.query("SELECT pg_advisory_xact_lock(2, 1)") { _ in }
+            let changes = try agenda(around: slots, in: session)
+                .changes(adding: slots, bookableFrom: admission.bookableFrom)
+            if admission.checksOnly { return }
+            try addReferences(changes, in: session)
+            var done = 0
+            for (isNew, write) in [(true, insert), (false, replace)] {
+                let part = changes.filter { $0.isNew == isNew }.sorted { $0.slot.schedule < $1.slot.schedule }
+                for start in stride(from: 0, to: part.count, by: pieceSlots) {
+                    let piece = part[start..<min(start + pieceSlots, part.count)]
+                    try write(Array(piece), session)
+                    done += piece.count
+                    admission.progress(done, changes.count)
+                }
             }
         }
     }
 
-    private static func upsert(_ country: Country, _ slot: Slot) -> PostgresStatement {
-        PostgresStatement(
+    /// What is listed under the ids of some slots, and the slots of their medics at that time.
+    private static func agenda(around slots: [CountrySlot], in session: PostgresSession) throws -> Agenda {
+        var agenda = Agenda()
+        for start in stride(from: 0, to: slots.count, by: pieceSlots) {
+            let piece = slots[start..<min(start + pieceSlots, slots.count)]
+            let numbers = PostgresValue.array(piece.map { .int8(Int($0.slot.schedule.number)) })
+            let listed = """
+                SELECT \(columns), slot.country FROM clinical.schedules AS slot WHERE schedule = ANY ($1::int8[])
+                """
+            for (slot, country) in try session.query(listed, [numbers], listing) { agenda.list(slot, of: country) }
+            for country in Country.allCases {
+                let held = """
+                    SELECT schedule FROM \(claims(of: country))
+                    WHERE schedule = ANY ($1::int8[]) AND released IS NULL
+                    """
+                for id in try session.query(held, [numbers], { try schedule($0, 0) }) { agenda.hold(id) }
+            }
+        }
+        let dates = slots.map(\.slot.date)
+        guard let first = dates.min(), let last = dates.max() else { return agenda }
+        let reach = Int64(Country.slotMinutes) * 60_000
+        let beside = """
+            SELECT \(columns), slot.country FROM clinical.schedules AS slot
+            WHERE (country, medic) IN (SELECT DISTINCT * FROM unnest($1::text[], $2::int8[]))
+                AND date > $3 AND date < $4
             """
-            INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (schedule) DO UPDATE SET center = excluded.center, specialty = excluded.specialty,
-                medic = excluded.medic, date = excluded.date
-            """,
+        let medics = Set(slots.map { "\($0.country.code) \($0.slot.medic)" })
+        var seen = medics
+        let distinct = slots.filter { seen.remove("\($0.country.code) \($0.slot.medic)") != nil }
+        let neighbours = try session.query(
+            beside,
             [
-                .int8(Int(slot.schedule.number)), .text(country.code), .int8(Int(slot.center)),
-                .int8(Int(slot.specialty)), .int8(Int(slot.medic)), .moment(slot.date),
-            ])
+                .array(distinct.map { .text($0.country.code) }), .array(distinct.map { .int8(Int($0.slot.medic)) }),
+                .moment(first.adding(milliseconds: -reach)), .moment(last.adding(milliseconds: reach)),
+            ], listing)
+        for (slot, country) in neighbours { agenda.list(slot, of: country) }
+        return agenda
     }
 
-    private static func addReferences(_ slots: [(country: Country, slot: Slot)], in session: PostgresSession) throws {
+    private static func listing(_ row: PostgresRow) throws -> (Slot, Country) {
+        guard let country = Country(rawValue: try row.text(5)) else {
+            throw EventStoreError(.corrupt, message: "a schedule of the database is of an unknown country")
+        }
+        return (try slot(row), country)
+    }
+
+    private static let given = """
+        unnest($1::int8[], $2::text[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[])
+            AS given (schedule, country, center, specialty, medic, date)
+        """
+
+    private static func values(_ changes: [Agenda.Change]) -> [PostgresValue] {
+        [
+            .array(changes.map { .int8(Int($0.slot.schedule.number)) }),
+            .array(changes.map { .text($0.country.code) }), .array(changes.map { .int8(Int($0.slot.center)) }),
+            .array(changes.map { .int8(Int($0.slot.specialty)) }), .array(changes.map { .int8(Int($0.slot.medic)) }),
+            .array(changes.map { .moment($0.slot.date) }),
+        ]
+    }
+
+    private static func insert(_ changes: [Agenda.Change], in session: PostgresSession) throws {
+        try session.execute(
+            """
+            INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date)
+            SELECT schedule, country, center, specialty, medic, date FROM \(given)
+            """, values(changes))
+    }
+
+    /// Replaces slots, unless one of them is held by now.
+    private static func replace(_ changes: [Agenda.Change], in session: PostgresSession) throws {
+        let numbers = PostgresValue.array(changes.map { .int8(Int($0.slot.schedule.number)) })
+        _ = try session.query(
+            "SELECT 1 FROM clinical.schedules WHERE schedule = ANY ($1::int8[]) ORDER BY schedule FOR UPDATE", [numbers]
+        ) { _ in }
+        var held: [ScheduleID] = []
+        for country in Set(changes.map(\.country)) {
+            held += try session.query(
+                "SELECT schedule FROM \(claims(of: country)) WHERE schedule = ANY ($1::int8[]) AND released IS NULL",
+                [numbers]
+            ) { try schedule($0, 0) }
+        }
+        if let refusals = SlotRefusals(held.sorted().map { SlotRefusal($0, .held) }) { throw EventStoreError(refusals) }
+        try session.execute(
+            """
+            UPDATE clinical.schedules AS slot SET center = given.center, specialty = given.specialty,
+                medic = given.medic, date = given.date
+            FROM \(given) WHERE slot.schedule = given.schedule
+            """, values(changes))
+    }
+
+    private static func addReferences(_ changes: [Agenda.Change], in session: PostgresSession) throws {
         let references: [(table: String, column: String, number: (Slot) -> Int64)] = [
             ("centers", "center", { $0.center }), ("specialties", "specialty", { $0.specialty }),
             ("medics", "medic", { $0.medic }),
@@ -49,86 +142,9 @@ extension PostgresCountryDatabase {
                 SELECT DISTINCT * FROM unnest($1::text[], $2::int8[]) ORDER BY 1, 2 ON CONFLICT DO NOTHING
                 """,
                 [
-                    .array(slots.map { .text($0.country.code) }),
-                    .array(slots.map { .int8(Int(number($0.slot))) }),
+                    .array(changes.map { .text($0.country.code) }),
+                    .array(changes.map { .int8(Int(number($0.slot))) }),
                 ])
         }
-    }
-}
-
-/// What the database lists of some slots and of their places, and the rules of adding to it.
-private struct ScheduleBook {
-    /// Where and when a medic works: listed once.
-    private struct Place: Hashable {
-        let country: Country
-        let center: Int64
-        let medic: Int64
-        let date: Timestamp
-
-        init(_ country: Country, _ slot: Slot) {
-            (self.country, center, medic, date) = (country, slot.center, slot.medic, slot.date)
-        }
-    }
-
-    private var listed: [ScheduleID: (country: Country, slot: Slot)] = [:]
-    private var places: [Place: ScheduleID] = [:]
-    private var held: Set<ScheduleID> = []
-
-    /// Reads, and locks the rows of these slots.
-    init(_ slots: [(country: Country, slot: Slot)], in session: PostgresSession) throws {
-        let numbers = PostgresValue.array(slots.map { .int8(Int($0.slot.schedule.number)) })
-        let locked = """
-            SELECT \(PostgresCountryDatabase.columns), slot.country FROM clinical.schedules AS slot
-            WHERE schedule = ANY ($1::int8[]) ORDER BY schedule FOR UPDATE
-            """
-        let there = """
-            SELECT \(PostgresCountryDatabase.columns), slot.country FROM clinical.schedules AS slot
-            JOIN unnest($1::text[], $2::int8[], $3::int8[], $4::timestamptz[]) AS place (country, center, medic, date)
-                USING (country, center, medic, date)
-            """
-        let twins: [PostgresValue] = [
-            .array(slots.map { .text($0.country.code) }), .array(slots.map { .int8(Int($0.slot.center)) }),
-            .array(slots.map { .int8(Int($0.slot.medic)) }), .array(slots.map { .moment($0.slot.date) }),
-        ]
-        for row in try session.query(locked, [numbers], Self.listing) + session.query(there, twins, Self.listing) {
-            list(row.slot, of: row.country)
-        }
-        for country in Set(slots.map(\.country)).sorted(by: { $0.code < $1.code }) {
-            held.formUnion(
-                try session.query(
-                    """
-                    SELECT schedule FROM \(PostgresCountryDatabase.claims(of: country))
-                    WHERE schedule = ANY ($1::int8[]) AND released IS NULL
-                    """, [numbers]
-                ) { try PostgresCountryDatabase.schedule($0, 0) })
-        }
-    }
-
-    private static func listing(_ row: PostgresRow) throws -> (country: Country, slot: Slot) {
-        guard let country = Country(rawValue: try row.text(5)) else {
-            throw EventStoreError(.corrupt, message: "a schedule of the database is of an unknown country")
-        }
-        return (country, try PostgresCountryDatabase.slot(row))
-    }
-
-    private mutating func list(_ slot: Slot, of country: Country) {
-        if let old = listed[slot.schedule] { places[Place(old.country, old.slot)] = nil }
-        listed[slot.schedule] = (country, slot)
-        places[Place(country, slot)] = slot.schedule
-    }
-
-    /// Takes a slot in; false when it is listed so already.
-    ///
-    /// - Throws: the refusal.
-    mutating func add(_ slot: Slot, of country: Country) throws(EventStoreError) -> Bool {
-        let old = listed[slot.schedule]
-        if let old, old.country != country { throw .slotIsElsewhere(slot.schedule) }
-        if old?.slot == slot { return false }
-        if held.contains(slot.schedule) { throw .slotIsHeld(slot.schedule) }
-        if let twin = places[Place(country, slot)], twin != slot.schedule {
-            throw .slotIsListed(slot.schedule, as: twin)
-        }
-        list(slot, of: country)
-        return true
     }
 }

@@ -5,12 +5,14 @@ import Synchronization
 
 /// The clinical database of one country in PostgreSQL: its slots, and who holds them.
 ///
+/// A wait for a lock ends after a second and a half as `unavailable`.
+///
 /// Claims lock the appointment, the person and then the slot, so that races are decided without a statement that fails.
 /// The rules hold by constraint even for a writer that does not.
 package final class PostgresCountryDatabase: CountryDatabase {
     let pool: PostgresPool
     let country: Country
-    private let claims: String
+    let claims: String
     private let refusals: String
     let owner: CountryOwner?
     /// Whether the database was seen to be the owner's.
@@ -39,7 +41,7 @@ package final class PostgresCountryDatabase: CountryDatabase {
         try await pool.transaction { [self] session in
             try requireOwner(in: session)
             // Behind a claim of the same appointment that is under way, or before it.
-            try session.pipeline([Self.lock(appointment)]) { _, _ in }
+            try session.pipeline([Self.boundedWait, Self.lock(appointment)]) { _, _ in }
             _ = try session.execute(
                 "UPDATE \(claims) SET released = $1 WHERE appointment = $2 AND released IS NULL",
                 [.moment(now), .uuid(appointment.id)])
@@ -56,13 +58,10 @@ package final class PostgresCountryDatabase: CountryDatabase {
         after schedule: ScheduleID?, limit: Int
     ) async throws(EventStoreError) -> [ScheduleRow] {
         try await requireReading()
-        return try await pool.use { [country, claims] session in
+        return try await pool.use { [country] session in
             try session.query(
-                """
-                SELECT \(Self.columns), claim.appointment FROM clinical.schedules AS slot LEFT JOIN \(claims) AS claim
-                    ON claim.schedule = slot.schedule AND claim.released IS NULL
-                WHERE slot.country = $1 AND slot.schedule > $2 ORDER BY slot.schedule LIMIT $3
-                """, [.text(country.code), .int8(Int(schedule?.number ?? 0)), .int8(max(limit, 0))]
+                Self.page(of: country),
+                [.text(country.code), .int8(Int(schedule?.number ?? 0)), .int8(max(limit, 0))]
             ) { row in
                 ScheduleRow(
                     slot: try Self.slot(row), country: country,
@@ -100,6 +99,15 @@ extension PostgresCountryDatabase {
 extension PostgresCountryDatabase {
     static let columns = "slot.schedule, slot.center, slot.specialty, slot.medic, slot.date"
 
+    /// The query for a page of slots: country, the slot before it, how many.
+    package static func page(of country: Country) -> String {
+        """
+        SELECT \(columns), claim.appointment FROM clinical.schedules AS slot LEFT JOIN \(claims(of: country)) AS claim
+            ON claim.schedule = slot.schedule AND claim.released IS NULL
+        WHERE slot.country = $1 AND slot.schedule > $2 ORDER BY slot.schedule LIMIT $3
+        """
+    }
+
     /// The table of those who hold the slots of a country.
     static func claims(of country: Country) -> String { "clinical.appointments_\(country.code.lowercased())" }
 
@@ -123,11 +131,11 @@ extension PostgresCountryDatabase {
         var others: [Slot] = []
         try session.pipeline(reads(for: claim)) { index, row in
             switch index {
-            case 2: slot = try Self.slot(row)
-            case 3: holder = AppointmentID(try row.uuid(0))
-            case 5: refused = try Self.reason(row)
-            case 4: others.append(try Self.slot(row))
-            case 6: try requireOwner(try Self.owner(row))
+            case 3: slot = try Self.slot(row)
+            case 4: holder = AppointmentID(try row.uuid(0))
+            case 6: refused = try Self.reason(row)
+            case 5: others.append(try Self.slot(row))
+            case 7: try requireOwner(try Self.owner(row))
             default: break
             }
         }
@@ -150,10 +158,9 @@ extension PostgresCountryDatabase {
     /// What a claim locks and reads, with one wait for all. Each statement sees what was committed before it began, and
     /// so what was written while the one before it waited for its lock.
     private func reads(for claim: SlotClaim) -> [PostgresStatement] {
-        let person = Int(truncatingIfNeeded: claim.subject.high ^ claim.subject.low)
-        return [
-            Self.lock(claim.appointment),
-            PostgresStatement("SELECT pg_advisory_xact_lock($1)", [.int8(person)]),
+        [
+            Self.boundedWait, Self.lock(claim.appointment),
+            Self.lock(person: claim.subject),
             PostgresStatement(
                 """
                 SELECT \(Self.columns) FROM clinical.schedules AS slot WHERE schedule = $1 AND country = $2
@@ -178,11 +185,21 @@ extension PostgresCountryDatabase {
         ]
     }
 
+    /// Ends a wait for a lock soon, for this transaction: whoever holds a row for long keeps its slot from one message,
+    /// which comes again, and no session from the others.
+    static let boundedWait = PostgresStatement("SELECT set_config('lock_timeout', '1500ms', true)")
+
     /// Has claims and returns of one appointment wait for each other. These locks are none of those of persons.
-    private static func lock(_ appointment: AppointmentID) -> PostgresStatement {
+    static func lock(_ appointment: AppointmentID) -> PostgresStatement {
         PostgresStatement(
             "SELECT pg_advisory_xact_lock(1, $1)",
             [.int4(Int(Int32(truncatingIfNeeded: appointment.id.high ^ appointment.id.low)))])
+    }
+
+    /// Has claims of one person wait for each other.
+    static func lock(person: Identifier) -> PostgresStatement {
+        PostgresStatement(
+            "SELECT pg_advisory_xact_lock($1)", [.int8(Int(truncatingIfNeeded: person.high ^ person.low))])
     }
 
     private static func reason(_ row: PostgresRow) throws -> FailureReason {

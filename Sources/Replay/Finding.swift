@@ -1,3 +1,4 @@
+package import Appointments
 package import EventStore
 
 /// Something that `verify` found to contradict what it should be.
@@ -8,6 +9,8 @@ package struct Finding: Equatable, Sendable {
     package let position: Int?
     /// What a row stands under that belongs to no appointment, or the name of a consumer.
     package let key: String?
+    /// The slot that it is about, where it comes from comparing a country's database.
+    package let slot: ComparedSlot?
     /// What is wrong, as a lowercase sentence without personal data.
     package let message: String
 
@@ -67,6 +70,37 @@ package struct Finding: Equatable, Sendable {
         case keyRecordBroken = "key-record-broken"
         /// An API key is not what its records say.
         case keyDiffers = "key-differs"
+        /// A country's database has a slot held by an appointment that nobody asked for.
+        case claimUnexplained = "claim-unexplained"
+        /// A failed appointment still holds a slot.
+        case claimOfFailed = "claim-of-failed"
+        /// An appointment holds another slot than its events say, or for another person.
+        case claimDiffers = "claim-differs"
+        /// A booked appointment holds no slot.
+        case claimMissing = "claim-missing"
+        /// Two booked appointments have one slot.
+        case slotTwice = "slot-twice"
+        /// Two booked appointments of one person overlap.
+        case personTwice = "person-twice"
+        /// Two slots of one medic that are still to come overlap.
+        case medicTwice = "medic-twice"
+    }
+
+    /// What ledger and country's database say of a slot.
+    package struct ComparedSlot: Equatable, Sendable {
+        package let country: Country
+        /// The slot by the appointment's events.
+        package let booked: ScheduleID?
+        /// The slot that the country's database has it hold.
+        package let held: ScheduleID?
+        /// The other one of two appointments.
+        package let other: AppointmentID?
+
+        package init(
+            country: Country, booked: ScheduleID? = nil, held: ScheduleID? = nil, other: AppointmentID? = nil
+        ) {
+            (self.country, self.booked, self.held, self.other) = (country, booked, held, other)
+        }
     }
 
     /// What can be verified by itself.
@@ -77,14 +111,16 @@ package struct Finding: Equatable, Sendable {
         case views
         /// The copy in PostgreSQL.
         case mirror
+        /// Who holds the slots by the countries' databases.
+        case countries
     }
 
     package init(
         _ kind: Kind, stream: StreamID? = nil, version: Int? = nil, position: Int? = nil, key: String? = nil,
-        message: String
+        slot: ComparedSlot? = nil, message: String
     ) {
         (self.kind, self.stream, self.version) = (kind, stream, version)
-        (self.position, self.key, self.message) = (position, key, message)
+        (self.position, self.key, self.slot, self.message) = (position, key, slot, message)
     }
 }
 
@@ -93,7 +129,10 @@ extension Finding.Kind {
     package var isOfRows: Bool { parts == [.views] }
 
     /// Whether `repair` can put it right: what is derived, and no event of the store.
-    package var isMendable: Bool { isOfRows || parts == [.mirror] }
+    package var isMendable: Bool { isOfRows || parts == [.mirror] || isOfGivenBack }
+
+    /// Whether `repair` gives a slot back or puts a claim back for it.
+    private var isOfGivenBack: Bool { [.claimUnexplained, .claimOfFailed, .claimMissing].contains(self) }
 
     /// The parts that this damage belongs to. Events that can't be read, are missing or do not open leave their row
     /// without proof as well.
@@ -109,6 +148,8 @@ extension Finding.Kind {
         case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged, .mirrorRowDiffers,
             .mirrorConflict, .mirrorCheckpointAhead:
             [.mirror]
+        case .claimUnexplained, .claimOfFailed, .claimDiffers, .claimMissing, .slotTwice, .personTwice, .medicTwice:
+            [.countries]
         }
     }
 }

@@ -75,6 +75,9 @@ package struct Repair: Sendable {
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict, .mirrorCheckpointAhead:
                     .none
+                case .claimUnexplained, .claimOfFailed, .claimDiffers, .claimMissing, .slotTwice, .personTwice,
+                    .medicTwice:
+                    .none
                 }
             if action != .none, let stream = finding.stream, !seen.insert(stream).inserted { continue }
             plan.steps.append(Step(action: action, finding: finding))

@@ -14,7 +14,7 @@ package final class SQLiteCountryDatabase: CountryDatabase {
 
     package init(_ file: SQLiteFile, _ country: Country) {
         (self.file, self.country) = (file, country)
-        claims = "appointments_\(country.code.lowercased())"
+        claims = Self.claims(of: country)
         refusals = "refusals_\(country.code.lowercased())"
     }
 
@@ -32,18 +32,14 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     }
 
     package func add(_ slots: [Slot]) async throws(EventStoreError) {
-        try await file.write { [self] writing in
-            for slot in slots { try add(slot, in: writing.database) }
-        }
+        try await Self.add(slots.map { (country, $0) }, to: file)
     }
 
     /// Adds slots of several countries that share one file; all or none.
     package static func add(
-        _ slots: [(country: Country, slot: Slot)], to file: SQLiteFile
+        _ slots: [CountrySlot], to file: SQLiteFile, admission: SlotAdmission = SlotAdmission()
     ) async throws(EventStoreError) {
-        try await file.write { writing in
-            for (country, slot) in slots { try SQLiteCountryDatabase(file, country).add(slot, in: writing.database) }
-        }
+        try await SQLiteAgenda(file).add(slots, admission)
     }
 
     package func schedules(
@@ -51,11 +47,7 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     ) async throws(EventStoreError) -> [ScheduleRow] {
         try await file.scan { [self] database in
             try database.rows(
-                """
-                SELECT \(Self.columns), appointment FROM schedules AS slot LEFT JOIN \(claims) AS claim
-                    ON claim.schedule = slot.schedule AND claim.released IS NULL
-                WHERE slot.country = ? AND slot.schedule > ? ORDER BY slot.schedule LIMIT ?
-                """, [country.code, schedule?.number ?? 0, max(limit, 0)]
+                Self.page(of: country), [country.code, schedule?.number ?? 0, max(limit, 0)]
             ) { row in
                 ScheduleRow(
                     slot: try Self.slot(row), country: country,
@@ -65,12 +57,76 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     }
 }
 
+// MARK: - Claims that stand
+
+extension SQLiteCountryDatabase {
+    package func claims(
+        after appointment: AppointmentID?, limit: Int
+    ) async throws(EventStoreError) -> [StandingClaim] {
+        try await file.scan { [self] database in
+            // The empty blob stands before all.
+            try database.rows(
+                Self.claimPage(of: country), [appointment?.blob ?? Data(), max(limit, 0)]
+            ) { row in
+                guard let schedule = ScheduleID(row[1]) else { throw row.damaged(1) }
+                return StandingClaim(
+                    appointment: AppointmentID(try row.identifier(0)), schedule: schedule,
+                    subject: try row.identifier(2), date: row.moment(3), claimed: row.moment(4))
+            }
+        }
+    }
+
+    package func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool {
+        try await file.write { [self] writing in
+            let database = writing.database
+            let own = try database.row(
+                "SELECT schedule FROM \(claims) WHERE appointment = ? AND released IS NULL", [claim.appointment.blob]
+            ) { ScheduleID($0[0]) }
+            let fits = claim.fits(
+                try slot(claim.schedule, in: database), heldBy: try holder(of: claim.schedule, in: database),
+                own: own ?? nil, others: try slots(heldBy: claim.subject, in: database))
+            guard fits, own == nil else { return fits }
+            try database.run(
+                """
+                INSERT INTO \(claims) (appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (appointment) DO UPDATE SET schedule = excluded.schedule, subject = excluded.subject,
+                    date = excluded.date, claimed = excluded.claimed, released = NULL
+                """,
+                [
+                    claim.appointment.blob, claim.schedule.number, claim.subject.blob, claim.date.milliseconds,
+                    claim.claimed.milliseconds,
+                ])
+            return true
+        }
+    }
+}
+
 // MARK: - Within a transaction
 
 extension SQLiteCountryDatabase {
-    private static let columns = "slot.schedule, slot.center, slot.specialty, slot.medic, slot.date"
+    /// The query for a page of slots: country, the slot before it, how many.
+    static func page(of country: Country) -> String {
+        """
+        SELECT \(columns), appointment FROM schedules AS slot LEFT JOIN \(claims(of: country)) AS claim
+            ON claim.schedule = slot.schedule AND claim.released IS NULL
+        WHERE slot.country = ? AND slot.schedule > ? ORDER BY slot.schedule LIMIT ?
+        """
+    }
 
-    private static func slot(_ row: Row) throws -> Slot {
+    /// The query for a page of claims: the appointment before it, how many.
+    static func claimPage(of country: Country) -> String {
+        """
+        SELECT appointment, schedule, subject, date, claimed FROM \(claims(of: country))
+        WHERE released IS NULL AND appointment > ? ORDER BY appointment LIMIT ?
+        """
+    }
+
+    /// The table of those who hold the slots of a country.
+    static func claims(of country: Country) -> String { "appointments_\(country.code.lowercased())" }
+
+    static let columns = "slot.schedule, slot.center, slot.specialty, slot.medic, slot.date"
+
+    static func slot(_ row: Row) throws -> Slot {
         guard let schedule = ScheduleID(row[0]) else { throw row.damaged(0) }
         return Slot(schedule: schedule, center: row[1], specialty: row[2], medic: row[3], date: row.moment(4))
     }
@@ -131,30 +187,5 @@ extension SQLiteCountryDatabase {
         try database.run(
             "INSERT INTO \(refusals) (appointment, reason, refused) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             [appointment.blob, reason.rawValue, now.milliseconds])
-    }
-
-    private func add(_ slot: Slot, in database: Database) throws {
-        let number = slot.schedule.number
-        let owner = try database.row("SELECT country FROM schedules WHERE schedule = ?", [number]) { $0[0] as String }
-        if let owner, owner != country.code {
-            throw EventStoreError.slotIsElsewhere(slot.schedule)
-        }
-        if try self.slot(slot.schedule, in: database) == slot { return }
-        if try holder(of: slot.schedule, in: database) != nil {
-            throw EventStoreError.slotIsHeld(slot.schedule)
-        }
-        let twin = try database.row(
-            "SELECT schedule FROM schedules WHERE country = ? AND center = ? AND medic = ? AND date = ?",
-            [country.code, slot.center, slot.medic, slot.date.milliseconds]
-        ) { $0[0] as Int64 }
-        if let twin = twin.flatMap(ScheduleID.init), twin != slot.schedule {
-            throw EventStoreError.slotIsListed(slot.schedule, as: twin)
-        }
-        try database.run(
-            """
-            INSERT INTO schedules (schedule, country, center, specialty, medic, date) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (schedule) DO UPDATE SET center = excluded.center, specialty = excluded.specialty,
-                medic = excluded.medic, date = excluded.date
-            """, [number, country.code, slot.center, slot.specialty, slot.medic, slot.date.milliseconds])
     }
 }

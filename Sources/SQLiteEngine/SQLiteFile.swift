@@ -15,6 +15,7 @@ package final class SQLiteFile: Sendable {
     /// a rebuild uses all of them.
     private let scanners: [JobQueue<Database>]
     private let turn = Atomic<UInt>(0)
+    let path: String
     /// Rings when events were appended by this process.
     package let appended = Doorbell(alarm: .real)
 
@@ -91,6 +92,23 @@ package final class SQLiteFile: Sendable {
                     """)
         }
         return configuration
+    }
+
+    /// A connection of its own for long work, whose every transaction is as durable as those of the writer.
+    func separateConnection(_ configure: (inout Configuration) -> Void) throws(EventStoreError) -> DatabaseQueue {
+        var configuration = Self.configuration
+        configure(&configuration)
+        do {
+            let connection = try DatabaseQueue(path: path, configuration: configuration)
+            // GRDB sets NORMAL for WAL once the connection is open. It moves its own pages to the file, and little at a
+            // time, so that this never falls to one of those who book.
+            try connection.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;")
+            }
+            return connection
+        } catch {
+            throw Self.translate(error)
+        }
     }
 
     /// Reads a few rows by a key, in one snapshot that is no older than the call.

@@ -23,6 +23,7 @@ enum Schema {
         }
         migrator.registerMigration("13 counts of events") { try $0.execute(sql: eventCounts) }
         migrator.registerMigration("14 epochs") { try $0.execute(sql: epochs) }
+        migrator.registerMigration("15 agenda") { try $0.execute(sql: agenda) }
         return migrator
     }
 
@@ -217,6 +218,13 @@ enum Schema {
                 ON appointments_\(country) (subject, date) WHERE released IS NULL;
             """
         }.joined()
+
+    /// The version counts the changes of the agenda. Slots are paged by country, and a medic's are looked for by time.
+    private static let agenda = """
+        CREATE TABLE agenda (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;
+        INSERT INTO agenda VALUES (1, 0);
+
+        """ + SQLiteAgenda.indexes(of: "schedules", mark: 0) + SQLiteAgenda.triggers
 
     /// What each appointment was refused, or that it gave its slot back.
     private static let refusals = ["pe", "cl"].map { country in

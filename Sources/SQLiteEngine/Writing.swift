@@ -84,11 +84,16 @@ extension Database {
     func rows<Value>(
         _ sql: String, _ arguments: StatementArguments = [], _ read: (Row) throws -> Value
     ) throws -> [Value] {
+        var values: [Value] = []
+        try eachRow(sql, arguments) { values.append(try read($0)) }
+        return values
+    }
+
+    /// Goes through the rows of a statement that is compiled once.
+    func eachRow(_ sql: String, _ arguments: StatementArguments = [], _ body: (Row) throws -> Void) throws {
         let statement = try cachedStatement(sql: sql)
         let cursor = try Row.fetchCursor(statement, arguments: arguments)
-        var values: [Value] = []
-        while let row = try cursor.next() { values.append(try read(row)) }
-        return values
+        while let row = try cursor.next() { try body(row) }
     }
 
     /// Fetches the first row of a statement that is compiled once.

@@ -90,11 +90,12 @@ struct CountryPools: Sendable {
     }
 
     /// Adds slots of these countries: all of one database or none of it.
-    func add(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
+    func add(_ slots: [CountrySlot], _ admission: SlotAdmission) async throws(EventStoreError) {
         for country in Set(slots.map(\.country)) { try await database(of: country)?.requireOwner() }
         var left = slots
         while let first = left.first, let pool = pools[first.country] {
-            try await PostgresCountryDatabase.add(left.filter { pools[$0.country] === pool }, to: pool)
+            try await PostgresCountryDatabase.add(
+                left.filter { pools[$0.country] === pool }, to: pool, admission: admission)
             left.removeAll { pools[$0.country] === pool }
         }
     }

@@ -144,10 +144,13 @@ struct Embedded: Sendable {
 
     /// Adds slots of all countries: all of one database or none of it, those elsewhere first.
     ///
-    /// - Throws: `invalid`, with the scheduleId, for a slot that can't be added.
-    func addSlots(_ slots: [(country: Country, slot: Slot)]) async throws(EventStoreError) {
-        try await countryPools.add(slots.filter { countryPools.contains($0.country) })
-        try await SQLiteCountryDatabase.add(slots.filter { !countryPools.contains($0.country) }, to: file)
+    /// - Throws: `invalid`, with `SlotRefusals` as its cause, for slots that can't be added.
+    func addSlots(
+        _ slots: [CountrySlot], _ admission: SlotAdmission = SlotAdmission()
+    ) async throws(EventStoreError) {
+        try await countryPools.add(slots.filter { countryPools.contains($0.country) }, admission)
+        try await SQLiteCountryDatabase.add(
+            slots.filter { !countryPools.contains($0.country) }, to: file, admission: admission)
     }
 
     /// Which ledger this is, once it was compared with what was seen of it.

@@ -45,7 +45,7 @@ struct OpenLedger: Sendable {
     /// Has a consumer that was held take in what it has missed; gives how many events or appointments that was.
     let catchUp: @Sendable (ProjectionName) async throws(EventStoreError) -> Int
     /// Adds slots of all countries: all of one database or none of it.
-    let addSlots: @Sendable ([(country: Country, slot: Slot)]) async throws(EventStoreError) -> Void
+    let addSlots: @Sendable ([CountrySlot], SlotAdmission) async throws(EventStoreError) -> Void
     /// The file that it is in, where it is embedded.
     let embedded: Embedded?
 
@@ -65,7 +65,7 @@ struct OpenLedger: Sendable {
         catchUp = { name throws(EventStoreError) in
             name == ProjectionRunner.projection ? try await ledger.catchUpView() : 0
         }
-        addSlots = { slots throws(EventStoreError) in try await ledger.addSlots(slots) }
+        addSlots = { slots, admission throws(EventStoreError) in try await ledger.addSlots(slots, admission) }
         embedded = ledger
     }
 
@@ -96,14 +96,14 @@ struct OpenLedger: Sendable {
             }
         }
         let countryPools = remote.countryPools
-        addSlots = { slots throws(EventStoreError) in
+        addSlots = { slots, admission throws(EventStoreError) in
             for country in Set(slots.map(\.country)) where !countryPools.contains(country) {
                 throw EventStoreError(
                     .invalid,
                     message: "no database is configured for country \(country.code): set RDS_HOST_\(country.code), or "
                         + "RDS_URL_\(country.code)")
             }
-            try await countryPools.add(slots)
+            try await countryPools.add(slots, admission)
         }
         embedded = nil
     }

@@ -7,14 +7,14 @@ import Testing
 @Suite("The contract of CountryDatabase", .dropsDatabases)
 struct CountryDatabaseContract {
     /// Monday 2 March 2026, 12:00 in Lima: open in both countries.
-    private let noon = Timestamp(milliseconds: 1_772_470_800_000)
+    let noon = Timestamp(milliseconds: 1_772_470_800_000)
     private let monday = CivilDate(year: 2026, month: 3, day: 2)
 
-    private func at(_ hour: Int, _ minute: Int = 0) throws -> Timestamp {
+    func at(_ hour: Int, _ minute: Int = 0) throws -> Timestamp {
         Country.peru.moment(of: try #require(monday), minute: hour * 60 + minute)
     }
 
-    private func claim(
+    func claim(
         _ appointment: Int, _ schedule: Int64, subject: Int = 1, now: Timestamp? = nil, country: Country = .peru
     ) throws -> SlotClaim {
         SlotClaim(

@@ -60,6 +60,12 @@ struct DelayedCountry: CountryDatabase {
     func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow] {
         try await database.schedules(after: schedule, limit: limit)
     }
+
+    func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim] {
+        try await database.claims(after: appointment, limit: limit)
+    }
+
+    func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool { try await database.putBack(claim) }
 }
 
 /// An alarm whose time is the clock of a world, and that rings when it is turned. It knows the looks of a pump at what

@@ -37,6 +37,16 @@ private final class StumblingCountry: CountryDatabase {
         try answer(nil)
         return try await database.schedules(after: schedule, limit: limit)
     }
+
+    func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim] {
+        try answer(nil)
+        return try await database.claims(after: appointment, limit: limit)
+    }
+
+    func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool {
+        try answer(nil)
+        return try await database.putBack(claim)
+    }
 }
 
 /// A switch that others look at.

@@ -172,7 +172,11 @@ import Testing
             ("9002,PE,1,1,1,2046-02-30T15:00:00Z", "line 3: date"),
             ("9001,PE,1,1,2,2046-01-08T15:00:00Z", "line 3: scheduleId 9001 stands in line 2"),
             ("1001,PE,9,9,9,2046-01-08T15:00:00Z", "another country"),
-            ("9002,PE,1,1,1,2046-01-08T15:00:00Z", "list it once"),
+            ("9002,PE,2,1,1,2046-01-08T15:29:00Z", "line 3: schedule 9002 overlaps schedule 9001 of the same medic"),
+            ("9002,PE,1,1,1,2026-01-08T15:00:00Z", "line 3: schedule 9002 begins in the past"),
+            ("9002,PE,1,1,1,2046-01-07T15:00:00Z", "line 3: schedule 9002 is outside the opening hours"),
+            ("9002,PE,1,1,1,2046-01-08T16:00:00.001Z", "line 3: schedule 9002 does not begin on a whole minute"),
+            ("9002,PE,1,1,1,2026-01-08T15:00:00Z", "slots that nobody can book: 1 in the past; --allow-unbookable"),
         ])
     func badSlots(line: String, error: String) async throws {
         _ = try await begin()
@@ -342,8 +346,12 @@ import Testing
     @Test("a file of slots that is no file, or none of ours, is refused with the remedy")
     func noSlots() async throws {
         _ = try await begin()
-        let mark = try await run("schedules", "import", "-", input: "\u{FEFF}\(Self.header)\n")
-        #expect(mark.errors.contains("without one"))
+        let strange = try await run("schedules", "import", "-", input: "scheduleId,land\n")
+        #expect(strange.status == 1 && strange.errors.contains("line 1 of - names a column 'land', which is none"))
+        let short = try await run("schedules", "import", "-", input: "scheduleId;countryISO\n")
+        #expect(short.status == 1 && short.errors.contains("line 1 of - names no column centerId"))
+        let wide = try await run("schedules", "import", "-", input: "\u{FFFD}\0")
+        #expect(wide.status == 1)
         let late = try await run("schedules", "import", "-", input: "\n\(Self.header)\n")
         #expect(late.errors.contains("line 1 of -"))
         let conflict = try await run(

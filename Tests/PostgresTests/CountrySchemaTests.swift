@@ -1,4 +1,5 @@
 import Appointments
+import Dispatch
 import EventStore
 import Handlers
 import PostgresEngine
@@ -59,6 +60,14 @@ struct CountrySchemaTests {
                 INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date)
                 VALUES (9007199254740992, 'PE', 1, 1, 1, '2026-03-04 15:00Z')
                 """, "23514", nil
+            ),
+            // A medic who is somewhere else at that time.
+            (
+                """
+                INSERT INTO clinical.centers (country, center) VALUES ('PE', 2);
+                INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date)
+                VALUES (5, 'PE', 2, 1, 2, '2026-03-02 15:44Z')
+                """, "23P01", "schedules_medic"
             ),
         ]
         let pool = try await TestCluster.database(.country(.peru)).pool
@@ -122,5 +131,111 @@ struct CountrySchemaTests {
         for await _ in written {}
         #expect(try await PostgresCountryDatabase(pool, .peru).claim(claim) == .refused(.slotTaken))
         try await other
+    }
+
+    @Test("a slot whose row somebody has locked for long is unavailable to its claim, and to no other")
+    func locked() async throws {
+        let pool = try await TestCluster.database(.country(.peru)).pool
+        #expect(try await sqlState(of: Self.slots, in: pool) == nil)
+        let peru = PostgresCountryDatabase(pool, .peru)
+        func claim(_ schedule: Int64) throws -> SlotClaim {
+            SlotClaim(
+                appointment: AppointmentID(LedgerRows.id(Int(schedule))), schedule: try #require(ScheduleID(schedule)),
+                country: .peru, subject: LedgerRows.id(Int(schedule)), now: Timestamp(milliseconds: 1_772_000_000_000))
+        }
+        let (locked, signal) = AsyncStream.makeStream(of: Void.self)
+        let (done, release) = AsyncStream.makeStream(of: Void.self)
+        async let other: Void = pool.use { session in
+            try session.run("BEGIN; SELECT 1 FROM clinical.schedules WHERE schedule = 1 FOR UPDATE")
+            signal.finish()
+            let waiting = DispatchSemaphore(value: 0)
+            Task {
+                for await _ in done {}
+                waiting.signal()
+            }
+            waiting.wait()
+            try session.run("ROLLBACK")
+        }
+        for await _ in locked {}
+        let wish = try claim(1)
+        let first = Task { try await peru.claim(wish) }
+        #expect(try await peru.claim(claim(2)).isHeld)
+        let error = await #expect(throws: EventStoreError.self) { try await first.value }
+        #expect(error?.code == .unavailable && error?.postgres?.sqlState == "55P03")
+        release.finish()
+        try await other
+        #expect(try await peru.claim(claim(1)).isHeld)
+    }
+
+    @Test("slots that overlapped before it was refused stay, are marked, and may be moved away")
+    func before() async throws {
+        let database = try await TestCluster.emptyDatabase()
+        let steps = Migrator.steps(of: .country(.peru))
+        _ = try await Migrator(database.pool, steps.filter { $0.name < "005" }).up()
+        let old = """
+            INSERT INTO clinical.centers (country, center) VALUES ('PE', 2);
+            INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date) VALUES
+                (8, 'PE', 2, 1, 1, '2026-03-02 15:10Z');
+            """
+        #expect(try await sqlState(of: Self.slots + old, in: database.pool) == nil)
+        _ = try await Migrator(database.pool, steps).up()
+        let marked = try await database.pool.use { session in
+            try session.query("SELECT schedule FROM clinical.schedules WHERE overlapping ORDER BY schedule") {
+                try $0.int(0)
+            }
+        }
+        #expect(marked == [1, 2, 8])
+        let peru = PostgresCountryDatabase(try database.pool, .peru)
+        let rows = try await peru.schedules(after: nil, limit: 9).map(\.slot)
+        try await peru.add(rows)
+        let eight = try #require(rows.last)
+        func moved(to minutes: Int64) -> Slot {
+            Slot(
+                schedule: eight.schedule, center: 2, specialty: 1, medic: 1,
+                date: eight.date.adding(milliseconds: minutes * 60_000))
+        }
+        await #expect(throws: EventStoreError.self) { try await peru.add([moved(to: 5)]) }
+        try await peru.add([moved(to: 60)])
+        #expect(try await peru.schedules(after: nil, limit: 9).last?.slot == moved(to: 60))
+    }
+
+    @Test("pages of slots and claims go along an index in their order, out of 200,000")
+    func plans() async throws {
+        let pool = try await TestCluster.database(.country(.peru)).pool
+        try await pool.use { session in
+            try session.limitStatements(toMilliseconds: 0)
+            try session.run(
+                """
+                INSERT INTO clinical.centers (country, center) VALUES ('PE', 1), ('CL', 1);
+                INSERT INTO clinical.specialties (country, specialty) VALUES ('PE', 1), ('CL', 1);
+                INSERT INTO clinical.medics (country, medic)
+                    SELECT country, medic FROM (VALUES ('PE'), ('CL')) AS c (country), generate_series(0, 99) AS medic;
+                INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date)
+                SELECT n, CASE WHEN n % 3 = 0 THEN 'CL' ELSE 'PE' END, 1, 1, n % 100,
+                    '2026-03-02Z'::timestamptz + n / 100 * interval '30 minutes' FROM generate_series(1, 200000) AS n;
+                INSERT INTO clinical.appointments_pe (appointment, schedule, subject, date, ends, claimed)
+                SELECT gen_random_uuid(), schedule, gen_random_uuid(), date, ends, now() FROM clinical.schedules
+                WHERE country = 'PE' AND schedule % 10 = 0;
+                """)
+            try session.run("ANALYZE clinical.schedules; ANALYZE clinical.appointments_pe")
+        }
+        let uuid = PostgresValue.uuid(LedgerRows.id(1))
+        for (query, parameters) in [
+            (PostgresCountryDatabase.page(of: .peru), [.text("PE"), .int8(100_000), .int8(500)]),
+            (PostgresCountryDatabase.claimPage(of: .peru), [uuid, .int8(500)]),
+        ] as [(String, [PostgresValue])] {
+            let plan = try await pool.use { session in
+                try session.query("EXPLAIN \(query)", parameters) { try $0.text(0) }
+            }
+            let text = plan.joined(separator: "\n")
+            #expect(text.contains("Index") && !text.contains("Sort"), "\(text)")
+            #expect(!text.contains("Seq Scan on schedules"), "\(text)")
+        }
+    }
+}
+
+extension ClaimResult {
+    fileprivate var isHeld: Bool {
+        if case .held = self { true } else { false }
     }
 }

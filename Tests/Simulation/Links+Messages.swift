@@ -138,4 +138,14 @@ struct CountryLink: CountryDatabase {
             database?.schedulesNow(after: schedule, limit: limit) ?? []
         }
     }
+
+    func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim] {
+        try await links.call(.claim) { () throws(EventStoreError) in
+            database?.claimsNow(after: appointment, limit: limit) ?? []
+        }
+    }
+
+    func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool {
+        try await links.call(.claim) { () throws(EventStoreError) in database?.putBackNow(claim) ?? false }
+    }
 }

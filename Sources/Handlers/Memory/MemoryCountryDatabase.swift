@@ -7,6 +7,7 @@ package final class MemoryCountryDatabase: CountryDatabase {
     private struct Held {
         let appointment: AppointmentID
         let subject: Identifier
+        let claimed: Timestamp
     }
 
     private struct State {
@@ -37,6 +38,14 @@ package final class MemoryCountryDatabase: CountryDatabase {
     ) async throws(EventStoreError) -> [ScheduleRow] {
         schedulesNow(after: schedule, limit: limit)
     }
+
+    package func claims(
+        after appointment: AppointmentID?, limit: Int
+    ) async throws(EventStoreError) -> [StandingClaim] {
+        claimsNow(after: appointment, limit: limit)
+    }
+
+    package func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool { putBackNow(claim) }
 }
 
 // MARK: - The same without waiting, for the simulator
@@ -51,7 +60,8 @@ extension MemoryCountryDatabase {
                 others: state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] })
             switch result {
             case .held:
-                state.holders[claim.schedule] = Held(appointment: claim.appointment, subject: claim.subject)
+                state.holders[claim.schedule] = Held(
+                    appointment: claim.appointment, subject: claim.subject, claimed: claim.now)
             case .refused(let reason): state.refused[claim.appointment] = reason
             }
             return result
@@ -69,18 +79,13 @@ extension MemoryCountryDatabase {
     /// Adds at once; the rules are those of `add`.
     package func addNow(_ slots: [Slot]) throws(EventStoreError) {
         try state.withLock { (state) throws(EventStoreError) in
-            for slot in slots where state.holders[slot.schedule] != nil && state.slots[slot.schedule] != slot {
-                throw .slotIsHeld(slot.schedule)
-            }
-            var listed = state.slots
-            for slot in slots {
-                if let twin = listed.values.first(where: slot.isTwin(of:)) {
-                    throw .slotIsListed(slot.schedule, as: twin.schedule)
-                }
-                listed[slot.schedule] = slot
-            }
-            try owners.take(slots.map(\.schedule), for: country)
-            state.slots = listed
+            var agenda = Agenda()
+            for (schedule, owner) in owners.all { agenda.give(schedule, to: owner) }
+            for slot in state.slots.values { agenda.list(slot, of: country) }
+            for schedule in state.holders.keys { agenda.hold(schedule) }
+            let changes = try agenda.changes(adding: slots.map { (country, $0) })
+            try owners.take(changes.map(\.slot.schedule), for: country)
+            for change in changes { state.slots[change.slot.schedule] = change.slot }
         }
     }
 
@@ -93,6 +98,34 @@ extension MemoryCountryDatabase {
                 }
         }
     }
+
+    /// Gives the claims at once; the rules are those of `claims`.
+    package func claimsNow(after appointment: AppointmentID? = nil, limit: Int = .max) -> [StandingClaim] {
+        state.withLock { state in
+            state.holders.compactMap { schedule, held in
+                guard let slot = state.slots[schedule], appointment.map({ held.appointment > $0 }) ?? true else {
+                    return nil
+                }
+                return StandingClaim(
+                    appointment: held.appointment, schedule: schedule, subject: held.subject, date: slot.date,
+                    claimed: held.claimed)
+            }.sorted { $0.appointment < $1.appointment }.prefix(max(limit, 0)).map { $0 }
+        }
+    }
+
+    /// Puts back at once; the rules are those of `putBack`.
+    package func putBackNow(_ claim: StandingClaim) -> Bool {
+        state.withLock { state in
+            let others = state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] }
+            let fits = claim.fits(
+                state.slots[claim.schedule], heldBy: state.holders[claim.schedule]?.appointment,
+                own: state.holders.first { $0.value.appointment == claim.appointment }?.key, others: others)
+            guard fits else { return false }
+            state.holders[claim.schedule] = Held(
+                appointment: claim.appointment, subject: claim.subject, claimed: claim.claimed)
+            return true
+        }
+    }
 }
 
 /// Which country each slot belongs to: what the countries' databases in memory share.
@@ -101,13 +134,16 @@ package final class ScheduleOwners: Sendable {
 
     package init() {}
 
+    fileprivate var all: [ScheduleID: Country] { countries.withLock { $0 } }
+
     /// Notes slots as a country's, all or none.
     ///
     /// - Throws: `invalid` when one belongs to the other country.
     fileprivate func take(_ schedules: [ScheduleID], for country: Country) throws(EventStoreError) {
         try countries.withLock { (countries) throws(EventStoreError) in
-            for schedule in schedules where countries[schedule, default: country] != country {
-                throw .slotIsElsewhere(schedule)
+            let refused = schedules.filter { countries[$0, default: country] != country }
+            if let refusals = SlotRefusals(refused.map { SlotRefusal($0, .elsewhere) }) {
+                throw EventStoreError(refusals)
             }
             for schedule in schedules { countries[schedule] = country }
         }

@@ -1,8 +1,8 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Foundation
 import Handlers
+import Machine
 
 /// `ledger schedules`: the countries' slots.
 struct SchedulesCommand: AsyncParsableCommand {
@@ -19,25 +19,71 @@ struct SchedulesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds slots from a CSV file, or replaces those that nobody holds; all lines or none.",
             discussion: """
-                The first line is \(ScheduleFile.header). Times are RFC 3339. Where the countries have \
-                PostgreSQL databases of their own, each takes all of its lines or none.
+                The first line names the columns \(ScheduleFile.header), in any order; what an export has besides is \
+                passed over. Comma, semicolon or tab, quotes and a byte order mark are all read. Times are RFC 3339.
+
+                The agenda is judged as it is afterwards, so slots may change places. A slot that an appointment holds \
+                stays as it is, and no medic has two slots at a time. New and changed slots that nobody could book (in \
+                the past, outside the opening hours, not on a whole minute) are refused unless --allow-unbookable is \
+                given. All that is wrong is reported by its line. Where the countries have PostgreSQL databases of \
+                their own, each takes all of its lines or none.
 
                 EXAMPLE
                   ledger schedules import slots.csv
                 """)
 
         @Argument(help: "The file; - for standard input.") var file: String
+        @Flag(help: "Take slots that nobody can book, too.") var allowUnbookable = false
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
-            let rows = try ScheduleFile.read(file)
+            let progress = Progress()
+            defer { progress.clear() }
+            var read = try ScheduleFile(file, progress: progress)
             let ledger = try await options.open(.create(demoSlots: false))
-            do throws(EventStoreError) {
-                try await ledger.addSlots(rows.map { ($0.country, $0.slot) })
-            } catch {
-                throw ScheduleFile.refusal(error, rows)
+            let now = Machine.now()
+            let slots = read.slots
+            if !slots.isEmpty || read.errors.count == 0 {
+                do throws(EventStoreError) {
+                    try await ledger.addSlots(
+                        slots,
+                        SlotAdmission(
+                            bookableFrom: allowUnbookable ? nil : now, checksOnly: read.errors.count > 0,
+                            progress: { progress.show($0, of: $1, "slots") }))
+                } catch {
+                    guard let refusals = error.slotRefusals else { throw error }
+                    read.note(refusals)
+                    try refuse(read, refusals)
+                }
             }
-            report("ledger: imported \(rows.count) slots; `ledger schedules list` shows them")
+            progress.clear()
+            try refuse(read, [])
+            let unbookable = slots.compactMap { $0.slot.unbookable(in: $0.country, from: now) }
+            if allowUnbookable, let counts = ScheduleFile.unbookable(unbookable) {
+                report("ledger: slots that nobody can book: \(counts)")
+            }
+            report("ledger: imported \(slots.count) slots; `ledger schedules list` shows them")
+        }
+
+        /// Reports all that is wrong with a file.
+        ///
+        /// - Throws: a refusal when there is anything.
+        private func refuse(_ file: ScheduleFile, _ refusals: [SlotRefusal]) throws {
+            let errors = file.errors
+            if errors.count == 0 { return }
+            let unbookable = refusals.compactMap { refusal -> UnbookableReason? in
+                if case .unbookable(let reason) = refusal.reason { reason } else { nil }
+            }
+            let texts = errors.shown.sorted { $0.line < $1.line }.map { "line \($0.line): \($0.text)" }
+            let counts = ScheduleFile.unbookable(unbookable)
+            if errors.count == 1, counts == nil { throw Refusal(texts[0]) }
+            for text in texts { report("ledger: \(text)") }
+            if let counts {
+                report("ledger: slots that nobody can book: \(counts); --allow-unbookable takes them")
+            }
+            let more = errors.count - errors.shown.count
+            throw Refusal(
+                "\(more > 0 ? "\(more) more; " : "")\(errors.count) errors in all, and nothing was imported")
         }
     }
 
@@ -106,85 +152,5 @@ extension ScheduleRow {
             $0.member("available") { $0.boolean(holder == nil) }
             $0.member("appointmentId", holder?.description)
         }
-    }
-}
-
-/// A file of slots.
-enum ScheduleFile {
-    static let header = "scheduleId,countryISO,centerId,specialtyId,medicId,date"
-    static let columns = header.split(separator: ",").map(String.init) + ["available", "appointmentId"]
-
-    /// A line of the file.
-    typealias Line = (number: Int, country: Country, slot: Slot)
-
-    /// Reads and checks every line.
-    ///
-    /// - Throws: a refusal that names the first bad line, its field and the remedy.
-    static func read(_ path: String) throws -> [Line] {
-        guard let handle = path == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: path) else {
-            throw Refusal("there is no file \(path) to read: name another, or - for standard input")
-        }
-        let content: Data?
-        do {
-            content = try handle.readToEnd()
-        } catch {
-            throw Refusal("\(path) can't be read: name a file of slots, or - for standard input")
-        }
-        guard let text = String(validating: content ?? Data(), as: UTF8.self) else {
-            throw Refusal("\(path) is not UTF-8: save it as UTF-8")
-        }
-        if text.unicodeScalars.first == "\u{FEFF}" {
-            throw Refusal("\(path) begins with a byte order mark: save it as UTF-8 without one")
-        }
-        let lines = CSV.lines(text)
-        guard let first = lines.first, first.number == 1, first.cells.joined(separator: ",") == header else {
-            throw Refusal("line 1 of \(path) is not '\(header)': write it as the first line")
-        }
-        var seen: [ScheduleID: Int] = [:]
-        return try lines.dropFirst().map { line in
-            let row = try slot(line.cells, line.number)
-            if let first = seen.updateValue(line.number, forKey: row.slot.schedule) {
-                throw Refusal("line \(line.number): scheduleId \(row.slot.schedule.number) stands in line \(first) too")
-            }
-            return row
-        }
-    }
-
-    /// What the country's database refused, with the line that it stands in.
-    static func refusal(_ error: EventStoreError, _ lines: [Line]) -> any Error {
-        guard error.code == .invalid,
-            let line = lines.first(where: { error.message.hasPrefix("schedule \($0.slot.schedule.number) ") })
-        else { return error }
-        return Refusal("line \(line.number): \(error.message)")
-    }
-
-    private static func slot(_ cells: [Substring], _ line: Int) throws -> Line {
-        guard cells.count == 6 else {
-            throw Refusal("line \(line): \(cells.count) fields instead of 6: \(header)")
-        }
-        func number(_ cell: Substring, _ field: String) throws -> Int64 {
-            guard cell.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int64(cell),
-                let id = ScheduleID(number)
-            else { throw Refusal("line \(line): \(field) is not a whole number from 1 to 2^53-1") }
-            return id.number
-        }
-        guard let schedule = ScheduleID(try number(cells[0], "scheduleId")) else { throw Refusal("line \(line)") }
-        guard let country = Country(rawValue: String(cells[1])) else {
-            throw Refusal("line \(line): countryISO is not PE or CL")
-        }
-        return (
-            line, country,
-            Slot(
-                schedule: schedule, center: try number(cells[2], "centerId"),
-                specialty: try number(cells[3], "specialtyId"), medic: try number(cells[4], "medicId"),
-                date: try moment(cells[5], line))
-        )
-    }
-
-    private static func moment(_ cell: Substring, _ line: Int) throws -> Timestamp {
-        guard let date = Timestamp(cell) else {
-            throw Refusal("line \(line): date is no RFC 3339 time such as 2026-12-01T14:00:00Z")
-        }
-        return date
     }
 }

@@ -15,14 +15,4 @@ enum CSV {
         let quoted = cell.unicodeScalars.flatMap { $0 == "\"" ? [$0, $0] : [$0] }
         return "\"" + String(String.UnicodeScalarView(quoted)) + "\""
     }
-
-    /// The lines of a file without quotes, each with its number from 1; line ends are LF or CRLF.
-    ///
-    /// Schedules hold numbers and times alone, so a quote is no part of any good line.
-    static func lines(_ text: String) -> [(number: Int, cells: [Substring])] {
-        // CR and LF together are one Character.
-        text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
-            .map { ($0.offset + 1, $0.element.split(separator: ",", omittingEmptySubsequences: false)) }
-            .filter { $0.1 != [""] }
-    }
 }
