@@ -99,7 +99,7 @@ final class OpenConnection: Sendable {
     private let channel: any Channel
     private let table: ConnectionTable
     private let unreadBytes: Int
-    private let waitsSince = Atomic<Int64>(NIODeadline.now().nanoseconds)
+    private let waitsSince = Atomic<Int64>(Int64(NIODeadline.now().uptimeNanoseconds))
     private let answers = Mutex(Answers())
 
     init(_ channel: any Channel, _ table: ConnectionTable, limits: TransportLimits) {
@@ -123,7 +123,7 @@ final class OpenConnection: Sendable {
 
     /// An answer was made, and its bytes wait for the client.
     func holds(_ bytes: Int) {
-        waitsSince.store(NIODeadline.now().nanoseconds, ordering: .relaxed)
+        waitsSince.store(Int64(NIODeadline.now().uptimeNanoseconds), ordering: .relaxed)
         let isOpen = answers.withLock { answers in
             if answers.isClosed { return false }
             if answers.bytes == 0 { answers.since = .now() }

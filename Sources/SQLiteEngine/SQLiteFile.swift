@@ -8,7 +8,6 @@ import Synchronization
 package final class SQLiteFile: Sendable {
     /// Nil where the file can only be read.
     private let writer: JobQueue<Writing>?
-    private let path: String
     /// Connections for short reads. They are few, so that reads that wait together share a hop and a snapshot.
     private let readers: [JobQueue<Database>]
     /// The connections for reads that may take long, so that no short one waits behind them: one for each core, so that

@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 import GRDB
 import Handlers
@@ -19,7 +20,7 @@ import Testing
                 group.addTask {
                     let stream = Samples.appointment(number).stream
                     let sealed = try Samples.sealed("00123", stream: stream)
-                    let event = Samples.requested(number, personal: [sealed])
+                    let event = try Samples.requested(number, personal: [sealed])
                     _ = try await store.append([event], to: stream, expecting: .empty)
                     // Those that append nothing are not counted: a retry, and a conflict.
                     _ = try await store.append([event], to: stream, expecting: .empty)
