@@ -43,7 +43,8 @@ import Testing
     func counted() async throws {
         try await append(1...60)
         #expect(try await kept() == [60])
-        #expect(try await SQLiteEventStore(try SQLiteFile(path: path)).miscounts().isEmpty)
+        let miscounts = try await SQLiteEventStore(SQLiteFile(path: path)).miscounts()
+        #expect(miscounts.isEmpty)
     }
 
     @Test("a ledger that was kept without counts is counted once, when it is opened")
