@@ -47,7 +47,7 @@ struct CountrySchemaTests {
             ),
             // A slot that is held moves to another time or country; one that is listed twice; a number out of bounds.
             ("UPDATE clinical.schedules SET date = '2026-03-03 15:00Z' WHERE schedule = 1", "23503", nil),
-            ("UPDATE clinical.schedules SET country = 'CL', center = 1, medic = 1 WHERE schedule = 1", "23505", nil),
+            ("UPDATE clinical.schedules SET country = 'CL', center = 1, medic = 1 WHERE schedule = 1", "23503", nil),
             ("DELETE FROM clinical.schedules WHERE schedule = 1", "23503", nil),
             (
                 """
