@@ -26,8 +26,8 @@ struct ClaimCheckTests {
             personal: version == 1 ? [try sealed(number, stream)] : [])
     }
 
-    /// The person of an appointment: its own number, and the first one's for those from 100 on.
-    private func person(_ number: Int) -> Identifier { Samples.id(number >= 100 ? 1 : number) }
+    /// The person of an appointment: one for each, and one for all those from 100 on.
+    private func person(_ number: Int) -> Identifier { Samples.id(min(number, 100)) }
 
     private func sealed(_ number: Int, _ stream: StreamID) throws -> SealedField {
         try SealedField(
@@ -73,7 +73,7 @@ struct ClaimCheckTests {
 
     private func kinds(_ report: ClaimCheck.Report) -> [String: Int64] {
         Dictionary(
-            report.report.findings.map { ($0.kind.rawValue, Int64($0.stream?.id.low ?? 0) & 0xFFFF) },
+            report.report.findings.map { ($0.kind.rawValue, Int64(($0.stream?.id.low ?? 0) & 0xFFFF)) },
             uniquingKeysWith: { $0 + $1 })
     }
 

@@ -128,6 +128,8 @@ struct ClaimTests {
                             insured: number % 90_000, schedule: isChilean ? 1001 + number % 500 : 51 + number % 3,
                             country: isChilean ? "CL" : "PE")
                         count += 1
+                        // Traffic, and not a flood that takes a minute to work off.
+                        try? await Task.sleep(for: .milliseconds(20))
                     }
                     return count
                 }
