@@ -70,7 +70,8 @@ package struct Repair: Sendable {
                 case .checkpointAhead: .setBack
                 case .rowWithoutEvents: .remove
                 case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers,
-                    .foreignItem, .outsideLog, .recordDiffers, .recordMissing, .keyRecordBroken, .keyDiffers, .countDiffers:
+                    .foreignItem, .outsideLog, .recordDiffers, .recordMissing, .keyRecordBroken, .keyDiffers,
+                    .countDiffers:
                     .none
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict, .mirrorCheckpointAhead:

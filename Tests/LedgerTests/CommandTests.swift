@@ -356,7 +356,7 @@ import Testing
         #expect(late.errors.contains("line 1 of -"))
         let conflict = try await run(
             "schedules", "import", "-",
-            input: "\(Self.header)\n9001,CL,1,1,1,2046-01-08T15:00:00Z\n1001,PE,9,9,9,2046-01-08T15:00:00Z\n")
+            input: "\(Self.header)\n9001,CL,1,1,901,2046-01-08T15:00:00Z\n1001,PE,9,9,9,2046-01-08T15:00:00Z\n")
         #expect(conflict.status == 1)
         #expect(conflict.errors.hasPrefix("ledger: line 3: schedule 1001 belongs to another country"))
         #expect(try rows(try await run("schedules", "list", "--country", "CL")).count == 500)
