@@ -34,7 +34,7 @@ struct QueueContract {
     func empty(engine: Engine, name: QueueName) async throws {
         let queue = try await engine.make().queues(name)
         #expect(try await receive(queue).isEmpty)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
     @Test("A message is received as it was sent, for the first time", arguments: Engine.ofStores)
@@ -239,7 +239,7 @@ struct QueueContract {
         try await exhaust(ledger)
         try await send(["a", "b", "c"], to: queue)
         _ = try await receive(queue, limit: 1)
-        #expect(try await queue.depth() == QueueDepth(waiting: 2, inFlight: 1, dead: 1))
+        #expect(try await queue.depth().counts == [2, 1, 1])
     }
 
     @Test("A message that nobody handles is kept for 14 days and no longer", arguments: Engine.available)
@@ -251,7 +251,7 @@ struct QueueContract {
         #expect(try await queue.depth().waiting == 1)
         ledger.clock.advance(milliseconds: 1)
         #expect(try await receive(queue).isEmpty)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
     @Test("After three receives a message is dead, with its last reason, and no other is", arguments: Engine.ofStores)

@@ -158,7 +158,7 @@ private final class ForgetfulQueue: MessageQueue {
             for count in 1...10 { try await turned.turn(toLook: count) }
             _ = try await turned.look(11)
             // Two and a half times its visibility have passed.
-            #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
+            #expect(try await queue.depth().inFlight == 1)
             gate.ring()
             while world.types(id).count < 3 { try await Task.sleep(for: .milliseconds(2)) }
             stop.request()
@@ -188,7 +188,7 @@ private final class ForgetfulQueue: MessageQueue {
             _ = try await turned.look(8)
             #expect(turned.looks.prefix(5) == [45_000, 5000, 5000, 45_000, 45_000])
             // Almost four minutes have passed, and it was hidden for all of them.
-            #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 1, dead: 0))
+            #expect(try await queue.depth().inFlight == 1)
             gate.ring()
             stop.request()
         }
