@@ -83,7 +83,7 @@ struct QueueContract {
         #expect(first.count == 3)
         ledger.clock.step(milliseconds: milliseconds)
         ledger.clock.advance(milliseconds: visibility)
-        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [3, 0, 0])
         let again = try await receive(queue)
         #expect(again.map(\.receiveCount) == [2, 2, 2])
         // Hidden as long as ever, by the clock as it is now.
@@ -104,7 +104,7 @@ struct QueueContract {
         try await send(["a", "b"], to: queue)
         ledger.clock.step(milliseconds: -7_200_000)
         try await send(["c"], to: queue)
-        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [3, 0, 0])
         #expect(try await receive(queue, limit: 1).count == 1)
         #expect(try await receive(queue).count == 2)
     }
@@ -118,7 +118,7 @@ struct QueueContract {
         ledger.clock.step(milliseconds: -7_200_000)
         try await queue.delete(receipts)
         ledger.clock.advance(milliseconds: visibility)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [0, 0, 0])
     }
 
     @Test("A message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
@@ -313,4 +313,10 @@ struct QueueContract {
         #expect(try await ledger.deadLetters.letter(letter.id) == letter)
         #expect(try await ledger.deadLetters.letter("nonsense") == nil)
     }
+}
+
+/// How many messages of a queue wait, are in hand and are dead.
+func counts(of queue: any MessageQueue) async throws(EventStoreError) -> [Int] {
+    let depth = try await queue.depth()
+    return [depth.waiting, depth.inFlight, depth.dead]
 }

@@ -163,7 +163,7 @@ private final class ForgetfulQueue: MessageQueue {
             while world.types(id).count < 3 { try await Task.sleep(for: .milliseconds(2)) }
             stop.request()
         }
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [0, 0, 0])
     }
 
     @Test("a batch that could not be kept hidden is hidden anew while it still is", .timeLimit(.minutes(5)))
@@ -226,7 +226,7 @@ private final class ForgetfulQueue: MessageQueue {
             stop.request()
         }
         // All of the batch was handled in its one receive: nothing waits, is hidden, or is dead.
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [0, 0, 0])
         #expect(
             ids.map { world.types($0) } == Array(repeating: ["requested", "routed", "country-processed"], count: 3))
     }
