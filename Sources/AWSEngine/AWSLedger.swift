@@ -105,7 +105,8 @@ package struct AWSLedger: Sendable {
         RequestTable(
             performer: performer, views: views, log: log(), people: people,
             progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,
-            authenticator: Authenticator(keys: apiKeys), status: status(audit, behindWorkers: false),
+            authenticator: Authenticator(keys: apiKeys),
+            status: StatusWatch(status(audit, behindWorkers: false), memory: .seconds(5)),
             secrets: secrets, origins: origins, elapsed: elapsed, random: random, logger: logger)
     }
 

@@ -18,6 +18,8 @@ package final class LedgerStatus: Sendable {
     private let mirrorGate: MirrorGate?
     private let sweeps: any SweepLog
     private let lastRound: LastRound?
+    /// Says why nothing can be written; nil when it can.
+    let writeProblem: @Sendable () async -> String?
     private let stallMilliseconds: Int64
     /// A worker notes once a minute that it came to the end of the change stream.
     private static let roundMilliseconds: Int64 = 180_000
@@ -35,6 +37,7 @@ package final class LedgerStatus: Sendable {
     /// - Parameter mirrorGate: knows whose that mirror has to be.
     /// - Parameter lastRound: says when a worker last came to the end of the change stream, where the projections
     ///   follow one and have no checkpoint that tells how far they are.
+    /// - Parameter writeProblem: says why nothing can be written; nil when it can.
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
@@ -42,7 +45,7 @@ package final class LedgerStatus: Sendable {
         control: (any ProjectionControl)? = nil, sets: (any ViewSets)? = nil, projections: [ProjectionName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
         mirror: (any MirrorStore)? = nil, mirrorGate: MirrorGate? = nil, sweeps: any SweepLog,
-        lastRound: LastRound? = nil,
+        lastRound: LastRound? = nil, writeProblem: @escaping @Sendable () async -> String? = { nil },
         stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
@@ -50,6 +53,7 @@ package final class LedgerStatus: Sendable {
         (self.control, self.sets, self.mirror, self.lastRound) = (control, sets, mirror, lastRound)
         self.mirrorGate = mirrorGate
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
+        self.writeProblem = writeProblem
         (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
     }
 
@@ -57,6 +61,20 @@ package final class LedgerStatus: Sendable {
     ///
     /// - Throws: `unavailable` when the store or a queue does not answer.
     package func readiness() async throws(EventStoreError) -> Readiness {
+        let (head, projections) = try await projectionStatus()
+        var readiness = Readiness(head: head)
+        readiness.projections = projections
+        readiness.queues = try await queueStatus()
+        readiness.countries = await countryStatus()
+        if mirror != nil { readiness.mirror = try await mirrorStatus() }
+        return readiness
+    }
+
+    /// The position of the last event.
+    func head() async throws(EventStoreError) -> Int { try await feed.head() }
+
+    /// The head, and how far the consumers of the feed are behind it.
+    func projectionStatus() async throws(EventStoreError) -> (head: Int, [ProjectionStatus]) {
         let now = now()
         // Checkpoints first: one that moves meanwhile must not look as if it were ahead of the head.
         var progress: [(ProjectionName, checkpoint: Int, parked: [ParkedEvent])] = []
@@ -65,40 +83,75 @@ package final class LedgerStatus: Sendable {
         }
         let head = try await feed.head()
         let filling = try await sets?.sets().first { $0.name == ViewSet.next && $0.isMoving(at: now) }?.projection
-        var readiness = Readiness(head: head)
+        var found: [ProjectionStatus] = []
         for (name, checkpoint, parked) in progress {
-            let status = try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now)
-            readiness.projections.append(status)
+            found.append(try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now))
         }
+        return (head, found)
+    }
+
+    func queueStatus() async throws(EventStoreError) -> [QueueStatus] {
+        var found: [QueueStatus] = []
         for (name, queue) in queues.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            readiness.queues.append(QueueStatus(name: name, depth: try await queue.depth()))
+            found.append(QueueStatus(name: name, depth: try await queue.depth()))
         }
-        readiness.countries = await countryStatus()
-        if let mirror { readiness.mirror = try await .read(mirror, through: mirrorGate, following: feed, now: now) }
-        return readiness
+        return found
+    }
+
+    /// The countries whose databases are asked.
+    var countryNames: [Country] { countries.keys.sorted { $0.code < $1.code } }
+
+    /// Asks a country's database whether it answers.
+    ///
+    /// - Throws: when it does not.
+    func ask(_ country: Country) async throws(EventStoreError) -> Bool {
+        _ = try await countries[country]?.schedules(after: nil, limit: 0)
+        return true
     }
 
     private func countryStatus() async -> [CountryStatus] {
         await withTaskGroup(of: CountryStatus.self) { group in
-            for (country, database) in countries {
-                group.addTask {
-                    let answer = try? await database.schedules(after: nil, limit: 0)
-                    return CountryStatus(country: country, answers: answer != nil)
+            for country in countries.keys {
+                group.addTask { [self] in
+                    CountryStatus(country: country, answers: (try? await ask(country)) != nil)
                 }
             }
             return await group.reduce(into: []) { $0.append($1) }.sorted { $0.country.code < $1.country.code }
         }
     }
 
+    var hasMirror: Bool { mirror != nil }
+
+    /// How far the mirror is.
+    ///
+    /// - Throws: `unavailable` when the feed does not answer.
+    func mirrorStatus() async throws(EventStoreError) -> MirrorStatus {
+        guard let mirror else { return MirrorStatus(progress: nil, damage: nil) }
+        return try await .read(mirror, through: mirrorGate, following: feed, now: now())
+    }
+
+    /// What has to be counted.
+    func figures() async throws(EventStoreError) -> Figures {
+        let stuck = try await sweeps.stuck(
+            rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: patienceMilliseconds, at: now()))
+        var ofCountry: [(appointment: AppointmentID, country: Country)] = []
+        for appointment in stuck {
+            // One that has no row any more is not stuck.
+            if let row = try await views.row(appointment) { ofCountry.append((appointment, row.country)) }
+        }
+        return Figures(
+            events: try await audit.counts(), appointments: try await views.counts(), stuck: ofCountry)
+    }
+
     /// Everything that is known.
     ///
     /// - Throws: `unavailable` when the store or a queue does not answer.
     package func read() async throws(EventStoreError) -> StatusReport {
-        let readiness = try await readiness()
+        let (readiness, figures) = (try await readiness(), try await figures())
+        let away = Set(readiness.countries.filter { !$0.answers }.map(\.country))
         return StatusReport(
-            readiness: readiness, events: try await audit.counts(), appointments: try await views.counts(),
-            stuck: try await sweeps.stuck(
-                rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: patienceMilliseconds, at: now())))
+            readiness: readiness, events: figures.events, appointments: figures.appointments,
+            stuck: figures.stuck.filter { !away.contains($0.country) }.map(\.appointment))
     }
 
     private func status(
@@ -163,99 +216,6 @@ package final class LedgerStatus: Sendable {
                 return false
             }
             return now.milliseconds - seen.since.milliseconds >= stallMilliseconds
-        }
-    }
-}
-
-/// How full a queue is, with its name.
-package struct QueueStatus: Equatable, Sendable {
-    package let name: QueueName
-    package let depth: QueueDepth
-}
-
-/// Whether the database of a country answers, where it stands outside of the store. While it does not, requests are
-/// taken and wait for it.
-package struct CountryStatus: Equatable, Sendable {
-    package let country: Country
-    package let answers: Bool
-}
-
-/// Whether the ledger can do its work.
-package struct Readiness: Equatable, Sendable {
-    /// The position of the last event.
-    package let head: Int
-    package var projections: [ProjectionStatus] = []
-    package var queues: [QueueStatus] = []
-    package var countries: [CountryStatus] = []
-    /// Nil where there is none. A mirror that is behind or away keeps no request from its answer, and so is no reason
-    /// not to be ready.
-    package var mirror: MirrorStatus?
-
-    /// Why the ledger is not ready, one sentence each; empty when it is.
-    package var reasons: [String] {
-        projections.filter(\.isStalled).map { projection in
-            var reason = "projection \(projection.name) stands still"
-            if let lag = projection.lag { reason += " at position \(projection.checkpoint), \(lag) events behind" }
-            return reason + (projection.lastError.map { ": \($0)" } ?? "")
-        }
-    }
-}
-
-/// Everything that is known of how the ledger is doing.
-package struct StatusReport: Sendable {
-    package let readiness: Readiness
-    package let events: [EventCount]
-    package let appointments: [RowCount]
-    /// Appointments that were sent round as often as they may be, and still stand.
-    package let stuck: [AppointmentID]
-}
-
-extension JSONWriter {
-    /// Writes the members of whether the ledger can do its work.
-    package mutating func members(of readiness: Readiness) {
-        member("head", readiness.head)
-        key("projections")
-        array { writer in
-            for projection in readiness.projections {
-                writer.object {
-                    $0.member("name", projection.name.description)
-                    $0.member("state", projection.state.rawValue)
-                    $0.member("checkpoint", projection.checkpoint)
-                    $0.member("lag", projection.lag)
-                    $0.member("lagSeconds", projection.lagSeconds)
-                    $0.member("parked", projection.parked)
-                    $0.key("stalled")
-                    $0.boolean(projection.isStalled)
-                    $0.member("movedAt", projection.movedAt)
-                    $0.member("lastError", projection.lastError)
-                }
-            }
-        }
-        key("queues")
-        array { writer in
-            for queue in readiness.queues {
-                writer.object {
-                    $0.member("name", queue.name.rawValue)
-                    $0.member("waiting", queue.depth.waiting)
-                    $0.member("inFlight", queue.depth.inFlight)
-                    $0.member("dead", queue.depth.dead)
-                }
-            }
-        }
-        if let mirror = readiness.mirror {
-            key("mirror")
-            object { $0.members(of: mirror) }
-        }
-        if readiness.countries.isEmpty { return }
-        key("countries")
-        array { writer in
-            for country in readiness.countries {
-                writer.object {
-                    $0.member("countryISO", country.country.code)
-                    $0.key("answers")
-                    $0.boolean(country.answers)
-                }
-            }
         }
     }
 }

@@ -1,4 +1,6 @@
+import EventStore
 import GRDB
+import Synchronization
 
 /// The one writer of the file: commits everything that waits in one transaction, so that all of it shares one fsync.
 ///
@@ -6,7 +8,7 @@ import GRDB
 /// no effect but on the database.
 enum GroupCommit {
     /// Runs jobs in one transaction and finishes each.
-    static func commit(_ jobs: [Job<Writing>], in database: Database) {
+    static func commit(_ jobs: [Job<Writing>], in database: Database, noting outcome: WriteOutcome) {
         let writing = Writing(database)
         do {
             try database.run("BEGIN IMMEDIATE")
@@ -14,15 +16,16 @@ enum GroupCommit {
             for job in jobs { refusals.append(try refusal(of: job, writing)) }
             try writing.finish()
             try database.run("COMMIT")
+            outcome.succeeded()
             for (job, refusal) in zip(jobs, refusals) { job.finish(refusal) }
             writing.ringBells()
         } catch {
             if database.isInsideTransaction {
-                do { try database.execute(sql: "ROLLBACK") } catch { return fail(jobs, with: error) }
+                do { try database.execute(sql: "ROLLBACK") } catch { return fail(jobs, with: error, outcome) }
             }
             // A job that breaks after it has written must not take its neighbours with it; a full disk takes all.
-            if jobs.count == 1 || SQLiteFile.isOutage(error) { return fail(jobs, with: error) }
-            for job in jobs { commit([job], in: database) }
+            if jobs.count == 1 || SQLiteFile.isOutage(error) { return fail(jobs, with: error, outcome) }
+            for job in jobs { commit([job], in: database, noting: outcome) }
         }
     }
 
@@ -38,7 +41,19 @@ enum GroupCommit {
         }
     }
 
-    private static func fail(_ jobs: [Job<Writing>], with error: any Error) {
+    private static func fail(_ jobs: [Job<Writing>], with error: any Error, _ outcome: WriteOutcome) {
+        if SQLiteFile.isOutage(error) { outcome.failed(SQLiteFile.translate(error).message) }
         for job in jobs { job.finish(error) }
     }
+}
+
+/// What became of the last transaction.
+final class WriteOutcome: Sendable {
+    private let failure = Mutex<String?>(nil)
+
+    /// Why nothing could be written the last time; nil when it could.
+    var problem: String? { failure.withLock { $0 } }
+
+    func succeeded() { failure.withLock { $0 = nil } }
+    func failed(_ problem: String) { failure.withLock { $0 = problem } }
 }

@@ -88,17 +88,23 @@ package struct SQLiteQueue: MessageQueue {
         let hidden = QueueSettings.hidden(at: now)
         let (first, last) = (hidden.lowerBound.milliseconds, hidden.upperBound.milliseconds)
         return try await messaging.file.scan { database in
+            // What waits to be tried again is hidden, and yet in nobody's hand.
             let counts = try database.row(
                 """
-                SELECT count(*) FILTER (WHERE visible NOT BETWEEN ? AND ?),
-                    count(*) FILTER (WHERE visible BETWEEN ? AND ?)
-                FROM messages WHERE queue = ? AND sent > ?
-                """, [first, last, first, last, name.rawValue, oldest]
-            ) { (waiting: $0[0] as Int, inFlight: $0[1] as Int) }
+                SELECT count(*) FILTER (WHERE visible NOT BETWEEN ?1 AND ?2),
+                    count(*) FILTER (WHERE visible BETWEEN ?1 AND ?2),
+                    ?3 - min(sent) FILTER (WHERE visible NOT BETWEEN ?1 AND ?2 OR receipt IS NULL),
+                    ?3 - min(sent) FILTER (WHERE visible BETWEEN ?1 AND ?2 AND receipt IS NOT NULL)
+                FROM messages WHERE queue = ?4 AND sent > ?5
+                """, [first, last, now.milliseconds, name.rawValue, oldest]
+            ) { (waiting: $0[0] as Int, inFlight: $0[1] as Int, oldest: $0[2] as Int64?, out: $0[3] as Int64?) }
             let dead = try database.row(
                 "SELECT count(*) FROM dead_letters WHERE queue = ? AND sent > ?", [name.rawValue, oldest]
             ) { $0[0] as Int }
-            return QueueDepth(waiting: counts?.waiting ?? 0, inFlight: counts?.inFlight ?? 0, dead: dead ?? 0)
+            return QueueDepth(
+                waiting: counts?.waiting ?? 0, inFlight: counts?.inFlight ?? 0, dead: dead ?? 0,
+                oldestMilliseconds: counts?.oldest.map { max($0, 0) },
+                longestOutMilliseconds: counts?.out.map { max($0, 0) })
         }
     }
 }

@@ -129,11 +129,14 @@ struct OpenLedger: Sendable {
     /// Answers requests to the API.
     ///
     /// - Parameter callers: counts who waits for a request to be recorded.
+    /// - Parameter watch: keeps how the ledger is doing.
     /// - Parameter proxies: whose word is believed for who calls.
-    func table(_ callers: Callers, proxies: TrustedProxies, _ logger: Logger) -> RequestTable {
+    func table(
+        _ callers: Callers, _ watch: StatusWatch, proxies: TrustedProxies, _ logger: Logger
+    ) -> RequestTable {
         RequestTable(
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
-            audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: status,
+            audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: watch,
             secrets: secrets, proxies: proxies, origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]),
             elapsed: Machine.elapsed, random: Machine.random, droppedLogLines: { Logs.droppedLines }, logger: logger)
     }

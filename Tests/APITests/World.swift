@@ -72,7 +72,8 @@ struct World {
             people: PersonResolver(directory: directory, keys: ring),
             progress: ViewProgress(feed: store, checkpoints: views),
             audit: store, histories: store, trail: trail,
-            authenticator: Authenticator(keys: keys), status: status, secrets: ring, limits: limits,
+            authenticator: Authenticator(keys: keys), status: StatusWatch(status), secrets: ring,
+            limits: limits,
             proxies: proxies, origins: origins, elapsed: { clock.elapsed }, random: random, logger: logger)
     }
 

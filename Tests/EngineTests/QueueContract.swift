@@ -34,7 +34,7 @@ struct QueueContract {
     func empty(engine: Engine, name: QueueName) async throws {
         let queue = try await engine.make().queues(name)
         #expect(try await receive(queue).isEmpty)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
     @Test("A message is received as it was sent, for the first time", arguments: Engine.ofStores)
@@ -83,7 +83,7 @@ struct QueueContract {
         #expect(first.count == 3)
         ledger.clock.step(milliseconds: milliseconds)
         ledger.clock.advance(milliseconds: visibility)
-        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [3, 0, 0])
         let again = try await receive(queue)
         #expect(again.map(\.receiveCount) == [2, 2, 2])
         // Hidden as long as ever, by the clock as it is now.
@@ -104,7 +104,7 @@ struct QueueContract {
         try await send(["a", "b"], to: queue)
         ledger.clock.step(milliseconds: -7_200_000)
         try await send(["c"], to: queue)
-        #expect(try await queue.depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [3, 0, 0])
         #expect(try await receive(queue, limit: 1).count == 1)
         #expect(try await receive(queue).count == 2)
     }
@@ -118,7 +118,7 @@ struct QueueContract {
         ledger.clock.step(milliseconds: -7_200_000)
         try await queue.delete(receipts)
         ledger.clock.advance(milliseconds: visibility)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await counts(of: queue) == [0, 0, 0])
     }
 
     @Test("A message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
@@ -239,7 +239,7 @@ struct QueueContract {
         try await exhaust(ledger)
         try await send(["a", "b", "c"], to: queue)
         _ = try await receive(queue, limit: 1)
-        #expect(try await queue.depth() == QueueDepth(waiting: 2, inFlight: 1, dead: 1))
+        #expect(try await queue.depth().counts == [2, 1, 1])
     }
 
     @Test("A message that nobody handles is kept for 14 days and no longer", arguments: Engine.available)
@@ -251,7 +251,7 @@ struct QueueContract {
         #expect(try await queue.depth().waiting == 1)
         ledger.clock.advance(milliseconds: 1)
         #expect(try await receive(queue).isEmpty)
-        #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0))
+        #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
     @Test("After three receives a message is dead, with its last reason, and no other is", arguments: Engine.ofStores)
@@ -313,4 +313,10 @@ struct QueueContract {
         #expect(try await ledger.deadLetters.letter(letter.id) == letter)
         #expect(try await ledger.deadLetters.letter("nonsense") == nil)
     }
+}
+
+/// How many messages of a queue wait, are in hand and are dead.
+func counts(of queue: any MessageQueue) async throws(EventStoreError) -> [Int] {
+    let depth = try await queue.depth()
+    return [depth.waiting, depth.inFlight, depth.dead]
 }

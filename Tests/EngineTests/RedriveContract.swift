@@ -56,7 +56,7 @@ struct RedriveContract {
         #expect(try await redrive(.peru, until: end) == 2)
         #expect(try await redrive(nil, until: end) == 1)
         #expect(try await redrive(nil, until: end) == 0)
-        #expect(try await ledger.queues(.peru).depth() == QueueDepth(waiting: 3, inFlight: 0, dead: 0))
+        #expect(try await ledger.queues(.peru).depth().counts == [3, 0, 0])
     }
 
     @Test("Letters that are gone or named twice are not counted", arguments: Engine.ofStores)
@@ -67,7 +67,7 @@ struct RedriveContract {
         #expect(try await ledger.deadLetters.redrive([ids[0], ids[0], "nonsense"]) == 1)
         #expect(try await ledger.deadLetters.redrive(ids) == 1)
         #expect(try await ledger.deadLetters.redrive(ids) == 0)
-        #expect(try await ledger.queues(.peru).depth() == QueueDepth(waiting: 2, inFlight: 0, dead: 0))
+        #expect(try await ledger.queues(.peru).depth().counts == [2, 0, 0])
     }
 
     @Test("Of two who redrive at once, each letter is moved by one, and none comes twice", arguments: Engine.available)

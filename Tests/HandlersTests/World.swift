@@ -120,3 +120,9 @@ struct Unexpected: Error {
 
     init(_ what: String) { self.what = what }
 }
+
+/// How many messages of a queue wait, are in hand and are dead.
+func counts(of queue: any MessageQueue) async throws(EventStoreError) -> [Int] {
+    let depth = try await queue.depth()
+    return [depth.waiting, depth.inFlight, depth.dead]
+}

@@ -36,10 +36,15 @@ import Testing
         #expect(full.errorCode == "STORE_UNAVAILABLE")
         #expect(full.header("Retry-After") != nil)
         #expect(!accepted.isEmpty)
+        let unready = try await server.get("/health/ready", until: "nothing can be written: the disk is full")
+        #expect(unready.status == 503)
+        #expect(try await server.get("/appointments/00000").status == 200)
         switch disk {
         case .fileSize: try await shell("prlimit --pid \(server.run.pid) --fsize=unlimited:unlimited")
         case .mounted: try await shell("mount -o remount,size=256m \(scratch.path)")
         }
+        // Nobody has to ask for an appointment to find out that there is room.
+        try await server.get("/health/ready", until: #""status":"ready""#)
         try await recovers(server, &accepted)
         try await server.waitUntilAllEnded()
         try await server.stop()

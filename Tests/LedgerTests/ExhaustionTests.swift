@@ -1,11 +1,12 @@
 import EventStore
 import Foundation
 import RawHTTP
+import TestPostgres
 import TestPrograms
 import Testing
 
 /// What the program stands though a stranger, a reader of its log or a database does not do its part.
-@Suite(.serialized) struct ExhaustionTests {
+@Suite(.serialized, .dropsDatabases) struct ExhaustionTests {
     let scratch: ScratchDirectory
 
     init() throws { scratch = try ScratchDirectory() }
@@ -132,5 +133,42 @@ import Testing
         }
         try #require(result)
         return Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    @Test(
+        "a database that is frozen delays no health answer: it is named there, and the ledger stays ready",
+        .enabled(if: TestCluster.isThere, TestCluster.reason))
+    func frozen() async throws {
+        let cluster = try await OwnCluster.make()
+        let environment = ["RDS_URL_PE": cluster.database.url]
+        #expect(try await LedgerBinary.run("migrate", "up", environment: environment).status == 0)
+        let server = try await LedgerServer(scratch.data, environment: environment)
+        try await server.get("/health/ready", until: #"{"countryISO":"PE","answers":true}"#)
+        try cluster.signalAll(SIGSTOP)
+        defer { try? cluster.signalAll(SIGCONT) }
+        let port = server.port
+        func get(_ target: String) async throws -> Answer {
+            // Far more than it takes, and less than the database's own patience.
+            try #require(
+                try await onThread {
+                    let client = try RawClient(port: port, timeoutSeconds: 4)
+                    client.send(request("GET \(target)"))
+                    return client.answer()
+                }, "\(target) waits for the database")
+        }
+        var ready = try await get("/health/ready")
+        while !ready.text.contains(#""answers":false,"silentSeconds":2"#) {
+            #expect(ready.status == 200)
+            _ = try await get("/metrics")
+            try await Task.sleep(for: .milliseconds(50))
+            ready = try await get("/health/ready")
+        }
+        #expect(ready.status == 200)
+        #expect(try await get("/metrics").text.contains(#"ledger_country_up{country="PE"} 0"#))
+        #expect(try await server.ask(insured: 7, schedule: 100)?.status == 201)
+        try cluster.signalAll(SIGCONT)
+        try await server.get("/health/ready", until: #"{"countryISO":"PE","answers":true}"#)
+        try await server.stop()
+        try await cluster.remove()
     }
 }

@@ -35,10 +35,11 @@ final class Server: @unchecked Sendable {
             progress: ViewProgress(feed: links, checkpoints: links),
             audit: world.store, histories: links, trail: MemoryAuditTrail(),
             authenticator: Authenticator(keys: MemoryAPIKeys()),
-            status: LedgerStatus(
-                feed: links, views: links, checkpoints: links,
-                projections: [ProjectionRunner.projection, RouterPump.projection], audit: world.store, queues: [:],
-                sweeps: links, now: { [unowned world] in world.now }),
+            status: StatusWatch(
+                LedgerStatus(
+                    feed: links, views: links, checkpoints: links,
+                    projections: [ProjectionRunner.projection, RouterPump.projection], audit: world.store, queues: [:],
+                    sweeps: links, now: { [unowned world] in world.now })),
             secrets: world.keys, elapsed: { [unowned world] in .milliseconds(world.timeline.now) }, random: random,
             logger: world.logger)
         lifeline.server = self

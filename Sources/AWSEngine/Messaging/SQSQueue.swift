@@ -92,7 +92,9 @@ package final class SQSQueue: MessageQueue {
     package func depth() async throws(EventStoreError) -> QueueDepth {
         let own = try await queue.counts()
         let dead = try await dead.counts()
-        return QueueDepth(waiting: own.waiting, inFlight: own.inFlight, dead: dead.waiting + dead.inFlight)
+        // CloudWatch knows the age of the oldest message (`ApproximateAgeOfOldestMessage`); the queue itself does not.
+        return QueueDepth(
+            waiting: own.waiting, inFlight: own.inFlight, dead: dead.waiting + dead.inFlight, tellsAges: false)
     }
 }
 

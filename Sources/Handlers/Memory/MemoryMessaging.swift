@@ -137,9 +137,15 @@ extension MemoryMessaging {
             let messages = state.queues[queue, default: []]
             let hidden = hidden(now)
             let waiting = messages.count { !hidden.contains($0.visibleAt) }
+            let inHand = messages.filter { hidden.contains($0.visibleAt) && $0.receipt != nil }
+            let others = messages.filter { !hidden.contains($0.visibleAt) || $0.receipt == nil }
+            func age(_ messages: [StoredMessage]) -> Int64? {
+                messages.map(\.sentAt).min().map { max(now.milliseconds - $0.milliseconds, 0) }
+            }
             return QueueDepth(
                 waiting: waiting, inFlight: messages.count - waiting,
-                dead: state.dead.count { $0.letter.queue == queue })
+                dead: state.dead.count { $0.letter.queue == queue }, oldestMilliseconds: age(others),
+                longestOutMilliseconds: age(inHand))
         }
     }
 }

@@ -29,9 +29,21 @@ package struct QueueDepth: Equatable, Sendable {
     package let waiting: Int
     package let inFlight: Int
     package let dead: Int
+    /// How long ago the oldest message was sent that nobody has in hand; nil when there is none, or the queue does not
+    /// tell it.
+    package let oldestMilliseconds: Int64?
+    /// The same of those that somebody has in hand.
+    package let longestOutMilliseconds: Int64?
+    /// Whether the queue tells ages at all: SQS does not.
+    package let tellsAges: Bool
 
-    package init(waiting: Int, inFlight: Int, dead: Int) {
+    package init(
+        waiting: Int, inFlight: Int, dead: Int, oldestMilliseconds: Int64? = nil, longestOutMilliseconds: Int64? = nil,
+        tellsAges: Bool = true
+    ) {
+        self.tellsAges = tellsAges
         (self.waiting, self.inFlight, self.dead) = (waiting, inFlight, dead)
+        (self.oldestMilliseconds, self.longestOutMilliseconds) = (oldestMilliseconds, longestOutMilliseconds)
     }
 }
 

@@ -25,29 +25,43 @@ struct MetricsText {
         }
     }
 
-    mutating func ledger(_ report: StatusReport) {
+    mutating func ledger(_ snapshot: StatusSnapshot) {
+        if let readiness = snapshot.readiness { self.readiness(readiness) }
+        if let figures = snapshot.figures {
+            family("ledger_events", "gauge", "Events, by type and country.")
+            for count in figures.events {
+                sample("ledger_events", [("type", count.type), ("country", count.country)], "\(count.count)")
+            }
+            family("ledger_appointments", "gauge", "Appointments, by status and country.")
+            for count in figures.appointments {
+                sample(
+                    "ledger_appointments", [("status", count.status.rawValue), ("country", count.country.code)],
+                    "\(count.count)")
+            }
+            family(
+                "ledger_stuck_appointments", "gauge",
+                "Appointments that were sent round as often as they may be, and whose country answers.")
+            sample("ledger_stuck_appointments", [], "\(snapshot.stuck)")
+        }
+        family("ledger_status_age_seconds", "gauge", "How old the figures are, by who was asked.")
+        for (of, seconds) in snapshot.ages { sample("ledger_status_age_seconds", [("of", of)], "\(seconds)") }
+        family("ledger_store_up", "gauge", "Whether the store answers.")
+        sample("ledger_store_up", [], snapshot.isUp ? "1" : "0")
+        family("ledger_store_writable", "gauge", "Whether the last thing to be written could be.")
+        sample("ledger_store_writable", [], snapshot.isWritable ? "1" : "0")
+    }
+
+    private mutating func readiness(_ readiness: Readiness) {
         family("ledger_head_position", "gauge", "Position of the last event.")
-        sample("ledger_head_position", [], "\(report.readiness.head)")
-        family("ledger_events", "gauge", "Events, by type and country.")
-        for count in report.events {
-            sample("ledger_events", [("type", count.type), ("country", count.country)], "\(count.count)")
-        }
-        family("ledger_appointments", "gauge", "Appointments, by status and country.")
-        for count in report.appointments {
-            sample(
-                "ledger_appointments", [("status", count.status.rawValue), ("country", count.country.code)],
-                "\(count.count)")
-        }
-        family("ledger_stuck_appointments", "gauge", "Appointments that were sent round as often as they may be.")
-        sample("ledger_stuck_appointments", [], "\(report.stuck.count)")
-        projections(report.readiness.projections)
-        states(report.readiness.projections)
-        movements(report.readiness.projections)
-        queues(report.readiness.queues)
-        if let mirror = report.readiness.mirror { self.mirror(mirror) }
-        if report.readiness.countries.isEmpty { return }
+        sample("ledger_head_position", [], "\(readiness.head)")
+        projections(readiness.projections)
+        states(readiness.projections)
+        movements(readiness.projections)
+        queues(readiness.queues)
+        if let mirror = readiness.mirror { self.mirror(mirror) }
+        if readiness.countries.isEmpty { return }
         family("ledger_country_up", "gauge", "Whether the database of a country answers.")
-        for country in report.readiness.countries {
+        for country in readiness.countries {
             sample("ledger_country_up", [("country", country.country.code)], country.answers ? "1" : "0")
         }
     }
@@ -55,11 +69,6 @@ struct MetricsText {
     mutating func droppedLogLines(_ count: Int) {
         family("ledger_log_lines_dropped_total", "counter", "Lines of the log that nobody read in time.")
         sample("ledger_log_lines_dropped_total", [], "\(count)")
-    }
-
-    mutating func isUp(_ isUp: Bool) {
-        family("ledger_store_up", "gauge", "Whether the store and the queues answer.")
-        sample("ledger_store_up", [], isUp ? "1" : "0")
     }
 
     private mutating func mirror(_ mirror: MirrorStatus) {
@@ -133,6 +142,23 @@ struct MetricsText {
             ]
             for (state, count) in states {
                 sample("ledger_queue_messages", [("queue", queue.name.rawValue), ("state", state)], "\(count)")
+            }
+        }
+        let ages: [(String, String, (QueueDepth) -> Int64?)] = [
+            (
+                "ledger_queue_oldest_seconds",
+                "Age of the oldest message that nobody has in hand; 0 when there is none.",
+                { $0.oldestMilliseconds }
+            ),
+            (
+                "ledger_queue_longest_out_seconds", "Age of the oldest message in hand; 0 when there is none.",
+                { $0.longestOutMilliseconds }
+            ),
+        ]
+        for (name, help, age) in ages {
+            family(name, "gauge", help)
+            for queue in queues where queue.depth.tellsAges {
+                sample(name, [("queue", queue.name.rawValue)], "\(Double(age(queue.depth) ?? 0) / 1000)")
             }
         }
     }

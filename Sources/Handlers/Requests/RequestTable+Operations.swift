@@ -2,34 +2,28 @@ import EventStore
 
 /// What those ask for who run the ledger.
 extension RequestTable {
-    /// `GET /health/ready`.
+    /// `GET /health/ready`, from what is known: it waits for nobody.
     func readiness() async throws -> APIResponse {
-        let readiness: Readiness
-        do throws(EventStoreError) {
-            readiness = try await status.readiness()
-        } catch {
-            throw Problem.unavailable("The ledger is not ready", reasons: ["a store does not answer"])
-        }
-        if !readiness.reasons.isEmpty {
-            throw Problem.unavailable("The ledger is not ready", reasons: readiness.reasons)
+        let snapshot = await status.snapshot()
+        guard let readiness = snapshot.readiness, snapshot.reasons.isEmpty else {
+            throw Problem.unavailable("The ledger is not ready", reasons: snapshot.reasons)
         }
         return .json {
             $0.member("status", "ready")
             $0.members(of: readiness)
+            $0.key("agesSeconds")
+            $0.object { writer in
+                for (of, seconds) in snapshot.ages { writer.member(of, Int(seconds)) }
+            }
         }
     }
 
-    /// `GET /metrics`. While the store does not answer, what is known without it is still told.
+    /// `GET /metrics`, from what is known, with its age. While the store does not answer, what was known is still told.
     func metrics() async throws -> APIResponse {
         var text = MetricsText()
         text.requests(meters.counts)
         text.droppedLogLines(droppedLogLines())
-        do throws(EventStoreError) {
-            text.ledger(try await status.read())
-            text.isUp(true)
-        } catch {
-            text.isUp(false)
-        }
+        text.ledger(await status.snapshot(withFigures: true))
         return APIResponse(
             headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], body: Array(text.text.utf8))
     }

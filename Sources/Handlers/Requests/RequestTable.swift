@@ -16,7 +16,7 @@ package struct RequestTable: Sendable {
     /// Gives out the histories that auditors ask for.
     let histories: any StreamReader
     let trail: any AuditTrail
-    let status: LedgerStatus
+    let status: StatusWatch
     let droppedLogLines: @Sendable () -> Int
     let random: @Sendable (_ count: Int) -> [UInt8]
     let cursors: PageCursor
@@ -39,7 +39,7 @@ package struct RequestTable: Sendable {
         performer: Performer, callers: Callers = Callers(), views: any AppointmentViews,
         log: any AuditLog, people: PersonResolver, progress: ViewProgress, audit: any AuditLog,
         histories: any StreamReader, trail: any AuditTrail, authenticator: Authenticator,
-        status: LedgerStatus, secrets: KeyRing, limits: RateLimits = RateLimits(),
+        status: StatusWatch, secrets: KeyRing, limits: RateLimits = RateLimits(),
         proxies: TrustedProxies = .none, origins: AllowedOrigins = .any, elapsed: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable (_ count: Int) -> [UInt8],
         droppedLogLines: @escaping @Sendable () -> Int = { 0 }, logger: Logger

@@ -85,18 +85,18 @@ struct Serve: AsyncParsableCommand {
                 logger.error("auditors are not answered from the mirror", metadata: ["error": "\(problem)"])
             }
         }
-        try await ledger.messaging.begin()
-        try await catchUp(ledger, logger)
+        try await prepare(ledger, logger)
         let callers = Callers()
+        let open = OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
+        let watch = StatusWatch(open.status)
         let server = APIServer(
-            table: OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
-                .table(callers, proxies: try proxies, logger),
-            host: host, port: port, limits: transport.limits(try proxies, logger), logger: logger)
+            table: open.table(callers, watch, proxies: try proxies, logger), host: host, port: port,
+            limits: transport.limits(try proxies, logger), logger: logger)
         let pumps = Pumps(
             ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
             logger: logger)
         // The last one stops first: no request comes in any more when the pumps finish.
-        try await Farewell.run([pumps, server], logger)
+        try await Farewell.run([pumps, Watching(watch: watch), server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
 
@@ -106,10 +106,12 @@ struct Serve: AsyncParsableCommand {
         let ledger = OpenLedger(try await Remote.open(Machine.environment))
         try await ledger.mirror?.checkForReading(ledger.store)
         try await requireKeys(ledger.apiKeys, logger)
+        // On AWS events and appointments are counted by reading all of them.
+        let watch = StatusWatch(ledger.status, counting: .whenRead)
         let server = APIServer(
-            table: ledger.table(Callers(), proxies: try proxies, logger), host: host, port: port,
+            table: ledger.table(Callers(), watch, proxies: try proxies, logger), host: host, port: port,
             limits: transport.limits(try proxies, logger), logger: logger)
-        try await Farewell.run([server], logger)
+        try await Farewell.run([Watching(watch: watch), server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
 
@@ -142,8 +144,21 @@ struct Serve: AsyncParsableCommand {
         throw Self.needsKeys
     }
 
+    /// Writes what has to be written before the first request. While that can't be, readers are served all the same.
+    private func prepare(_ ledger: Embedded, _ logger: Logger) async throws {
+        do throws(EventStoreError) {
+            try await ledger.messaging.begin()
+            try await catchUp(ledger, logger)
+        } catch {
+            guard error.code == .unavailable else { throw error }
+            logger.error(
+                "nothing can be written now: readers are served, and requests are refused until it can",
+                metadata: ["error": "\(error.message)"])
+        }
+    }
+
     /// Takes in what was appended by a program that does not write the view along.
-    private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws {
+    private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws(EventStoreError) {
         if try await ledger.views.pausedAt(ProjectionRunner.projection) != nil {
             return logger.notice("the view is held: `ledger projections resume appointments` lets it go on")
         }
@@ -172,6 +187,7 @@ extension Embedded {
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             countries: countryPools.probes, mirror: mirror?.probe,
             mirrorGate: mirror.map { $0.gate($0.probe, store) }, sweeps: sweepLog,
+            writeProblem: { [file] in await file.writeProblem() },
             patienceMilliseconds: patienceMilliseconds, now: Machine.now)
     }
 }

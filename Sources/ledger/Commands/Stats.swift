@@ -45,6 +45,11 @@ struct StatsCommand: AsyncParsableCommand {
             try row("waiting", queue.name.rawValue, nil, queue.depth.waiting)
             try row("inFlight", queue.name.rawValue, nil, queue.depth.inFlight)
             try row("deadLetters", queue.name.rawValue, nil, queue.depth.dead)
+            if queue.depth.tellsAges {
+                try row(
+                    "oldestWaitingSeconds", queue.name.rawValue, nil,
+                    Int((queue.depth.oldestMilliseconds ?? 0) / 1000))
+            }
         }
         if let mirror = report.readiness.mirror {
             try row("mirrorAnswers", nil, nil, mirror.answers ? 1 : 0)
