@@ -24,7 +24,8 @@ extension HTTPRequestHead {
             switch name.utf8.count {
             case 4 where name.lowercased() == "host":
                 counts.host += 1
-                guard value.isAuthority, authority.map({ $0.lowercased() == value.lowercased() }) ?? true else {
+                let host = value.withoutOuterSpace
+                guard host.isAuthority, authority.map({ $0.lowercased() == host.lowercased() }) ?? true else {
                     throw .malformed("Host is the name of this server, with its port")
                 }
             case 14 where name.lowercased() == "content-length": counts.length += 1
@@ -91,6 +92,15 @@ extension HTTPRequestHead {
 }
 
 extension String {
+    /// Without the spaces and tabs around it, which are no part of a field's value (RFC 9110, 5.5).
+    fileprivate var withoutOuterSpace: String {
+        let isSpace = { (character: Character) in character == " " || character == "\t" }
+        guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else {
+            return ""
+        }
+        return String(self[first...last])
+    }
+
     /// Whether it is the name or address of a host, with or without a port (RFC 3986, 3.2.2): `Host` is nothing else.
     fileprivate var isAuthority: Bool {
         var rest = utf8[...]

@@ -1,5 +1,5 @@
-/// Which ledger something belongs to, and which of its pasts: a random id for life, and an epoch that moves on each time
-/// the ledger is found put back to an older copy.
+/// Which ledger something belongs to, and which of its pasts: a random id for life, and an epoch that moves on each
+/// time the ledger is found put back to an older copy.
 package struct LedgerIdentity: Hashable, Sendable {
     package let id: Identifier
     /// 1, 2, 3 …
@@ -128,9 +128,9 @@ extension EventStoreError {
         EventStoreError(
             .invalid,
             message: """
-                this is another ledger than the one that was here: \(stored.map { "\($0.id)" } ?? "it has no identity") \
-                instead of \(seen.identity.id), which had come to position \(seen.last.position). Put that one back, or \
-                remove ledger.seen to go on with this one
+                this is another ledger than the one that was here: \
+                \(stored.map { "\($0.id)" } ?? "it has no identity") instead of \(seen.identity.id), which had come to \
+                position \(seen.last.position). Put that one back, or remove ledger.seen to go on with this one
                 """)
     }
 }

@@ -73,8 +73,8 @@ package protocol CountryDatabase: Sendable {
     /// Gives back what an appointment holds. From then on its claims are refused, also when it held nothing.
     func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError)
 
-    /// Adds slots, or replaces those that nobody holds; all or none. The agenda is judged as it is afterwards: slots may
-    /// change places, and no medic has two slots at a time.
+    /// Adds slots, or replaces those that nobody holds; all or none. The agenda is judged as it is afterwards: slots
+    /// may change places, and no medic has two slots at a time.
     ///
     /// - Throws: `invalid`, with `SlotRefusals` as its cause.
     func add(_ slots: [Slot]) async throws(EventStoreError)

@@ -4,8 +4,8 @@ package import Projections
 /// Answers auditors from the mirror as far as it has come, and from the store beyond it. The events are those of the
 /// store, in its order, whoever answers.
 ///
-/// A mirror that does not answer, or whose positions are not the store's since it kept a conflict, is passed over, and so
-/// is one that is not this ledger's, or holds what this ledger does not.
+/// A mirror that does not answer, or whose positions are not the store's since it kept a conflict, is passed over, and
+/// so is one that is not this ledger's, or holds what this ledger does not.
 package struct MirroredLog: AuditLog, StreamReader {
     private let mirror: any MirrorStore & AuditLog & StreamReader
     private let store: any AuditLog & StreamReader

@@ -142,8 +142,9 @@ struct SQLiteAgendaSwap {
         while true {
             let isOver = try await pausing { () throws(EventStoreError) in
                 try await agenda.write { database in
-                    if try !Self.isThere(Self.gone, in: database) {
-                        if try !Self.isThere(Self.next, in: database) { return true }
+                    let hasGone = try Self.isThere(Self.gone, in: database)
+                    if !hasGone {
+                        guard try Self.isThere(Self.next, in: database) else { return true }
                         try database.execute(sql: "ALTER TABLE \(Self.next) RENAME TO \(Self.gone)")
                     }
                     try Self.clearPiece(in: database)

@@ -43,10 +43,11 @@ struct Embedded: Sendable {
         case create(demoSlots: Bool)
     }
 
-    /// Opens the ledger in a directory. One that was put back to an older copy begins a new epoch. The environment says which countries have a database elsewhere.
+    /// Opens the ledger in a directory. One that was put back to an older copy begins a new epoch. The environment says
+    /// which countries have a database elsewhere.
     ///
-    /// - Throws: `invalid` when there is none, it is another than was seen here, its key file is missing or another's, or
-    ///   the environment names a database that can't be; `unavailable`; `corrupt`.
+    /// - Throws: `invalid` when there is none, it is another than was seen here, its key file is missing or another's,
+    ///   or the environment names a database that can't be; `unavailable`; `corrupt`.
     static func open(_ directory: String, _ creation: Creation = .refuse) async throws(EventStoreError) -> Embedded {
         let environment = ProcessInfo.processInfo.environment
         let secrets = try PostgresSettings.passwords(of: environment)

@@ -118,7 +118,8 @@ struct Mirror: Sendable {
     /// Compares schema and owner before it is written to.
     ///
     /// - Parameter feed: what it follows by position; nil on AWS.
-    /// - Throws: `invalid`, with what to do, when the schema is another or it does not follow this ledger; `unavailable`.
+    /// - Throws: `invalid`, with what to do, when the schema is another or it does not follow this ledger;
+    ///   `unavailable`.
     func check(_ store: any StreamReader, feed: (any EventFeed)?) async throws(EventStoreError) {
         try await checkSchema()
         if let problem = try await problem(worker, store, feed: feed) {

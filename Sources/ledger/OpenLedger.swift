@@ -121,8 +121,8 @@ struct OpenLedger: Sendable {
         let head = try await numbered.head()
         if position <= head { return nil }
         return """
-            position \(position) is beyond the last event, at \(head): the ledger was put back to an older copy, or the \
-            position is none of its own. Go on from \(head) at most
+            position \(position) is beyond the last event, at \(head): the ledger was put back to an older copy, or \
+            the position is none of its own. Go on from \(head) at most
             """
     }
 

@@ -140,8 +140,8 @@ import Testing
             try await connection.write { database in
                 try database.execute(
                     sql: """
-                        INSERT INTO schedules VALUES (1, 'PE', 1, 1, 1, 1772470800000), (2, 'PE', 2, 1, 1, 1772470800000),
-                            (3, 'PE', 1, 1, 1, 1772471400000)
+                        INSERT INTO schedules VALUES (1, 'PE', 1, 1, 1, 1772470800000),
+                            (2, 'PE', 2, 1, 1, 1772470800000), (3, 'PE', 1, 1, 1, 1772471400000)
                         """)
             }
         }
@@ -177,7 +177,10 @@ import Testing
             if analyzed { try await file.write { try $0.database.execute(sql: "ANALYZE") } }
             for query in queries {
                 let plan = try await file.scan { database in
-                    try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN \(query)").map { $0["detail"] as String }
+                    let values = Array(repeating: DatabaseValue.null, count: query.count { $0 == "?" })
+                    let rows = try Row.fetchAll(
+                        database, sql: "EXPLAIN QUERY PLAN \(query)", arguments: StatementArguments(values))
+                    return rows.map { $0["detail"] as String }
                 }
                 let text = plan.joined(separator: "\n")
                 #expect(!text.contains("TEMP B-TREE") && !text.contains("SCAN"), "\(query): \(text)")

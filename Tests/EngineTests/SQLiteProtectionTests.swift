@@ -65,8 +65,8 @@ import Testing
         arguments: [
             "INSERT OR REPLACE INTO events SELECT position, \(forged)", "REPLACE INTO events SELECT 77, \(forged)",
             "INSERT OR REPLACE INTO events (rowid, stream, version, type, country, at, actor, correlation, leaf, "
-                + "entry, sealed) SELECT 1, zeroblob(16), 9, type, country, at, 'forged', correlation, leaf, entry, sealed "
-                + "FROM events WHERE position = 2",
+                + "entry, sealed) SELECT 1, zeroblob(16), 9, type, country, at, 'forged', correlation, leaf, entry, "
+                + "sealed FROM events WHERE position = 2",
             "UPDATE OR REPLACE events SET position = 2 WHERE position = 1",
             "UPDATE OR REPLACE events SET actor = 'forged'", "UPDATE OR IGNORE events SET actor = 'forged'",
             "INSERT INTO events SELECT position, \(forged) AND true ON CONFLICT DO UPDATE SET actor = 'forged'",

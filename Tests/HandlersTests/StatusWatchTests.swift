@@ -13,7 +13,9 @@ import Testing
 
         func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult { .refused(.scheduleNotFound) }
         func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {}
-        func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim] { [] }
+        func claims(after appointment: AppointmentID?, limit: Int) async throws(EventStoreError) -> [StandingClaim] {
+            []
+        }
         func putBack(_ claim: StandingClaim) async throws(EventStoreError) -> Bool { false }
         func add(_ slots: [Slot]) async throws(EventStoreError) {}
         func schedules(after schedule: ScheduleID?, limit: Int) async throws(EventStoreError) -> [ScheduleRow] {

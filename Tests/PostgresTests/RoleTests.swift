@@ -319,8 +319,10 @@ struct RoleTests {
             }
             let connects = try await database.pool.use { session in
                 try session.query(
-                    "SELECT has_database_privilege(rolname, current_database(), 'CONNECT') FROM pg_roles "
-                        + "WHERE rolname = ANY ($1)", [.array(outside.map { .text($0) })]
+                    """
+                    SELECT has_database_privilege(rolname, current_database(), 'CONNECT') FROM pg_roles
+                    WHERE rolname IN (\(outside.map { "'\($0)'" }.joined(separator: ", ")))
+                    """
                 ) { try $0.bool(0) }
             }
             #expect(connects == outside.map { _ in false })

@@ -25,7 +25,8 @@ CREATE TRIGGER a_slot_takes_half_an_hour BEFORE INSERT OR UPDATE OF country, med
 
 -- Both are judged when a statement is over, or the transaction where it says so: slots may change places.
 ALTER TABLE clinical.schedules DROP CONSTRAINT schedules_are_listed_once;
-ALTER TABLE clinical.schedules ADD CONSTRAINT schedules_are_listed_once UNIQUE (country, center, medic, date) DEFERRABLE;
+ALTER TABLE clinical.schedules ADD CONSTRAINT schedules_are_listed_once
+    UNIQUE (country, center, medic, date) DEFERRABLE;
 ALTER TABLE clinical.schedules ADD CONSTRAINT schedules_medic EXCLUDE USING gist
     (country WITH =, medic WITH =, tstzrange(date, ends) WITH &&) WHERE (NOT overlapping) DEFERRABLE;
 

@@ -48,8 +48,8 @@ package struct MirrorRunner: Sendable {
     /// Takes in records of a change stream, which has no checkpoint here.
     ///
     /// - Returns: how many of them contradict the mirror and are kept beside it.
-    /// - Throws: `unavailable`, also when another worker was faster; the records are to come again. `invalid`, with what
-    ///   to do, when the mirror is not this ledger's.
+    /// - Throws: `unavailable`, also when another worker was faster; the records are to come again. `invalid`, with
+    ///   what to do, when the mirror is not this ledger's.
     @discardableResult
     package func take(in records: [RecordedEvent], now: Timestamp) async throws(EventStoreError) -> Int {
         let state = try await gate.pass(feed: nil)

@@ -54,8 +54,8 @@ struct MirrorRewind: AsyncParsableCommand {
         abstract: "Moves out of the mirror what the ledger no longer has, since it was put back to an older copy.",
         discussion: """
             Compares every entry of the mirror with the event at its position. What stands behind the last one that is \
-            the same is moved into the table ledger.set_aside, with its epoch: nothing is lost. Then the mirror follows \
-            the ledger again. Only a member of ledger_owner may; look with --dry-run first.
+            the same is moved into the table ledger.set_aside, with its epoch: nothing is lost. Then the mirror \
+            follows the ledger again. Only a member of ledger_owner may; look with --dry-run first.
 
             EXAMPLES
               ledger mirror rewind --dry-run

@@ -3,8 +3,8 @@ import EventStore
 /// What a line for people may repeat of what it was given: no insured person's number, whichever verb and parser wrote
 /// the line.
 struct ErrorText {
-    /// The options whose values are no persons', and are needed whole by whoever reads the line. What a parser says of a
-    /// wrong one stands in quotes.
+    /// The options whose values are no persons', and are needed whole by whoever reads the line. What a parser says of
+    /// a wrong one stands in quotes.
     private static let open: Set<String> = [
         "--after", "--at-position", "--data", "--host", "--limit", "--port", "--rate", "--sample", "--schedule", "--to",
     ]

@@ -6,8 +6,8 @@ import Synchronization
 
 /// Notes outside of the database how far the ledger has come: once a second at most, and when the server stops.
 ///
-/// A mark is read from the database, where it is durable, before it is noted: a crash leaves a note that lags, and never
-/// one that is ahead.
+/// A mark is read from the database, where it is durable, before it is noted: a crash leaves a note that lags, and
+/// never one that is ahead.
 final class SeenPump: Sendable {
     private static let pauseMilliseconds: Int64 = 1000
 
