@@ -1,6 +1,5 @@
 import EventStore
 import GRDB
-import Synchronization
 
 /// The one writer of the file: commits everything that waits in one transaction, so that all of it shares one fsync.
 ///
@@ -16,7 +15,6 @@ enum GroupCommit {
             for job in jobs { refusals.append(try refusal(of: job, writing)) }
             try writing.finish()
             try database.run("COMMIT")
-            outcome.succeeded()
             for (job, refusal) in zip(jobs, refusals) { job.finish(refusal) }
             writing.ringBells()
         } catch {
@@ -45,15 +43,4 @@ enum GroupCommit {
         if SQLiteFile.isOutage(error) { outcome.failed(SQLiteFile.translate(error).message) }
         for job in jobs { job.finish(error) }
     }
-}
-
-/// What became of the last transaction.
-final class WriteOutcome: Sendable {
-    private let failure = Mutex<String?>(nil)
-
-    /// Why nothing could be written the last time; nil when it could.
-    var problem: String? { failure.withLock { $0 } }
-
-    func succeeded() { failure.withLock { $0 = nil } }
-    func failed(_ problem: String) { failure.withLock { $0 = problem } }
 }

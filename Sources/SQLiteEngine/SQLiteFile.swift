@@ -15,7 +15,7 @@ package final class SQLiteFile: Sendable {
     private let scanners: [JobQueue<Database>]
     private let turn = Atomic<UInt>(0)
     let path: String
-    private let outcome = WriteOutcome()
+    let outcome = WriteOutcome()
     /// Rings when events were appended by this process.
     package let appended = Doorbell(alarm: .real)
 
@@ -173,18 +173,6 @@ package final class SQLiteFile: Sendable {
     ) async throws(EventStoreError) -> Value {
         guard let writer else { throw ReadOnlyMedia.refusal(path) }
         return try await Self.perform(body, on: writer)
-    }
-
-    /// Why nothing can be written; nil when the last transaction was written, or another can be now.
-    package func writeProblem() async -> String? {
-        if outcome.problem == nil { return nil }
-        // Nobody may try again while readiness says that it is of no use. The row stays as it is.
-        do throws(EventStoreError) {
-            try await write { try $0.database.run("UPDATE head SET position = position") }
-        } catch {
-            return error.message
-        }
-        return outcome.problem
     }
 
     /// Whether SQLite could not do what it was asked, whatever it was asked: disk full, no lock, no file.

@@ -24,19 +24,9 @@ enum Schema {
         migrator.registerMigration("13 counts of events") { try $0.execute(sql: eventCounts) }
         migrator.registerMigration("14 epochs") { try $0.execute(sql: epochs) }
         migrator.registerMigration("15 agenda") { try $0.execute(sql: agenda) }
+        migrator.registerMigration("16 probe") { try $0.execute(sql: probe) }
         return migrator
     }
-
-    /// How many events there are, kept with each append. Those of before are counted once.
-    private static let eventCounts = """
-        CREATE TABLE event_counts (
-            type TEXT NOT NULL,
-            country TEXT NOT NULL,
-            count INTEGER NOT NULL,
-            PRIMARY KEY (type, country)
-        ) STRICT, WITHOUT ROWID;
-        INSERT INTO event_counts SELECT type, country, count(*) FROM events GROUP BY type, country;
-        """
 
     /// The ledger's identity: a row for each of its epochs, the last one counts. A ledger gets its first when it is
     /// opened, since one that is an old copy has an identity already, which stands outside of it.

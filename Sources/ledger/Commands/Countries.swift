@@ -48,8 +48,8 @@ struct CountriesCommand: AsyncParsableCommand {
             abstract: "Has a country's database belong to this ledger and its epoch.",
             discussion: """
                 Counts the appointments that hold slots there, and those of them that the ledger does not know; then \
-                it asks. Slots that such appointments hold stay taken until `ledger repair --countries` gives them back, \
-                and a booked appointment may lack its claim: `ledger verify` names both.
+                it asks. Slots that such appointments hold stay taken until `ledger repair --countries` gives them \
+                back, and a booked appointment may lack its claim: `ledger verify` names both.
 
                 EXAMPLES
                   ledger countries adopt --dry-run

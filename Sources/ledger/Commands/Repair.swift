@@ -16,8 +16,8 @@ struct RepairCommand: AsyncParsableCommand {
             elsewhere. Events are never touched: what is wrong with them is shown as `none`, and only a backup helps. \
             Without --views, --mirror, --backfill or --countries all are mended, the mirror where one is configured. \
             What was changed in the mirror can be replaced by a member of ledger_owner only; --backfill replaces \
-            nothing. --countries gives back slots that no appointment of this ledger holds, and puts the claim of a booked one \
-            back where its slot is free; the rest is shown with the history of both appointments.
+            nothing. --countries gives back slots that no appointment of this ledger holds, and puts the claim of a \
+            booked one back where its slot is free; the rest is shown with the history of both appointments.
 
             EXAMPLES
               ledger repair --dry-run
