@@ -25,7 +25,6 @@ package final class StatusWatch: Sendable {
         var countries: [Country: Reading<Bool>] = [:]
         var mirror = Reading<MirrorStatus>()
         var figures = Reading<Figures>()
-        var runs = false
         var figuresReadAt: ContinuousClock.Instant?
 
         subscript(country: Country) -> Reading<Bool> {
@@ -36,21 +35,21 @@ package final class StatusWatch: Sendable {
 
     private let status: LedgerStatus
     private let counting: Counting
-    private let memory: Duration
+    private let memory: Duration?
     private let state = Mutex(State())
 
     /// How long the store may be silent before the ledger is not ready.
     static let patience = Duration.seconds(10)
     private static let pace = Duration.seconds(1)
 
-    /// - Parameter memory: how long an answer serves where nothing runs in the background.
-    package init(_ status: LedgerStatus, counting: Counting = .always, memory: Duration = .zero) {
+    /// - Parameter memory: how long an answer serves where nothing runs in the background; nil where it is run, and so
+    ///   never asks while somebody waits for it, not even before it has begun.
+    package init(_ status: LedgerStatus, counting: Counting = .always, memory: Duration? = .zero) {
         (self.status, self.counting, self.memory) = (status, counting, memory)
     }
 
     /// Asks everybody about once a second until it is told to stop. It does not wait for those who don't answer.
     package func run(until stop: Stop) async {
-        state.withLock { $0.runs = true }
         var tasks = [
             follow(\.head) { [status] () throws(EventStoreError) in try await status.head() },
             follow(\.projections) { [status] () throws(EventStoreError) in try await status.projectionStatus().1 },
@@ -119,9 +118,9 @@ package final class StatusWatch: Sendable {
 
     /// Asks everybody now, where nothing runs in the background and the memory is over.
     private func refresh(withFigures: Bool) async {
+        guard let memory else { return }
         let now = ContinuousClock.now
         let asks = state.withLock { state in
-            if state.runs { return false }
             let last = withFigures ? state.figures.askedAt : state.head.askedAt
             return last.map { now - $0 >= memory } ?? true
         }

@@ -58,7 +58,7 @@ import Testing
             feed: world.store, views: world.views, checkpoints: world.views, projections: [], audit: world.store,
             queues: [.peru: world.messaging.queue(.peru)], countries: [.chile: FrozenCountry(bell: bell)],
             sweeps: MemorySweepLog(views: world.views), now: { [clock = world.clock] in clock.now })
-        let watch = StatusWatch(status)
+        let watch = StatusWatch(status, memory: nil)
         let table = self.table(of: world, watch)
         // Nothing was asked yet.
         let running = Task { await watch.run(until: stop) }
@@ -86,7 +86,7 @@ import Testing
                 feed: world.store, views: world.views, checkpoints: world.views, projections: [], audit: world.store,
                 queues: [:], sweeps: MemorySweepLog(views: world.views),
                 writeProblem: { shared.problem.withLock { $0 } }, now: { [clock = world.clock] in clock.now })
-            let watch = StatusWatch(status)
+            let watch = StatusWatch(status, memory: nil)
             let table = self.table(of: world, watch)
             group.addTask { await watch.run(until: stop) }
             let answer = try await wait(table, "/health/ready", until: "nothing can be written: the disk is full")

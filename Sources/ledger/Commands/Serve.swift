@@ -88,7 +88,7 @@ struct Serve: AsyncParsableCommand {
         try await prepare(ledger, logger)
         let callers = Callers()
         let open = OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
-        let watch = StatusWatch(open.status)
+        let watch = StatusWatch(open.status, memory: nil)
         let server = APIServer(
             table: open.table(callers, watch, proxies: try proxies, logger), host: host, port: port,
             limits: transport.limits(try proxies, logger), logger: logger)
@@ -107,7 +107,7 @@ struct Serve: AsyncParsableCommand {
         try await ledger.mirror?.checkForReading(ledger.store)
         try await requireKeys(ledger.apiKeys, logger)
         // On AWS events and appointments are counted by reading all of them.
-        let watch = StatusWatch(ledger.status, counting: .whenRead)
+        let watch = StatusWatch(ledger.status, counting: .whenRead, memory: nil)
         let server = APIServer(
             table: ledger.table(Callers(), watch, proxies: try proxies, logger), host: host, port: port,
             limits: transport.limits(try proxies, logger), logger: logger)
