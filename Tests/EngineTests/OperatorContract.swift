@@ -14,18 +14,24 @@ struct OperatorContract {
         "verify, reconcile, history, why, the past, diff, audit and replay say the same, to the byte",
         arguments: OperatedEngine.compared)
     func answers(engine: OperatedEngine) async throws {
-        let seed = UInt64.random(in: 0 ... .max)
-        let wanted = try await answers(of: .memory, seed)
-        // What is compared is something.
-        for (question, said) in [
-            ("history", "\"entry\":"), ("state", "\"appointmentId\":"), ("why", " completed "),
-            ("list", "\"appointmentId\":"), ("diff", "status"), ("audit", "***2"), ("replay", "\"entry\":"),
-        ] {
-            try #require(
-                wanted.contains { $0.hasPrefix(question) && $0.contains(said) }, "\(question), seed \(seed)")
+        // What is compared is something: a history without a completed appointment, say, is drawn again.
+        for _ in 0..<100 {
+            let seed = UInt64.random(in: 0 ... .max)
+            let wanted = try await answers(of: .memory, seed)
+            let saysAll = Self.said.allSatisfy { question, said in
+                wanted.contains { $0.hasPrefix(question) && $0.contains(said) }
+            }
+            guard saysAll else { continue }
+            return expectSame(try await answers(of: engine, seed), wanted, "seed \(seed)")
         }
-        expectSame(try await answers(of: engine, seed), wanted, "seed \(seed)")
+        Issue.record("no history of a hundred has something to say to every question")
     }
+
+    /// What an answer to each question has to hold.
+    private static let said = [
+        ("history", "\"entry\":"), ("state", "\"appointmentId\":"), ("why", " completed "),
+        ("list", "\"appointmentId\":"), ("diff", "status"), ("audit", "***2"), ("replay", "\"entry\":"),
+    ]
 
     @Test(
         "A row that was changed and one that no event explains are named, and mended, to the same bytes",
