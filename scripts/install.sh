@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 # One word is one Debian package; a new group is one line here.
 declare -A packages=(
-    # What swift build needs on Debian 12, the libraries that ledger is linked with, and curl for the README's requests.
+    # What swift build needs on Debian 12, the libraries that ledger is linked with, and curl for the README's request.
     # scripts/run-group.sh says whether that is enough.
     [run]="binutils ca-certificates curl git libc6-dev libcurl4 libcurl4-openssl-dev libgcc-12-dev libncurses6 libpq-dev
            libsqlite3-dev libstdc++-12-dev libxml2 make"
@@ -18,11 +18,24 @@ declare -A packages=(
     # AWS and for what checks the deployment; and a checker of scripts.
     [test]="tzdata python3 python3-venv mount openssl postgresql-15 shellcheck util-linux"
 )
+# What each group is for, to be said before anything is installed.
+declare -A purposes=(
+    [run]="to build ledger and to run it"
+    [test]="for the tests: a PostgreSQL server, Python for an emulator of AWS, a checker of scripts"
+)
 minimum_swift=6.2
 
 fail() {
     printf '%s\n' "$@" >&2
     exit 1
+}
+
+# Says what is missing and why, before any of it is installed. Arguments: the groups.
+announce() {
+    local group
+    echo "install.sh: these Debian packages are missing: ${missing[*]}" >&2
+    for group in "$@"; do echo "install.sh: the group '$group' is needed ${purposes[$group]}" >&2; done
+    echo "install.sh: apt-get installs them now, with what they depend on" >&2
 }
 
 wanted() {
@@ -57,7 +70,7 @@ install_packages() {
         is_installed "$name" || missing+=("$name")
     done
     [[ ${#missing[@]} -gt 0 ]] || return 0
-    echo "install.sh: installing ${missing[*]}" >&2
+    announce "$@"
     # A list of somebody else's that does not answer is no reason to stop: the install below tells what is missing.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null >&2 ||
         echo "install.sh: apt-get update had trouble; going on" >&2
@@ -80,9 +93,11 @@ into PATH, for example: export PATH=/opt/swift/usr/bin:\$PATH"
 [[ $# -gt 0 ]] || fail "usage: scripts/install.sh GROUP...   (groups: ${!packages[*]})"
 list="$(wanted "$@")"
 if command -v dpkg-query >/dev/null; then
-    install_packages <<<"$list"
+    install_packages "$@" <<<"$list"
 else
     echo "install.sh: no dpkg here; this needs what Debian calls: $(tr '\n' ' ' <<<"$list")" >&2
 fi
 [[ " $* " != *" test "* ]] || scripts/python.sh >/dev/null
 check_swift
+[[ -d .build/checkouts ]] ||
+    echo "install.sh: the first build fetches the Swift packages that Package.swift names, into .build" >&2
