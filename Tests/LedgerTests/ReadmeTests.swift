@@ -2,9 +2,9 @@ import Foundation
 import TestPrograms
 import Testing
 
-/// The README, as who reads it first tries it.
+/// The README and the tutorial, as somebody tries them who reads them first.
 @Suite struct ReadmeTests {
-    @Test("each command of the README's session is answered as it says")
+    @Test("each command of the README and the tutorial is answered as it says")
     func session() async throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
         let run = try RunningLedger(

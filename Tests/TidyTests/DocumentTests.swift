@@ -34,20 +34,20 @@ import Testing
         }
     }
 
-    /// The promises of the table whose header is `| Promise | Test |`, with the tests in backticks behind each.
+    /// The promises of all tables whose header is `| Promise | Test |`, with the tests in backticks of each.
     static func promises(_ text: String) -> [(line: Int, tests: [Substring])] {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard let header = lines.firstIndex(where: { $0.hasPrefix("| Promise") && $0.contains("| Test") }) else {
-            return []
-        }
-        return lines[header...].dropFirst(2).prefix { $0.hasPrefix("|") }.indices.map { index in
-            let cell = lines[index].split(separator: "|").dropFirst().first ?? ""
-            let parts = cell.split(separator: "`", omittingEmptySubsequences: false)
-            return (index + 1, parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element))
+        let headers = lines.indices.filter { lines[$0].hasPrefix("| Promise") && lines[$0].contains("| Test") }
+        return headers.flatMap { header in
+            lines[header...].dropFirst(2).prefix { $0.hasPrefix("|") }.indices.map { index in
+                let cell = lines[index].split(separator: "|").dropFirst().first ?? ""
+                let parts = cell.split(separator: "`", omittingEmptySubsequences: false)
+                return (index + 1, parts.enumerated().filter { $0.offset % 2 == 1 }.map(\.element))
+            }
         }
     }
 
-    /// The names that stand behind `@Test(` or `@Suite(` in a file.
+    /// The names that follow `@Test(` or `@Suite(` in a file.
     static func names(in file: Source) -> [Substring] {
         let text = file.lines.joined(separator: "\n")
         return ["@Test(", "@Suite("].flatMap { attribute in
@@ -59,11 +59,11 @@ import Testing
     }
 
     /// Promises that name no test, or one that is not there: neither a test's name nor a suite.
-    static func unkept(_ readme: String, tests: [Source]) -> [Offence] {
-        let promises = promises(readme)
+    static func unkept(_ text: String, in path: String, tests: [Source]) -> [Offence] {
+        let promises = promises(text)
         let known = Set(tests.flatMap { names(in: $0) + $0.typeNames.map { Substring($0.name) } })
         func complain(_ line: Int, _ complaint: String) -> Offence {
-            Offence(path: "README.md", line: line, complaint: complaint)
+            Offence(path: path, line: line, complaint: complaint)
         }
         if promises.isEmpty { return [complain(1, "no table '| Promise | Test |' with a row")] }
         return promises.flatMap { line, names in
@@ -71,6 +71,41 @@ import Testing
                 ? [complain(line, "a promise without a test")]
                 : names.filter { !known.contains($0) }.map { complain(line, "no test is called '\($0)'") }
         }
+    }
+
+    /// Paths in backticks, such as `docs/events.md`, at which no file or folder is.
+    static func lostPaths(in path: String, _ files: [String: String]) -> [Offence] {
+        let tops = Set(files.keys.compactMap { $0.contains("/") ? $0.split(separator: "/").first : nil })
+        let lines = files[path, default: ""].split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.enumerated().flatMap { index, line in
+            let parts = line.split(separator: "`", omittingEmptySubsequences: false)
+            return parts.enumerated().compactMap { place, part -> Offence? in
+                guard place % 2 == 1, part.contains("/"), part.split(separator: "/").first.map(tops.contains) == true
+                else { return nil }
+                let wanted = part.hasSuffix("/") ? part.dropLast() : part
+                let isThere = files.keys.contains { $0 == wanted || $0.hasPrefix("\(wanted)/") }
+                return isThere ? nil : Offence(path: path, line: index + 1, complaint: "no \(wanted) is there")
+            }
+        }
+    }
+
+    /// What a stranger finds in the README, in this order.
+    private static let sections = [
+        "Try it", "What it does", "What it promises", "How fast", "Read the code", "Change the code", "What it is not",
+    ]
+
+    /// A README that is too long, or whose sections are not those above.
+    static func untidy(_ readme: String) -> [Offence] {
+        let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
+        let found = lines.filter { $0.hasPrefix("## ") }.map { String($0.dropFirst(3)) }
+        var offences: [Offence] = []
+        if lines.count > 131 {
+            offences.append(Offence(path: "README.md", line: 131, complaint: "130 lines are enough"))
+        }
+        if found != sections {
+            offences.append(Offence(path: "README.md", line: 1, complaint: "the sections are not \(sections)"))
+        }
+        return offences
     }
 
     /// Links of Markdown files to files that are not there.
@@ -102,10 +137,18 @@ import Testing
     @Test("the decisions are numbered without holes")
     func decisions() { expectNone(Self.unnumbered(SourceTree.files)) }
 
-    @Test("every promise of the README names a test that exists")
-    func readme() {
-        expectNone(Self.unkept(SourceTree.files["README.md", default: ""], tests: SourceTree.tests))
+    @Test("every promise names a test that exists", arguments: ["README.md", "docs/promises.md"])
+    func promises(path: String) {
+        expectNone(Self.unkept(SourceTree.files[path, default: ""], in: path, tests: SourceTree.tests))
     }
+
+    @Test(
+        "every path that README, architecture and changing name is there",
+        arguments: ["README.md", "docs/architecture.md", "docs/changing.md"])
+    func paths(path: String) { expectNone(Self.lostPaths(in: path, SourceTree.files)) }
+
+    @Test("the README has its sections in order, in at most 130 lines")
+    func readme() { expectNone(Self.untidy(SourceTree.files["README.md", default: ""])) }
 
     @Test("the docstring rule finds what is planted")
     func plantedDeclarations() {
@@ -155,7 +198,18 @@ import Testing
 
             | unrelated | `x` |
             """
-        #expect(lines(Self.unkept(readme, tests: tests)) == [4, 5, 6])
-        #expect(lines(Self.unkept("no table", tests: tests)) == [1])
+        #expect(lines(Self.unkept(readme, in: "README.md", tests: tests)) == [4, 5, 6])
+        let second = "\n| Promise | Test |\n|---|---|\n| broken | `no rule` |\n"
+        #expect(lines(Self.unkept(readme + second, in: "README.md", tests: tests)) == [4, 5, 6, 11])
+        #expect(lines(Self.unkept("no table", in: "README.md", tests: tests)) == [1])
+        let files = [
+            "README.md": "`Sources/X` `Sources/X/Y.swift`\n`Sources/Z` `GET /x` `Sources` `other/Z`\n`Sources/X/`",
+            "Sources/X/Y.swift": "",
+        ]
+        #expect(lines(Self.lostPaths(in: "README.md", files)) == [2])
+        let headings = Self.sections.map { "## \($0)\n" }.joined()
+        #expect(Self.untidy(headings).isEmpty)
+        #expect(lines(Self.untidy(headings + String(repeating: "\n", count: 130))) == [131])
+        #expect(lines(Self.untidy("## Try it\n")) == [1])
     }
 }
