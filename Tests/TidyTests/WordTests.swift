@@ -51,6 +51,29 @@ import Testing
         return !asWord || line.split { !$0.isLetter && !$0.isNumber }.contains(Substring(needle))
     }
 
+    /// Words with two meanings: after or lagging, next to or at the same time, immediately or together.
+    private static let ambiguous = ["behind", "beside", "at once"]
+
+    /// Ambiguous words in the sentences of documents. What is in backticks or in a block of code is a name.
+    static func ambiguities(_ files: [String: String]) -> [Offence] {
+        files.filter { $0.key.hasSuffix(".md") }.flatMap { path, text in
+            var isCode = false
+            return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().flatMap { index, line in
+                if line.hasPrefix("```") { isCode.toggle() }
+                if isCode { return [Offence]() }
+                let parts = line.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+                let prose = parts.filter { $0.offset % 2 == 0 }.map(\.element).joined(separator: "x")
+                let words = prose.lowercased().split { !$0.isLetter && $0 != "-" }.joined(separator: " ")
+                return ambiguous.filter { " \(words) ".contains(" \($0) ") }.map { word in
+                    Offence(path: path, line: index + 1, complaint: "\(word): say which of its two meanings is meant")
+                }
+            }
+        }
+    }
+
+    @Test("no document says behind, beside or at once, which have two meanings each")
+    func meanings() { expectNone(Self.ambiguities(SourceTree.files)) }
+
     @Test("no type is called Manager, Helper, Service, Impl, Base, Info, Data, Util, aggregate or adapter")
     func names() { expectNone(Self.emptyNames(SourceTree.sources + SourceTree.tests)) }
 
@@ -74,6 +97,8 @@ import Testing
             """)
         #expect(lines(Self.emptyNames([bad])) == [1, 2, 4])
         #expect(Self.words(of: "SQLiteEngineHTTPServer2") == ["SQ", "Lite", "Engine", "HTTP", "Server2"])
+        let text = "one\nBehind it\n`row-behind` row-behind\nall at once,\n```\nbeside\n```\nbesides"
+        #expect(lines(Self.ambiguities(["a.md": text, "b.swift": "behind"])) == [2, 4])
         let files = ["a.md": "fine\n- \(Self.notes[0]): later\nmktemp \(Self.notes[2])X\n\(Self.places[0])main\n"]
         #expect(lines(Self.found(Self.notes, in: files, asWords: true, "")) == [2])
         #expect(lines(Self.found(Self.places, in: files, asWords: false, "")) == [4])
