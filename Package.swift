@@ -43,6 +43,7 @@ let package = Package(
     targets: [
         // Vocabulary and domain: pure.
         .target(name: "EventStore", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "TransparencyLog", dependencies: ["EventStore", crypto], swiftSettings: strict),
         .target(name: "Appointments", dependencies: ["EventStore"], swiftSettings: strict),
         // Read side.
         .target(name: "Projections", dependencies: ["EventStore", "Appointments"], swiftSettings: strict),
@@ -102,6 +103,9 @@ let package = Package(
             name: "AppointmentsTests", dependencies: ["EventStore", "Appointments"], resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(name: "EventStoreTests", dependencies: ["EventStore"], swiftSettings: strict),
+        .testTarget(
+            name: "TransparencyLogTests", dependencies: ["EventStore", "TransparencyLog", "TestPrograms"],
+            swiftSettings: strict),
         .testTarget(
             name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections"],
             swiftSettings: strict),

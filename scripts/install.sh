@@ -15,13 +15,14 @@ declare -A packages=(
            libsqlite3-dev libstdc++-12-dev libxml2 make"
     # The time zones that the domain's own are compared with; what the tests tamper with a database by, and fill disks;
     # the server that they start a cluster of, and what makes its certificates. Python environments for the emulator of
-    # AWS and for what checks the deployment; and a checker of scripts.
-    [test]="tzdata python3 python3-venv mount openssl postgresql-15 shellcheck util-linux"
+    # AWS and for what checks the deployment; a checker of scripts; and Go with the package that its checksum database is
+    # audited with, which judges our log.
+    [test]="golang-go golang-golang-x-mod-dev tzdata python3 python3-venv mount openssl postgresql-15 shellcheck util-linux"
 )
 # What each group is for, to be said before anything is installed.
 declare -A purposes=(
     [run]="to build ledger and to run it"
-    [test]="for the tests: a PostgreSQL server, Python for an emulator of AWS, a checker of scripts"
+    [test]="for the tests: a PostgreSQL server, Python for an emulator of AWS, a checker of scripts, Go to judge the transparency log"
 )
 minimum_swift=6.2
 

@@ -14,6 +14,7 @@ import Testing
     /// The module graph of `docs/architecture.md`, from the bottom up.
     static let layers: [String: Layer] = [
         "EventStore": Layer(ours: [], others: ["Crypto"]),
+        "TransparencyLog": Layer(ours: ["EventStore"], others: ["Crypto"]),
         "Appointments": Layer(ours: ["EventStore"]),
         "Projections": Layer(ours: ["EventStore", "Appointments"]),
         "Replay": Layer(ours: ["EventStore", "Appointments", "Projections"]),
@@ -72,8 +73,8 @@ import Testing
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
         let pure: Set<String> = [
-            "EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "AWSEngine",
-            "LambdaRuntime", "Machine",
+            "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient",
+            "AWSEngine", "LambdaRuntime", "Machine",
             "bootstrap",
         ]
         return files.filter { pure.contains($0.target) }.flatMap { file in

@@ -41,6 +41,17 @@ extension Hash {
     /// The leaf of an entry whose bytes the caller keeps.
     package static func leaf(of entry: UnsafeRawBufferPointer) -> Hash { Hash(entry, prefix: 0x00) }
 
+    /// The hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`, as RFC 6962 section 2.1 hashes two subtrees.
+    package static func node(_ left: Hash, _ right: Hash) -> Hash {
+        // One update of 65 bytes: a tree is hashed by the million.
+        withUnsafeTemporaryAllocation(byteCount: 65, alignment: 8) { bytes in
+            bytes[0] = 0x01
+            left.withBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[1..<33]).copyMemory(from: $0) }
+            right.withBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[33..<65]).copyMemory(from: $0) }
+            return Hash(UnsafeRawBufferPointer(bytes), prefix: nil)
+        }
+    }
+
     private init(_ message: UnsafeRawBufferPointer, prefix: UInt8?) {
         var hasher = SHA256()
         if let prefix { withUnsafeBytes(of: prefix) { hasher.update(bufferPointer: $0) } }

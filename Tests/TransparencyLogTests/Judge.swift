@@ -1,0 +1,94 @@
+import EventStore
+import Foundation
+import TestPrograms
+import Testing
+import TransparencyLog
+
+/// The program under `Tests/Foreign/judge`, which checks our log with Go's own packages.
+enum Judge {
+    private static let go = "/usr/bin/go"
+    private static let packages = "/usr/share/gocode"
+
+    static var isInstalled: Bool {
+        FileManager.default.isExecutableFile(atPath: go)
+            && FileManager.default.fileExists(atPath: packages + "/src/golang.org/x/mod/sumdb/tlog")
+    }
+
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// Built once for all tests; Go keeps what it compiled in the folder of Swift's build.
+    private static let program = Task { () async throws -> String in
+        let path = root.appending(path: ".build/foreign/judge").path
+        let build = try RunningProgram(
+            path: go, ["build", "-o", path, root.appending(path: "Tests/Foreign/judge/main.go").path],
+            environment: [
+                "GO111MODULE": "off", "GOPATH": packages, "GOFLAGS": "", "CGO_ENABLED": "0",
+                "GOCACHE": root.appending(path: ".build/foreign/cache").path,
+            ])
+        let status = try await build.waitForExit(seconds: 300)
+        try #require(status == 0, "\(build.errors)")
+        return path
+    }
+
+    /// Runs it; gives the exit status and what it said.
+    static func run(_ arguments: [String], input: String = "") async throws -> (status: Int32, said: String) {
+        let judge = try RunningProgram(path: try await program.value, arguments, input: input)
+        let status = try await judge.waitForExit()
+        return (status, judge.output + judge.errors)
+    }
+}
+
+/// A log as static files in the layout of C2SP tlog-tiles, written with nothing but `TransparencyLog`.
+struct PublishedLog {
+    let directory: String
+    let key: SigningKey
+    private(set) var tree = StoredTree()
+    private var entries: [[UInt8]] = []
+
+    init(in scratch: ScratchDirectory) throws {
+        (directory, key) = (scratch.path + "/log", try Keys.log("log.example/judged"))
+    }
+
+    /// Appends entries up to a size and writes all that a client may then ask for, the checkpoint last.
+    mutating func publish(size: Int) throws {
+        let old = entries.count
+        while entries.count < size {
+            let entry = Array("{\"number\":\(entries.count)}".utf8)
+            entries.append(entry)
+            tree.append(Hash.leaf(of: entry))
+        }
+        for level in 0..<8 {
+            let count = TilePath.hashes(onLevel: level, ofSize: size)
+            let first = TilePath.hashes(onLevel: level, ofSize: old) / 256
+            for index in first..<max(first, (count + 255) / 256) {
+                guard let tile = TilePath.tile(level: level, index: index, ofSize: size) else { continue }
+                try write(Tile.encode(tree.read(tile.range)), to: tile.description)
+            }
+        }
+        for index in (old / 256)..<max(old / 256, (size + 255) / 256) {
+            guard let bundle = TilePath.bundle(index: index, ofSize: size) else { continue }
+            let range = bundle.range
+            try write(
+                try EntryBundle.encode(Array(entries[range.start..<(range.start + range.count)])),
+                to: bundle.description)
+        }
+        try write(try note(size: size, root: tree.frontier.root).bytes, to: "checkpoint")
+    }
+
+    func note(size: Int, root: Hash) throws -> SignedNote {
+        let text = try Checkpoint(origin: key.verifier.name, size: size, root: root).text
+        return try SignedNote(text: text, signatures: [try key.sign(text)])
+    }
+
+    func write(_ bytes: [UInt8], to path: String) throws {
+        let file = URL(fileURLWithPath: directory + "/" + path)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+    }
+
+    func read(_ path: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: URL(fileURLWithPath: directory + "/" + path)))
+    }
+}
