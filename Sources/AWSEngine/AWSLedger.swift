@@ -10,6 +10,7 @@ package struct AWSLedger: Sendable {
     package let client: AWSClient
     package let names: AWSNames
     package let store: DynamoDBEventStore
+    package let identity: DynamoDBIdentity
     package let views: DynamoDBViews
     package let sweepLog: DynamoDBSweepLog
     package let apiKeys: DynamoDBAPIKeys
@@ -36,6 +37,7 @@ package struct AWSLedger: Sendable {
         let (client, names, now) = (client, names, clock.now)
         self.now = now
         store = DynamoDBEventStore(client, tables: names.tables)
+        identity = DynamoDBIdentity(client, tables: names.tables)
         views = DynamoDBViews(client, tables: names.tables)
         sweepLog = DynamoDBSweepLog(client, tables: names.tables)
         apiKeys = DynamoDBAPIKeys(client, tables: names.tables)

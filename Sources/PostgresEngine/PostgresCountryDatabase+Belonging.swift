@@ -15,6 +15,16 @@ package struct CountryOwner: Sendable {
     ) {
         (self.identity, self.knows) = (identity, knows)
     }
+
+    /// - Parameter store: the ledger's streams, where its appointments are looked up.
+    package init(_ identity: LedgerIdentity, store: any StreamReader) {
+        self.init(identity: identity) { appointments throws(EventStoreError) in
+            for appointment in appointments {
+                if try await store.read(appointment.stream).isEmpty { return false }
+            }
+            return true
+        }
+    }
 }
 
 /// A country's database is of another past of its ledger: one of the two was put back to an older copy.

@@ -69,12 +69,14 @@ package struct MirrorNumberedLog: EventFeed, AuditLog, StreamReader {
     private let gate: MirrorGate
 
     /// - Parameter store: the store that the mirror follows.
+    /// - Parameter identity: the ledger's; without it whose the mirror is goes unasked.
     /// - Parameter compares: whether the mirror has to hold what the store holds, or else gives out nothing.
     package init(
-        mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader, compares: Bool = false
+        mirror: any MirrorStore & AuditLog & StreamReader, store: any StreamReader, identity: LedgerIdentity? = nil,
+        compares: Bool = false
     ) {
         (self.mirror, self.store) = (mirror, store)
-        gate = MirrorGate(mirror, of: nil, store: store, compares: compares)
+        gate = MirrorGate(mirror, of: identity, store: store, compares: compares)
     }
 
     package func head() async throws(EventStoreError) -> Int {

@@ -23,21 +23,21 @@ struct LedgerFunction: Sendable {
 
     private let name: Name
     private let ledger: AWSLedger
-    private let database: PostgresPool?
-    /// Answers auditors. They have sessions of their own, so that neither they nor the mirror wait for each other.
-    private let audits: PostgresPool?
     private let origins: AllowedOrigins
     private let metrics: EmbeddedMetric
     private let logger: Logger
     /// What needs the master key, and so a call to KMS: it is opened with the first invocation.
-    private let opened: Once<Opened>
+    private let opened: Opening<Opened>
 
     /// What the functions work with once the master key is there.
     struct Opened: Sendable {
+        let identity: LedgerIdentity
+        let seen: SeenNote
         let performer: Performer
         let stream: StreamHandler
         let table: RequestTable
-        let people: PersonResolver
+        /// Fills the mirror, where this is its function.
+        let mirror: MirrorRunner?
     }
 
     /// Wires the function that the environment names. Nothing is called yet.
@@ -59,10 +59,13 @@ struct LedgerFunction: Sendable {
         metrics = EmbeddedMetric(stage: environment["STAGE"] ?? "none", now: Machine.now)
         let settings = try Self.settings(name, environment, ledger.parameters)
         // An environment handles one batch at a time; its messages share these sessions.
-        database = settings.map { PostgresPool($0, size: 2, random: Machine.number) }
-        audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: Machine.number) } : nil
-        let (database, audits, origins) = (database, audits, origins)
-        opened = Once { () throws(EventStoreError) in
+        let database = settings.map { PostgresPool($0, size: 2, random: Machine.number) }
+        // Answers auditors. They have sessions of their own, so that neither they nor the mirror wait for each other.
+        let audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: Machine.number) } : nil
+        let origins = origins
+        opened = Opening(elapsed: Machine.elapsed) { opened throws(EventStoreError) in
+            try await ledger.recognize(logger) == opened.identity
+        } _: { () throws(EventStoreError) in
             try await Self.open(ledger, name, database, audits, origins, logger)
         }
     }
@@ -92,19 +95,36 @@ struct LedgerFunction: Sendable {
         _ origins: AllowedOrigins, _ logger: Logger
     ) async throws(EventStoreError) -> Opened {
         let keyRing = try await ledger.keyRing()
+        let identity = try await ledger.recognize(logger)
+        let store = ledger.store
         var countries: [Country: any CountryDatabase] = [:]
-        if let database, let country = name.country { countries[country] = PostgresCountryDatabase(database, country) }
+        if let database, let country = name.country {
+            countries[country] = PostgresCountryDatabase(
+                database, country, owner: CountryOwner(identity, store: store))
+        }
         let performer = ledger.performer(keyRing, countries: countries, random: Machine.random)
         var (audit, trail): (any AuditLog, any AuditTrail) = (
             ledger.log(), ledger.trail(random: Machine.number)
         )
-        if let audits { (audit, trail) = (PostgresMirror(audits), PostgresAuditTrail(audits)) }
+        if let audits {
+            let mirror = PostgresMirror(audits)
+            let guarded = GuardedMirror(
+                mirror, PostgresAuditTrail(audits), MirrorGate(mirror, of: identity, store: store))
+            (audit, trail) = (guarded, guarded)
+        }
+        let people = ledger.people(keyRing)
         return Opened(
-            performer: performer, stream: ledger.streamHandler(performer, keyRing, logger: logger),
+            identity: identity, seen: SeenNote(ledger, of: identity), performer: performer,
+            stream: ledger.streamHandler(performer, keyRing, logger: logger),
             table: ledger.requestTable(
-                performer, secrets: try await ledger.secrets(keyRing), people: ledger.people(keyRing), audit: audit,
+                performer, secrets: try await ledger.secrets(keyRing), people: people, audit: audit,
                 trail: trail, origins: origins, elapsed: Machine.elapsed, random: Machine.random, logger: logger),
-            people: ledger.people(keyRing))
+            mirror: name != .mirror
+                ? nil
+                : database.map {
+                    MirrorRunner(
+                        feed: NoFeed(), store: store, mirror: PostgresMirror($0), people: people, identity: identity)
+                })
     }
 }
 
@@ -184,22 +204,21 @@ extension LedgerFunction {
     ///
     /// - Returns: the sequence number from which on they are to come again; none when all were taken in.
     private func follow(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
-        let handler = try await opened.value().stream
+        let opened = try await opened.value()
         let alarm = TamperAlarm(signs: ledger.views, logger: logger)
         return await Self.inParts(records, logger) { events, tamperings throws(EventStoreError) in
             if !tamperings.isEmpty {
                 try await alarm.raise(tamperings, at: Machine.now())
                 metrics.put(.tampered, Int64(tamperings.count))
             }
-            if !events.isEmpty { try await handler.handle(events, now: Machine.now()) }
+            if events.isEmpty { return }
+            try await opened.seen.saw(events)
+            try await opened.stream.handle(events, now: Machine.now())
         }
     }
 
     private func mirror(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
-        guard let database else { return records.prefix(1).map(\.sequenceNumber) }
-        let runner = MirrorRunner(
-            feed: NoFeed(), store: ledger.store, mirror: PostgresMirror(database),
-            people: try await opened.value().people)
+        guard let runner = try await opened.value().mirror else { return records.prefix(1).map(\.sequenceNumber) }
         return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
             // The function that routes raises the alarm over what was changed.
             let conflicts = try await runner.take(in: events, now: Machine.now())
@@ -228,6 +247,7 @@ extension LedgerFunction {
                         switch try StreamRecord(record.content).change {
                         case .appended(let event): events.append(event)
                         case .tampered(let tampering): tamperings.append(tampering)
+                        case .epochBegan: break
                         }
                     } catch {
                         // What stands before it is taken in; then it is the first, and fails alone.
@@ -248,9 +268,12 @@ extension LedgerFunction {
 
     /// Sends round again what stands still.
     private func sweep() async throws(EventStoreError) {
+        let opened = try await opened.value()
+        // What came last before the stream came to rest.
+        try await opened.seen.flush()
         // This function reaches no country's database.
         let sweeper = Sweeper(
-            views: ledger.views, log: ledger.sweepLog, performer: try await opened.value().performer, asking: [:],
+            views: ledger.views, log: ledger.sweepLog, performer: opened.performer, asking: [:],
             patienceMilliseconds: Sweeper.patienceMilliseconds, logger: logger)
         let count = try await sweeper.sweep()
         let stuck = try await ledger.sweepLog.stuck(

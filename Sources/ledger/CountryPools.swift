@@ -13,7 +13,7 @@ struct CountryPools: Sendable {
     /// Sessions that give up soon: whoever asks how the ledger is doing does not wait for a server that is away.
     private let impatientPools: [Country: PostgresPool]
 
-    /// Whose claims these databases have to hold; nil where that goes unasked, as on AWS.
+    /// Whose claims these databases have to hold; nil where that goes unasked.
     private var owner: CountryOwner?
 
     /// No country.
@@ -58,12 +58,7 @@ struct CountryPools: Sendable {
     /// appointments that hold its slots.
     func belonging(to identity: LedgerIdentity, _ store: any StreamReader) -> CountryPools {
         var pools = self
-        pools.owner = CountryOwner(identity: identity) { appointments throws(EventStoreError) in
-            for appointment in appointments {
-                if try await store.read(appointment.stream).isEmpty { return false }
-            }
-            return true
-        }
+        pools.owner = CountryOwner(identity, store: store)
         return pools
     }
 

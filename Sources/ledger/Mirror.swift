@@ -17,7 +17,7 @@ struct Mirror: Sendable {
     /// Says how far it has come, or soon that it does not answer.
     let probe: PostgresMirror
     let trail: PostgresAuditTrail
-    /// The ledger that it has to be the mirror of; nil where that goes unasked, as on AWS.
+    /// The ledger that it has to be the mirror of; nil where that goes unasked.
     private(set) var identity: LedgerIdentity?
     private let workerPool: PostgresPool
     private let readerPool: PostgresPool

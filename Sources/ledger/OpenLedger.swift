@@ -46,6 +46,8 @@ struct OpenLedger: Sendable {
     let catchUp: @Sendable (ProjectionName) async throws(EventStoreError) -> Int
     /// Adds slots of all countries: all of one database or none of it.
     let addSlots: @Sendable ([CountrySlot], SlotAdmission) async throws(EventStoreError) -> Void
+    /// Which ledger this is, and which epoch of it.
+    let identity: LedgerIdentity
     /// The file that it is in, where it is embedded.
     let embedded: Embedded?
 
@@ -66,7 +68,7 @@ struct OpenLedger: Sendable {
             name == ProjectionRunner.projection ? try await ledger.catchUpView() : 0
         }
         addSlots = { slots, admission throws(EventStoreError) in try await ledger.addSlots(slots, admission) }
-        embedded = ledger
+        (identity, embedded) = (ledger.identity, ledger)
     }
 
     init(_ remote: Remote) {
@@ -79,10 +81,18 @@ struct OpenLedger: Sendable {
         )
         (secrets, countryPools, self.mirror) = (remote.secrets, remote.countryPools, mirror)
         // The mirror has positions of its own: what is beyond it is not asked of the store.
-        let numbered = mirror.map { MirrorNumberedLog(mirror: $0.reader, store: ledger.store, compares: true) }
+        let numbered = mirror.map {
+            MirrorNumberedLog(mirror: $0.reader, store: ledger.store, identity: $0.identity, compares: true)
+        }
         self.log = numbered ?? log
         (self.numbered, keepsPositions, records) = (numbered ?? log, numbered != nil, [trail])
-        self.trail = mirror.map { AuditTrails($0.trail, otherwise: trail) } ?? trail
+        self.trail =
+            mirror.map { mirror -> any AuditTrail in
+                let gate = mirror.gate(mirror.reader, ledger.store)
+                return AuditTrails(mirror.trail, otherwise: trail) { () throws(EventStoreError) in
+                    try await gate.isOurs()
+                }
+            } ?? trail
         progress = ViewProgress(behindChangeStream: ledger.views)
         status = remote.status(log)
         order = { mirror throws(EventStoreError) in try await ledger.order(of: mirror.worker) }
@@ -105,7 +115,7 @@ struct OpenLedger: Sendable {
             }
             try await countryPools.add(slots, admission)
         }
-        embedded = nil
+        (identity, embedded) = (remote.identity, nil)
     }
 
     /// The mirror that the environment names.

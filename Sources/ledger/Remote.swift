@@ -2,12 +2,15 @@ import AWSEngine
 import Appointments
 import EventStore
 import Handlers
+import Logging
 import Machine
 import Projections
 
 /// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.
 struct Remote: Sendable {
     let ledger: AWSLedger
+    /// Which ledger this is, and which epoch of it.
+    let identity: LedgerIdentity
     let keyRing: KeyRing
     /// Those behind idempotency keys and cursors.
     let secrets: KeyRing
@@ -17,19 +20,23 @@ struct Remote: Sendable {
     /// The mirror in PostgreSQL, where the environment names one.
     let mirror: Mirror?
 
-    /// Opens the ledger that an environment names.
+    /// Opens the ledger that an environment names. One that was put back to an older copy begins a new epoch.
     ///
-    /// - Throws: `invalid` when a setting is missing or wrong, with what to do; `unavailable`; `corrupt`.
+    /// - Throws: `invalid` when a setting is missing or wrong or the tables are of two ledgers, with what to do;
+    ///   `unavailable`; `corrupt`.
     static func open(_ environment: [String: String]) async throws(EventStoreError) -> Remote {
         let ledger = try AWSLedger.of(environment)
-        let countryPools = try CountryPools.of(environment, secrets: ledger.passwords)
-        let mirror = try Mirror.of(environment, secrets: ledger.passwords)
+        let namedCountries = try CountryPools.of(environment, secrets: ledger.passwords)
+        let namedMirror = try Mirror.of(environment, secrets: ledger.passwords)
         let keyRing = try await ledger.keyRing()
+        let identity = try await ledger.recognize(Logger(label: "ledger"))
+        let countryPools = namedCountries.belonging(to: identity, ledger.store)
+        let mirror = namedMirror?.belonging(to: identity)
         let databases = Country.allCases.reduce(into: [Country: any CountryDatabase]()) { databases, country in
             databases[country] = countryPools.database(of: country)
         }
         return Remote(
-            ledger: ledger, keyRing: keyRing, secrets: try await ledger.secrets(keyRing),
+            ledger: ledger, identity: identity, keyRing: keyRing, secrets: try await ledger.secrets(keyRing),
             performer: ledger.performer(keyRing, countries: databases, random: Machine.random),
             countryPools: countryPools, mirror: mirror)
     }
@@ -43,6 +50,8 @@ struct Remote: Sendable {
 
     /// Brings a mirror up to records of the change stream.
     func runner(into mirror: Mirror) -> MirrorRunner {
-        MirrorRunner(feed: NoFeed(), store: ledger.store, mirror: mirror.worker, people: people)
+        MirrorRunner(
+            feed: NoFeed(), store: ledger.store, mirror: mirror.worker, people: people,
+            identity: mirror.identity)
     }
 }

@@ -13,8 +13,8 @@ from validation.values import Values
 TABLE = documents.load(SERVERLESS / "tests/permissions.yml")
 SOURCES = ("medical.appointment", "medical.appointment.pe", "medical.appointment.cl", "another.source")
 FIRST_KEYS = {
-    "dynamodb:GetItem": ("keys",),
-    "dynamodb:PutItem": ("keys", "failures/appointments-pe", "failures/appointments-cl"),
+    "dynamodb:GetItem": ("keys", "ledger"),
+    "dynamodb:PutItem": ("keys", "ledger", "failures/appointments-pe", "failures/appointments-cl"),
 }
 IN_NETWORK = {"AppointmentPERole": "pe", "AppointmentCLRole": "cl", "AppointmentMirrorRole": "mirror"}
 # What Lambda does in a role's name from its own network: it polls queues and the stream, gives records up, which wants

@@ -54,6 +54,10 @@ package struct DynamoDBEventStore: EventStore {
         try await table.pages("Scan") { writer in
             writer.member("Select", "COUNT")
             writer.member("ConsistentRead") { $0.boolean(true) }
+            writer.member("FilterExpression", "streamId <> :ledger")
+            writer.member("ExpressionAttributeValues") { writer in
+                writer.object { $0.attribute(":ledger", text: EpochItem.stream) }
+            }
         } until: { (_, answer) throws(EventStoreError) in
             count += Int(answer["Count"]?.whole ?? 0)
             return false

@@ -167,7 +167,7 @@ extension DynamoDBEventStore {
     /// What a look tells of every event there is; nil for each item that is no event.
     func marks(_ kinds: EventKinds) async throws(EventStoreError) -> [EventsLook.Mark?] {
         try await table.scan { writer in
-            writer.member("ProjectionExpression", "#s, #v, #a, #t, #c")
+            writer.member("ProjectionExpression", "#s, #v, #a, #t, #c, #l")
             writer.member("ExpressionAttributeNames") { writer in
                 writer.object {
                     $0.member("#s", "streamId")
@@ -175,10 +175,11 @@ extension DynamoDBEventStore {
                     $0.member("#a", "at")
                     $0.member("#t", "type")
                     $0.member("#c", "countryISO")
+                    $0.member("#l", "ledger")
                 }
             }
         } read: { items throws(EventStoreError) in
-            items.map { item in
+            items.filter { EpochItem($0) == nil }.map { item in
                 guard let key = EventKey(item) else { return nil }
                 // What is damaged beside the key is found when the event is read.
                 let kind = EventKinds.Kind(

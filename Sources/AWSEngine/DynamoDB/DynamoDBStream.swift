@@ -242,9 +242,10 @@ package actor DynamoDBStream {
             switch record.change {
             case .appended(let event): events.append(event)
             case .tampered(let tampering): tamperings.append(tampering)
+            case .epochBegan: break
             }
         }
-        if !records.isEmpty { try await consumer.take(events, tamperings) }
+        if !events.isEmpty || !tamperings.isEmpty { try await consumer.take(events, tamperings) }
     }
 
     private func records(of shard: StreamShard) async throws(AWSError) -> JSONValue {

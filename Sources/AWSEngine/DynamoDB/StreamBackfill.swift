@@ -32,7 +32,7 @@ struct StreamBackfill {
 
     private func fill(_ items: [Item]) async throws(EventStoreError) {
         var (events, tamperings): ([RecordedEvent], [Tampering]) = ([], [])
-        for item in items {
+        for item in items where EpochItem(item) == nil {
             guard let key = EventKey(item) else {
                 tamperings.append(.foreign("stands in"))
                 continue

@@ -7,13 +7,17 @@ extension StreamConsumer {
     static let routerAndViews = "appointment"
 
     /// The consumer that routes events and brings the view up to them, and raises the alarm over changed ones.
+    ///
+    /// - Parameter seen: notes how far the events have come, before anything is done with them.
     package static func routerAndViews(
         _ handler: StreamHandler, views: any ProjectionStore, alarm: TamperAlarm,
-        now: @escaping @Sendable () -> Timestamp
+        seen: SeenNote? = nil, now: @escaping @Sendable () -> Timestamp
     ) -> StreamConsumer {
         StreamConsumer(routerAndViews) { events, tamperings throws(EventStoreError) in
             try await alarm.raise(tamperings, at: now())
-            if !events.isEmpty { try await handler.handle(events, now: now()) }
+            if events.isEmpty { return }
+            try await seen?.saw(events)
+            try await handler.handle(events, now: now())
         } lagging: { versions throws(EventStoreError) in
             let rows = try await views.rows(of: Array(versions.keys))
             return Set(versions.filter { rows[$0.key]?.version ?? 0 < $0.value }.keys)

@@ -8,6 +8,8 @@ package struct StreamRecord: Sendable {
     package enum Change: Sendable {
         case appended(RecordedEvent)
         case tampered(Tampering)
+        /// The ledger began an epoch.
+        case epochBegan(LedgerIdentity)
     }
 
     /// Its place in its shard.
@@ -27,6 +29,10 @@ package struct StreamRecord: Sendable {
             throw EventStoreError(.corrupt, message: "a record of the change stream is none of the events table")
         }
         self.sequenceNumber = sequenceNumber
+        if EpochItem.hasKey(keys) {
+            change = EpochItem.change(name, content["NewImage"])
+            return
+        }
         guard let key = EventKey(keys) else {
             change = .tampered(.foreign(name == "REMOVE" ? "was removed from" : "was put into"))
             return

@@ -79,7 +79,7 @@ package final class MirrorGate: Sendable {
     private let compared = Mutex<MirroredPlace?>(nil)
 
     /// - Parameters:
-    ///   - identity: the ledger's; nil where it has none, as on AWS.
+    ///   - identity: the ledger's; nil where that goes unasked.
     ///   - store: the ledger's streams.
     ///   - compares: whether entries are compared where there is no identity; else the mirror goes unasked then.
     package init(

@@ -69,7 +69,7 @@ struct CountriesCommand: AsyncParsableCommand {
             try printer.finish()
             let others = looks.filter { $0.standing != .following }
             if others.isEmpty { return report("ledger: they are this ledger's already") }
-            let identity = try CountryLook.identity(of: ledger)
+            let identity = ledger.identity
             let names = others.map { look in
                 look.country.code + (look.unknown > 0 ? " (\(look.unknown) holders are unknown here)" : "")
             }
@@ -96,16 +96,8 @@ private struct CountryLook {
     let holders: Int
     let unknown: Int
 
-    static func identity(of ledger: OpenLedger) throws -> LedgerIdentity {
-        guard let embedded = ledger.embedded else {
-            throw Refusal("on AWS a country's database belongs to no ledger by name")
-        }
-        return embedded.identity
-    }
-
     /// - Throws: a refusal when no database is configured.
     static func all(in ledger: OpenLedger, _ wanted: Country?) async throws -> [CountryLook] {
-        _ = try identity(of: ledger)
         var looks: [CountryLook] = []
         for country in Country.allCases where wanted == nil || country == wanted {
             guard let database = ledger.countryPools.database(of: country) else { continue }

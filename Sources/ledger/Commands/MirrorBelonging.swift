@@ -26,9 +26,7 @@ struct MirrorAdopt: AsyncParsableCommand {
 
     func run() async throws {
         let work = try await MirrorOwnership(options)
-        guard let identity = work.identity else {
-            throw Refusal("on AWS a mirror belongs to no ledger by name: `ledger verify --mirror` compares it")
-        }
+        let identity = work.ledger.identity
         guard work.past.isWhole else {
             throw Refusal(
                 """
@@ -43,7 +41,7 @@ struct MirrorAdopt: AsyncParsableCommand {
         guard try await work.mirror.worker.claim(for: identity, expecting: work.state) else {
             throw work.moved
         }
-        report("ledger: the mirror belongs to ledger \(identity); `ledger mirror run` goes on with it")
+        report("ledger: the mirror belongs to ledger \(identity); \(work.goesOn)")
     }
 }
 
@@ -78,19 +76,19 @@ struct MirrorRewind: AsyncParsableCommand {
         let count = work.past.mirror - work.past.position
         let what = """
             \(work.comparison); \(count) entries behind that will be moved to ledger.set_aside, and the mirror will be \
-            that of \(work.identity.map { "ledger \($0)" } ?? "this ledger")
+            that of ledger \(work.ledger.identity)
             """
         if dryRun { return report("ledger: \(what)") }
         try consent.ask(what)
         let moved = try await work.mirror.worker.rewind(
-            to: work.past.position, for: work.identity, expecting: work.state)
+            to: work.past.position, for: work.ledger.identity, expecting: work.state)
         guard let moved else { throw work.moved }
         // Rows of appointments that lost events are made again of those that are left.
         var outcome = MirrorRepair.Outcome()
         try await MirrorRepair(
             feed: work.feed, scan: work.ledger.store, mirror: work.mirror.worker, people: work.ledger.people
         ).mendRows(isDry: false, &outcome)
-        report("ledger: \(moved) entries were set aside; `ledger mirror run` goes on at \(work.past.position)")
+        report("ledger: \(moved) entries were set aside; \(work.goesOn)")
     }
 }
 
@@ -98,8 +96,6 @@ struct MirrorRewind: AsyncParsableCommand {
 private struct MirrorOwnership {
     let ledger: OpenLedger
     let mirror: Mirror
-    /// Nil on AWS, where a ledger has none.
-    let identity: LedgerIdentity?
     let feed: any EventFeed
     let state: MirrorState
     let past: CommonPast
@@ -108,10 +104,10 @@ private struct MirrorOwnership {
     init(_ options: SharedOptions) async throws {
         ledger = try await options.open()
         mirror = try ledger.requireMirror()
-        identity = mirror.identity
+        let identity = ledger.identity
         try await mirror.checkSchema()
         state = try await mirror.worker.state()
-        if let identity, let owner = state.owner, owner.id != identity.id,
+        if let owner = state.owner, owner.id != identity.id,
             let problem = MirrorStanding.otherLedger(owner).problem(state, of: identity)
         {
             throw Refusal(problem)
@@ -129,6 +125,13 @@ private struct MirrorOwnership {
             the mirror is \(owner); its \(past.mirror) entries and the ledger's \(past.ledger) events are the same up \
             to position \(past.position)
             """
+    }
+
+    /// Who goes on with it.
+    var goesOn: String {
+        ledger.embedded == nil
+            ? "`ledger mirror backfill` takes in the rest, and what follows the change stream goes on"
+            : "`ledger mirror run` goes on from there"
     }
 
     var moved: Refusal {

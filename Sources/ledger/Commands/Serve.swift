@@ -103,7 +103,8 @@ struct Serve: AsyncParsableCommand {
     /// Serves the API of a ledger on AWS, whose queues and stream others work on: Lambda, or `ledger worker`.
     private func serveRemote(_ logger: Logger) async throws {
         if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
-        let ledger = OpenLedger(try await Remote.open(Machine.environment))
+        let remote = try await Remote.open(Machine.environment)
+        let ledger = OpenLedger(remote)
         try await ledger.mirror?.checkForReading(ledger.store)
         try await requireKeys(ledger.apiKeys, logger)
         // On AWS events and appointments are counted by reading all of them.
@@ -111,7 +112,8 @@ struct Serve: AsyncParsableCommand {
         let server = APIServer(
             table: ledger.table(Callers(), watch, proxies: try proxies, logger), host: host, port: port,
             limits: transport.limits(try proxies, logger), logger: logger)
-        try await Farewell.run([Watching(watch: watch), server], logger)
+        try await Farewell.run(
+            [IdentityWatch(remote: remote, logger: logger), Watching(watch: watch), server], logger)
         logger.notice("stopped; everything that was accepted is stored")
     }
 

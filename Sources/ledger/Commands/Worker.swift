@@ -51,7 +51,7 @@ struct Worker: AsyncParsableCommand {
         }
         let pollers = Pollers(
             remote: remote, only: only, sweepAfterMilliseconds: Int64(sweepAfter) * 1000, logger: logger)
-        try await Farewell.run([pollers], logger)
+        try await Farewell.run([IdentityWatch(remote: remote, logger: logger), pollers], logger)
         logger.notice("stopped; what was in hand is done")
     }
 }
@@ -101,10 +101,13 @@ struct Pollers: Service {
 
     private func followStream(_ group: inout TaskGroup<Void>, _ stop: Stop) {
         let handler = remote.ledger.streamHandler(remote.performer, remote.keyRing, logger: logger)
+        let seen = SeenNote(remote.ledger, of: remote.identity)
+        group.addTask { [logger] in await Self.note(seen, until: stop, logger) }
         var consumers = [
             StreamConsumer.routerAndViews(
                 handler, views: remote.ledger.views,
-                alarm: TamperAlarm(signs: remote.ledger.views, logger: logger), now: Machine.now)
+                alarm: TamperAlarm(signs: remote.ledger.views, logger: logger),
+                seen: seen, now: Machine.now)
         ]
         if let mirror = remote.mirror {
             consumers.append(
@@ -115,6 +118,17 @@ struct Pollers: Service {
             let stream = DynamoDBStream(
                 remote.ledger.client, tables: remote.ledger.names.tables, consumer: consumer, now: Machine.now)
             group.addTask { [logger] in await stream.run(until: stop, logger: logger) }
+        }
+    }
+    /// Notes what came last before the stream came to rest.
+    private static func note(_ seen: SeenNote, until stop: Stop, _ logger: Logger) async {
+        while !stop.isRequested {
+            await stop.sleep(milliseconds: SeenNote.everyMilliseconds)
+            do throws(EventStoreError) {
+                try await seen.flush()
+            } catch {
+                logger.warning("how far the ledger has come can't be noted", metadata: ["error": "\(error)"])
+            }
         }
     }
 }
