@@ -7,9 +7,11 @@ CASES ?= append lifecycle fold http
 MINUTES ?= 1
 EVENTS ?= 200000
 EXAMPLES ?= 300
+RUNS ?= 10000000
+READERS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long lint bench simulate aws-local clean
+.PHONY: help run build test test-long lint bench simulate fuzz aws-local clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +27,11 @@ test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--fi
 	scripts/install.sh run test
 	scripts/test.sh $(ARGUMENTS)
 
-test-long: ## the variants that take minutes: rebuilds under traffic, outages, the specification (EVENTS=1000000)
+test-long: ## the variants that take minutes: rebuilds under traffic, outages, the specification, random bytes (EVENTS=1000000)
 	scripts/install.sh run test
 	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) LEDGER_TEST_BAD_LUCK_SECONDS=60 \
 		scripts/test.sh --filter 'RebuildTrafficTests|MirrorBadLuckTests' $(ARGUMENTS)
+	scripts/fuzz.sh 1000000
 	LEDGER_TEST_SPECIFICATION_EXAMPLES=$(EXAMPLES) \
 		.build/python/bin/python -m pytest --quiet serverless/tests/test_specification.py
 
@@ -43,6 +46,10 @@ simulate: ## runs fresh seeds of the simulator, docs/simulation.md (MINUTES=10)
 	scripts/install.sh run
 	swift build -c release --product ledger-simulator
 	.build/release/ledger-simulator --seconds $$(($(MINUTES) * 60))
+
+fuzz: ## random bytes for the readers of the log's formats, on x86-64 Linux (RUNS=1000000 READERS="note proof")
+	scripts/install.sh run
+	scripts/fuzz.sh $(RUNS) $(READERS)
 
 aws-local: ## deploys the program to an emulator of AWS here, prints the URL and an API key (ARGUMENTS=--help)
 	scripts/install.sh run test

@@ -172,3 +172,11 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )
+
+// For `make fuzz` alone: the program has no beginning of its own, libFuzzer brings it.
+if Context.environment["LEDGER_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ledger-fuzz", dependencies: ["EventStore", "TransparencyLog"], path: "Tests/Fuzz",
+            exclude: ["seeds"], swiftSettings: strict))
+}

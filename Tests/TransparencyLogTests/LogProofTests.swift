@@ -82,4 +82,35 @@ import TransparencyLog
             try LogProof(Array(repeating: 0x0A, count: LogProof.maximumBytes + 1))
         }
     }
+
+    private func consistency(from old: Int, root: Hash? = nil) throws -> ConsistencyProof {
+        ConsistencyProof(
+            oldSize: old, oldRoot: try root ?? tree.answer(.root(ofSize: old))[0],
+            hashes: try tree.answer(.consistency(from: old, to: 300)), note: try note())
+    }
+
+    @Test("a proof of consistency comes back byte for byte and holds", arguments: [0, 1, 7, 256, 299, 300])
+    func consistent(old: Int) throws {
+        let proof = try consistency(from: old)
+        let read = try ConsistencyProof(proof.bytes)
+        #expect(read.bytes == proof.bytes && read.oldSize == old)
+        #expect(try read.verify(by: try policy()).checkpoint.size == 300)
+        #expect(throws: TransparencyError.self) {
+            try consistency(from: old, root: leaves(2)[1]).verify(by: try policy())
+        }
+    }
+
+    @Test("a proof of consistency with any single bit flipped is refused, and so is one that is cut anywhere")
+    func flippedConsistency() throws {
+        let (bytes, policy) = (try consistency(from: 7).bytes, try policy())
+        for flipped in flips(of: bytes) {
+            #expect(throws: TransparencyError.self) { try ConsistencyProof(flipped).verify(by: policy) }
+        }
+        for count in 0..<bytes.count {
+            #expect(throws: TransparencyError.self) { try ConsistencyProof(bytes.prefix(count)) }
+        }
+        let longer = ConsistencyProof(
+            oldSize: 301, oldRoot: leaves(1)[0], hashes: [], note: try note())
+        #expect(throws: TransparencyError.self) { try longer.verify(by: policy) }
+    }
 }

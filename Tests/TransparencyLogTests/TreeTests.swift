@@ -101,6 +101,24 @@ import TransparencyLog
         #expect(throws: TransparencyError.self) { try plan.hashes { _ in [] } }
     }
 
+    @Test("a proof that was made from a tile that was tampered with does not hold")
+    func tamperedTile() throws {
+        let leaves = leaves(700)
+        let tree = StoredTree(leaves)
+        let plan = try #require(TreePlan.inclusion(of: 300, inSize: 700))
+        for read in plan.reads {
+            for place in 0..<read.count where read.level > 0 || read.start + place != 300 {
+                let proof = try plan.hashes { range in
+                    var hashes = tree.read(range)
+                    if range == read { hashes[place] = hashes[place].flipping(bit: place % 256) }
+                    return hashes
+                }
+                let root = tree.frontier.root
+                #expect(!TreeProof.includes(leaves[300], index: 300, size: 700, root: root, proof: proof))
+            }
+        }
+    }
+
     @Test("what is outside of the tree has no plan")
     func outside() {
         #expect(TreePlan.inclusion(of: 5, inSize: 5) == nil)
