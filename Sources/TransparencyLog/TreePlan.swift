@@ -41,15 +41,22 @@ package struct TreePlan: Sendable {
 
     private init(parts: [[Node]]) {
         self.parts = parts
-        var ends: [HashRange: Int] = [:]
-        var starts: [HashRange: Int] = [:]
+        var reads: [HashRange] = []
         for range in parts.joined().map(\.range) {
-            let tile = HashRange(level: range.level, start: range.start / 256, count: 256)
-            starts[tile] = min(starts[tile] ?? range.start, range.start)
-            ends[tile] = max(ends[tile] ?? 0, range.start + range.count)
+            guard let place = Self.place(of: range, in: reads) else {
+                reads.append(range)
+                continue
+            }
+            let (read, start) = (reads[place], min(reads[place].start, range.start))
+            let end = max(read.start + read.count, range.start + range.count)
+            reads[place] = HashRange(level: read.level, start: start, count: end - start)
         }
-        reads = starts.map { HashRange(level: $0.level, start: $1, count: (ends[$0] ?? $1) - $1) }
-            .sorted { ($0.level, $0.start) < ($1.level, $1.start) }
+        self.reads = reads.sorted { ($0.level, $0.start) < ($1.level, $1.start) }
+    }
+
+    /// Where some ranges, of which there are as few as tiles, have one of the same tile.
+    private static func place(of range: HashRange, in reads: [HashRange]) -> Int? {
+        reads.firstIndex { $0.level == range.level && $0.start >> 8 == range.start >> 8 }
     }
 
     /// The complete subtrees that some leaves are made of, the largest first. Ranges of RFC 6962 begin where their
@@ -125,17 +132,12 @@ extension TreePlan {
         guard answers.count == reads.count, zip(answers, reads).allSatisfy({ $0.count == $1.count }) else {
             throw TransparencyError(.malformed, "the store does not have all hashes of the tree: verify it")
         }
-        var places: [HashRange: Int] = [:]
-        for (place, read) in reads.enumerated() {
-            places[HashRange(level: read.level, start: read.start / 256, count: 256)] = place
-        }
         return parts.map { nodes in
             MerkleTree.root(
                 joining: nodes.map { node in
                     let range = node.range
-                    let tile = HashRange(level: range.level, start: range.start / 256, count: 256)
                     // Every node's tile is among the reads: they were made from the nodes.
-                    guard let place = places[tile] else { return MerkleTree.emptyRoot }
+                    guard let place = Self.place(of: range, in: reads) else { return MerkleTree.emptyRoot }
                     let first = range.start - reads[place].start
                     return MerkleTree.root(over: answers[place][first..<(first + range.count)])
                 })

@@ -14,7 +14,7 @@ enum Judge {
             && FileManager.default.fileExists(atPath: packages + "/src/golang.org/x/mod/sumdb/tlog")
     }
 
-    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
     /// Built once for all tests; Go keeps what it compiled in the folder of Swift's build.
@@ -34,6 +34,21 @@ enum Judge {
     /// Runs it; gives the exit status and what it said.
     static func run(_ arguments: [String], input: String = "") async throws -> (status: Int32, said: String) {
         let judge = try RunningProgram(path: try await program.value, arguments, input: input)
+        let status = try await judge.waitForExit()
+        return (status, judge.output + judge.errors)
+    }
+}
+
+/// The script `Tests/Foreign/signatures.py`, which checks signatures with Python's `cryptography`.
+enum PythonJudge {
+    private static let python = Judge.root.appending(path: ".build/python/bin/python").path
+
+    static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: python) }
+
+    /// Runs it; gives the exit status and what it said.
+    static func run(_ arguments: [String]) async throws -> (status: Int32, said: String) {
+        let script = Judge.root.appending(path: "Tests/Foreign/signatures.py").path
+        let judge = try RunningProgram(path: python, [script] + arguments)
         let status = try await judge.waitForExit()
         return (status, judge.output + judge.errors)
     }

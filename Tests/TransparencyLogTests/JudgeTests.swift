@@ -71,3 +71,31 @@ struct JudgeTests {
         #expect(Array(said.utf8) == (try SignedNote(text: text, signatures: [try key.sign(text)])).bytes)
     }
 }
+
+/// Signatures of ours, checked by Python.
+@Suite(
+    "PythonJudgeTests",
+    .enabled(if: PythonJudge.isInstalled, "the environment of Python is missing: scripts/python.sh"))
+struct PythonJudgeTests {
+    private let scratch: ScratchDirectory
+
+    init() throws { scratch = try ScratchDirectory() }
+
+    @Test("Python finds the signatures of log and witness right, and sees a changed text and a missing signature")
+    func signatures() async throws {
+        let log = try PublishedLog(in: scratch)
+        let witness = try Keys.witness("witness.example/w1")
+        var note = try log.note(size: 0, root: MerkleTree.emptyRoot)
+        try note.add(try witness.sign(note.text, time: 1_679_315_147))
+        let arguments = [log.directory + "/note", log.key.verifier.description, witness.verifier.description]
+        try log.write(note.bytes, to: "note")
+        let (status, said) = try await PythonJudge.run(arguments)
+        #expect(status == 0 && said == "log.example/judged\nwitness.example/w1 1679315147\n", "\(said)")
+        var other = try SignedNote(text: note.text.replacing("\n0\n", with: "\n1\n"), signatures: note.signatures)
+        try log.write(other.bytes, to: "note")
+        #expect(try await PythonJudge.run(arguments).status == 2)
+        other = try SignedNote(text: note.text, signatures: [note.signatures[0]])
+        try log.write(other.bytes, to: "note")
+        #expect(try await PythonJudge.run(arguments).status == 2)
+    }
+}
