@@ -50,10 +50,16 @@ let package = Package(
         .target(name: "Replay", dependencies: ["EventStore", "Appointments", "Projections"], swiftSettings: strict),
         // What happens when something arrives.
         .target(
-            name: "Handlers",
-            dependencies: ["EventStore", "Appointments", "Projections", "Replay", crypto, logging],
-            resources: [.embedInCode("Requests/openapi.yaml")], swiftSettings: strict),
+            name: "Handlers", dependencies: ["EventStore", "Appointments", "Projections", logging],
+            swiftSettings: strict),
+        // The REST API, whatever transport brings a request.
+        .target(
+            name: "API", dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
+            resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
         // Engines.
+        .target(
+            name: "MemoryEngine", dependencies: ["EventStore", "Appointments", "Projections", "Handlers"],
+            swiftSettings: strict),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
             resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
@@ -70,32 +76,32 @@ let package = Package(
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "PostgresEngine",
-            dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "Migrations", "CPostgres",
-            ],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations", "CPostgres"],
             swiftSettings: strict),
         // Transport.
         .target(
-            name: "API",
-            dependencies: ["EventStore", "Handlers", hummingbird, logging, serviceLifecycle] + nio,
+            name: "HTTPServer",
+            dependencies: ["EventStore", "API", "Handlers", hummingbird, logging, serviceLifecycle] + nio,
             swiftSettings: strict),
         .target(
-            name: "LambdaRuntime", dependencies: ["EventStore", "Handlers", "HTTPClient", logging],
+            name: "LambdaRuntime", dependencies: ["EventStore", "API", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
+        // The machine: clock, random numbers, environment, output.
+        .target(name: "System", dependencies: ["EventStore", logging], swiftSettings: strict),
         // Programs.
-        .target(name: "Machine", dependencies: ["EventStore"], swiftSettings: strict),
         .executableTarget(
             name: "bootstrap",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "AWSEngine", "PostgresEngine", "HTTPClient",
-                "LambdaRuntime", "Machine", logging,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "AWSEngine",
+                "PostgresEngine", "HTTPClient", "LambdaRuntime", "System", logging,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "AWSEngine", "HTTPClient", "Machine", "API", argumentParser, logging, serviceLifecycle, unixSignals,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
+                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "System", argumentParser, logging,
+                serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         // Tests.
@@ -107,21 +113,24 @@ let package = Package(
             name: "TransparencyLogTests", dependencies: ["EventStore", "TransparencyLog", "TestPrograms"],
             swiftSettings: strict),
         .testTarget(
-            name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections"],
+            name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections", "MemoryEngine"],
             swiftSettings: strict),
         .testTarget(
             name: "HandlersTests",
-            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine", "System",
+                logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", grdb, logging,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
+                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "System", grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(
-            name: "TestPostgres", dependencies: ["EventStore", "Appointments", "PostgresEngine"],
+            name: "TestPostgres", dependencies: ["EventStore", "PostgresEngine"],
             path: "Tests/TestPostgres", swiftSettings: strict),
         .testTarget(
             name: "PostgresTests",
@@ -133,35 +142,39 @@ let package = Package(
         .testTarget(
             name: "AWSEngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "AWSEngine", "TestAWS", logging,
+                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "MemoryEngine",
+                "AWSEngine", "TestAWS", logging,
             ],
             resources: [.copy("Signatures")], swiftSettings: strict),
         .target(name: "TestPrograms", path: "Tests/TestPrograms", swiftSettings: strict),
         .testTarget(
             name: "LambdaTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "LambdaRuntime", "AWSEngine",
-                "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", "ledger", logging,
+                "EventStore", "Appointments", "Projections", "Handlers", "API", "LambdaRuntime", "MemoryEngine",
+                "AWSEngine", "PostgresEngine", "TestAWS", "TestPostgres", "TestPrograms", "bootstrap", "ledger",
+                logging,
             ],
             swiftSettings: strict),
         .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "RawHTTP", logging,
-                serviceLifecycle, yams, nio[0],
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "HTTPServer", "RawHTTP",
+                "MemoryEngine", "System", logging, serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerTests",
             dependencies: [
-                "EventStore", "Appointments", "PostgresEngine", "RawHTTP", "TestAWS", "TestPostgres", "TestPrograms",
-                "ledger",
+                "EventStore", "Appointments", "Handlers", "PostgresEngine", "RawHTTP", "TestAWS", "TestPostgres",
+                "TestPrograms", "ledger",
             ],
             swiftSettings: strict),
         .target(
             name: "Simulation",
-            dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine", logging,
+            ],
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(
             name: "ledger-simulator", dependencies: ["EventStore", "Simulation", argumentParser],

@@ -11,7 +11,7 @@ package struct AWSLedger: Sendable {
     package let names: AWSNames
     package let store: DynamoDBEventStore
     package let identity: DynamoDBIdentity
-    package let views: DynamoDBViews
+    package let views: DynamoDBAppointmentView
     package let sweepLog: DynamoDBSweepLog
     package let apiKeys: DynamoDBAPIKeys
     package let topics: SNSTopics
@@ -38,7 +38,7 @@ package struct AWSLedger: Sendable {
         self.now = now
         store = DynamoDBEventStore(client, tables: names.tables)
         identity = DynamoDBIdentity(client, tables: names.tables)
-        views = DynamoDBViews(client, tables: names.tables)
+        views = DynamoDBAppointmentView(client, tables: names.tables)
         sweepLog = DynamoDBSweepLog(client, tables: names.tables)
         apiKeys = DynamoDBAPIKeys(client, tables: names.tables)
         topics = SNSTopics(client, names: names)
@@ -91,57 +91,24 @@ package struct AWSLedger: Sendable {
             countries: countries, topics: topics, bus: bus, now: now)
     }
 
-    /// Answers requests to the API.
-    ///
-    /// - Parameters:
-    ///   - secrets: those behind idempotency keys and cursors.
-    ///   - people: says who asked, where the view does not.
-    ///   - audit: answers auditors.
-    ///   - trail: is told who looked.
-    ///   - elapsed: the time by a clock that is never set.
-    package func requestTable(
-        _ performer: Performer, secrets: KeyRing, people: PersonResolver, audit: any AuditLog, trail: any AuditTrail,
-        origins: AllowedOrigins, elapsed: @escaping @Sendable () -> Duration,
-        random: @escaping @Sendable (_ count: Int) -> [UInt8], logger: Logger
-    ) -> RequestTable {
-        RequestTable(
-            performer: performer, views: views, log: log(), people: people,
-            progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,
-            authenticator: Authenticator(keys: apiKeys),
-            status: StatusWatch(status(audit, behindWorkers: false), memory: .seconds(5)),
-            secrets: secrets, origins: origins, elapsed: elapsed, random: random, logger: logger)
-    }
-
-    /// How the ledger is doing. Whether workers follow the change stream, their rounds tell; how far Lambda is,
-    /// CloudWatch knows (`IteratorAge`).
-    ///
-    /// - Parameters:
-    ///   - countries: the countries' databases, asked whether they answer.
-    ///   - behindWorkers: whether workers may follow the change stream here. Lambda's functions do that themselves, and
-    ///     what workers left says nothing there.
-    package func status(
-        _ audit: any AuditLog, countries: [Country: any CountryDatabase] = [:], behindWorkers: Bool = true
-    ) -> LedgerStatus {
-        let places = StreamPlaces(
+    /// Says when a worker last came to the end of the change stream.
+    package var lastRound: @Sendable () async throws(EventStoreError) -> Timestamp? {
+        let places = ChangePlaces(
             table: DynamoDBTable(client: client, name: names.tables.projections),
-            consumer: StreamConsumer.routerAndViews)
-        let lastRound: LastRound = { () throws(EventStoreError) in behindWorkers ? try await places.lastEnd() : nil }
-        return LedgerStatus(
-            feed: NoFeed(), views: views, checkpoints: views, control: views,
-            projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: queues,
-            countries: countries, sweeps: sweepLog, lastRound: lastRound, now: now)
+            consumer: ChangeConsumer.routerAndViews)
+        return { () throws(EventStoreError) in try await places.lastEnd() }
     }
 
     /// The record of who looked at the events.
     ///
     /// - Parameter random: 64 bits that tell accesses of the same moment apart.
-    package func trail(random: @escaping @Sendable () -> UInt64) -> DynamoDBAuditTrail {
-        DynamoDBAuditTrail(client, tables: names.tables, random: random)
+    package func trail(random: @escaping @Sendable () -> UInt64) -> DynamoDBAccessLog {
+        DynamoDBAccessLog(client, tables: names.tables, random: random)
     }
 
     /// Routes the events of the change stream, and brings the view up to them.
-    package func streamHandler(_ performer: Performer, _ keyRing: KeyRing, logger: Logger) -> StreamHandler {
-        StreamHandler(
+    package func streamHandler(_ performer: Performer, _ keyRing: KeyRing, logger: Logger) -> ChangeHandler {
+        ChangeHandler(
             router: RouterPump(feed: NoFeed(), checkpoints: views, performer: performer, logger: logger),
             runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keyRing)),
             views: views, control: views)

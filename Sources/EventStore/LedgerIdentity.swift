@@ -134,3 +134,11 @@ extension EventStoreError {
                 """)
     }
 }
+
+extension LedgerIdentity {
+    /// - Throws: `invalid` when what is claimed for this ledger is another's.
+    package func requireSameLedger(as owner: LedgerIdentity?) throws(EventStoreError) {
+        guard let owner, owner.id != id else { return }
+        throw EventStoreError(.invalid, message: "it belongs to another ledger, \(owner.id), and not to \(id)")
+    }
+}

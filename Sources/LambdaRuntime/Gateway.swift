@@ -1,6 +1,6 @@
+import API
 import EventStore
 import HTTPClient
-package import Handlers
 
 extension APIRequest {
     /// Reads a request as API Gateway hands it on.

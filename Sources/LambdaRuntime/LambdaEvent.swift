@@ -1,3 +1,5 @@
+package import API
+import AWSEngine
 package import EventStore
 package import Handlers
 

@@ -1,5 +1,5 @@
 import Dispatch
-import EventStore
+import Handlers
 
 /// A thread for one session. What libpq waits for, it waits for here, and never on a thread of the pool that Swift's
 /// tasks share.

@@ -1,6 +1,5 @@
 package import Appointments
 package import EventStore
-package import Handlers
 
 /// The claims that stand.
 extension PostgresCountryDatabase {

@@ -1,6 +1,5 @@
-import Appointments
+package import Appointments
 package import EventStore
-package import Handlers
 
 /// Adding slots.
 extension PostgresCountryDatabase {

@@ -1,6 +1,5 @@
 package import Appointments
 package import EventStore
-package import Handlers
 import Synchronization
 
 /// The clinical database of one country in PostgreSQL: its slots, and who holds them.

@@ -17,7 +17,7 @@ extension ParkedEvent {
     package var isHeld: Bool { reason == Self.held }
 }
 
-extension ProjectionStore {
+extension ConsumerStore {
     /// Takes in what came while a projection was held: at most `limit` appointments, by id. One that can't be taken in
     /// stays parked for its own reason.
     ///
@@ -27,7 +27,7 @@ extension ProjectionStore {
     /// - Returns: how many appointments were looked at; 0 when none waits.
     /// - Throws: `unavailable`; the others wait on.
     package func takeUp(
-        _ parked: [ParkedEvent], by projection: ProjectionName, limit: Int, now: Timestamp,
+        _ parked: [ParkedEvent], by projection: ConsumerName, limit: Int, now: Timestamp,
         retry: (AppointmentID) async throws(EventStoreError) -> ParkedEvent?
     ) async throws(EventStoreError) -> Int {
         let waiting = parked.filter(\.isHeld).prefix(max(limit, 0))

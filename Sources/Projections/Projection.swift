@@ -3,13 +3,13 @@ package import EventStore
 
 /// A rule from events to rows, with the name and number under which its rows are kept.
 package struct Projection: Sendable {
-    package let name: ProjectionName
+    package let name: ConsumerName
     /// The row after an event. Pure: it has no way to send anything, so a rebuild can have no side effect.
     package let project:
         @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) -> AppointmentRow
 
     package init(
-        _ name: ProjectionName,
+        _ name: ConsumerName,
         project:
             @escaping @Sendable (RecordedEvent, AppointmentRow?, InsuredID?) throws(EventStoreError) ->
             AppointmentRow

@@ -6,16 +6,16 @@ package import EventStore
 /// Rows, parked events and checkpoint are written together. An event that can't be taken in parks its appointment;
 /// the others move on.
 package struct ProjectionRunner: Sendable {
-    package static let projection = ProjectionName(
+    package static let projection = ConsumerName(
         AppointmentProjection.name, number: AppointmentProjection.number)
 
     private let feed: any EventFeed
     private let store: any StreamReader
-    private let views: any ProjectionStore
+    private let views: any ConsumerStore
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any StreamReader, views: any ProjectionStore, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, views: any ConsumerStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
     }

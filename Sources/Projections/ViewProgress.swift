@@ -4,8 +4,8 @@ package import EventStore
 /// Tells what the view of appointments can be trusted to have.
 package struct ViewProgress: Sendable {
     private enum Follower {
-        case feed(any EventFeed, any ProjectionStore)
-        case changeStream(any ProjectionControl)
+        case feed(any EventFeed, any ConsumerStore)
+        case changeStream(any ConsumerControl)
     }
 
     /// What the view has, and what it may lack.
@@ -22,10 +22,10 @@ package struct ViewProgress: Sendable {
     private let follower: Follower
 
     /// Of a view that follows a feed.
-    package init(feed: any EventFeed, checkpoints: any ProjectionStore) { follower = .feed(feed, checkpoints) }
+    package init(feed: any EventFeed, checkpoints: any ConsumerStore) { follower = .feed(feed, checkpoints) }
 
     /// Of a view that follows a change stream, and has no checkpoint.
-    package init(behindChangeStream control: any ProjectionControl) { follower = .changeStream(control) }
+    package init(behindChangeStream control: any ConsumerControl) { follower = .changeStream(control) }
 
     /// What the view has now.
     ///

@@ -44,7 +44,7 @@ package struct AuditQuery: Sendable {
     /// The filter with the streams that the question is about; nil streams are all of them.
     ///
     /// - Throws: as `page`.
-    package func resolved(by views: any AppointmentViews) async throws(EventStoreError) -> EventFilter {
+    package func resolved(by views: any AppointmentView) async throws(EventStoreError) -> EventFilter {
         var filter = filter
         if let insured {
             filter.streams = try await Self.streams(of: insured, in: views)
@@ -60,7 +60,7 @@ package struct AuditQuery: Sendable {
     ///
     /// - Throws: `unavailable`, `corrupt`, or `invalid` for a person with more than `maximumStreams` appointments.
     package func page(
-        of log: any AuditLog, views: any AppointmentViews
+        of log: any AuditLog, views: any AppointmentView
     ) async throws(EventStoreError) -> AuditPage {
         let filter = try await resolved(by: views)
         if filter.streams?.isEmpty == true { return AuditPage(items: [], next: nil) }
@@ -77,7 +77,7 @@ package struct AuditQuery: Sendable {
     }
 
     private static func streams(
-        of insured: InsuredID, in views: any AppointmentViews
+        of insured: InsuredID, in views: any AppointmentView
     ) async throws(EventStoreError) -> Set<StreamID> {
         var streams: Set<StreamID> = []
         var place: RowPlace?

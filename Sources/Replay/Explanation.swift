@@ -4,7 +4,7 @@ package import Projections
 
 /// Which event made each field of an appointment's row, under which rule.
 package struct Explanation: Sendable {
-    package let projection: ProjectionName
+    package let projection: ConsumerName
     package let fields: [Field]
 
     /// A field of the row.

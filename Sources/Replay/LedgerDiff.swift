@@ -6,9 +6,9 @@ package import Projections
 package struct LedgerDiff: Sendable {
     private let log: any AuditLog
     private let store: any StreamReader
-    private let views: any AppointmentViews
+    private let views: any AppointmentView
 
-    package init(log: any AuditLog, store: any StreamReader, views: any AppointmentViews) {
+    package init(log: any AuditLog, store: any StreamReader, views: any AppointmentView) {
         (self.log, self.store, self.views) = (log, store, views)
     }
 

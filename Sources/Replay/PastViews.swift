@@ -9,7 +9,7 @@ import Synchronization
 /// folded from its events. Where it lacks events, what it has parked and what lies behind its checkpoint joins it, and
 /// every row is folded.
 package final class PastViews: Sendable {
-    private let views: any AppointmentViews
+    private let views: any AppointmentView
     private let store: any StreamReader
     private let events: PastEvents
     private let moment: Moment
@@ -21,7 +21,7 @@ package final class PastViews: Sendable {
     private static let step = 500
 
     /// - Parameter moment: a time, a position or the latest; a version is one appointment's own and makes no list.
-    package init(views: any AppointmentViews, store: any StreamReader, events: PastEvents, at moment: Moment) {
+    package init(views: any AppointmentView, store: any StreamReader, events: PastEvents, at moment: Moment) {
         (self.views, self.store, self.events, self.moment) = (views, store, events, moment)
     }
 

@@ -10,7 +10,7 @@ package import Projections
 package struct Rebuild: Sendable {
     private let scan: any StreamScan
     private let feed: any EventFeed
-    private let sets: any ViewSets
+    private let sets: any ViewCopies
     private let people: PersonResolver
     private let projection: Projection
     private let sizes: Sizes
@@ -31,7 +31,7 @@ package struct Rebuild: Sendable {
     }
 
     package init(
-        scan: any StreamScan, feed: any EventFeed, sets: any ViewSets, people: PersonResolver,
+        scan: any StreamScan, feed: any EventFeed, sets: any ViewCopies, people: PersonResolver,
         projection: Projection = .appointments, sizes: Sizes = Sizes(),
         progress: @escaping @Sendable (RebuildProgress) -> Void = { _ in }
     ) {
@@ -119,7 +119,7 @@ package struct Rebuild: Sendable {
         let rows: [AppointmentRow]
     }
 
-    private func fill(_ begun: ViewSet) async throws(EventStoreError) -> ViewSet {
+    private func fill(_ begun: ViewCopy) async throws(EventStoreError) -> ViewCopy {
         let head = try await feed.head()
         var set = begun
         var after = begun.through

@@ -7,14 +7,14 @@ package import Projections
 package struct Repair: Sendable {
     private let feed: any EventFeed
     private let store: any StreamReader
-    private let checkpoints: any ProjectionStore
-    private let control: any ProjectionControl
-    private let sets: any ViewSets
+    private let checkpoints: any ConsumerStore
+    private let control: any ConsumerControl
+    private let sets: any ViewCopies
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any StreamReader, checkpoints: any ProjectionStore,
-        control: any ProjectionControl, sets: any ViewSets, people: PersonResolver
+        feed: any EventFeed, store: any StreamReader, checkpoints: any ConsumerStore,
+        control: any ConsumerControl, sets: any ViewCopies, people: PersonResolver
     ) {
         (self.feed, self.store, self.checkpoints, self.control) = (feed, store, checkpoints, control)
         (self.sets, self.people) = (sets, people)
@@ -123,7 +123,7 @@ package struct Repair: Sendable {
 
     /// Sets a checkpoint back that is behind all events; false when it has been moved meanwhile.
     private func setBack(_ finding: Finding, to head: Int) async throws(EventStoreError) -> Bool {
-        guard let name = finding.key.flatMap({ ProjectionName($0) }), let position = finding.position else {
+        guard let name = finding.key.flatMap({ ConsumerName($0) }), let position = finding.position else {
             return false
         }
         return try await checkpoints.commit(ProjectionCommit(checkpoint: head), of: name, expecting: position)
@@ -146,7 +146,7 @@ package struct Repair: Sendable {
 
 extension EventStoreError {
     /// What is thrown for work on rows that an operator holds.
-    package static func held(_ projection: ProjectionName, since moment: Timestamp) -> EventStoreError {
+    package static func held(_ projection: ConsumerName, since moment: Timestamp) -> EventStoreError {
         EventStoreError(
             .invalid,
             message: """

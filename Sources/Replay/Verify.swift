@@ -1,4 +1,3 @@
-import Appointments
 package import EventStore
 package import Projections
 
@@ -12,8 +11,8 @@ package struct Verify: Sendable {
     let scan: any StreamScan
     let store: any StreamReader
     let views: any RowReader & RowScan
-    private let checkpoints: (any ProjectionStore)?
-    private let consumers: [ProjectionName]
+    private let checkpoints: (any ConsumerStore)?
+    private let consumers: [ConsumerName]
     private let records: [any ChainedRecords]
     let people: PersonResolver?
     let parts: Set<Finding.Part>
@@ -26,7 +25,7 @@ package struct Verify: Sendable {
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
         feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any RowReader & RowScan,
-        checkpoints: (any ProjectionStore)? = nil, consumers: [ProjectionName] = [ProjectionRunner.projection],
+        checkpoints: (any ConsumerStore)? = nil, consumers: [ConsumerName] = [ProjectionRunner.projection],
         records: [any ChainedRecords] = [], people: PersonResolver?,
         parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
@@ -49,7 +48,7 @@ package struct Verify: Sendable {
     package func run() async throws(EventStoreError) -> VerifyReport {
         var state = State(report: VerifyReport(parts))
         // Before the head: one that moves meanwhile must not look as if it were ahead of it.
-        var reached: [(ProjectionName, Int)] = []
+        var reached: [(ConsumerName, Int)] = []
         if let checkpoints {
             for name in consumers { reached.append((name, try await checkpoints.checkpoint(of: name))) }
         }

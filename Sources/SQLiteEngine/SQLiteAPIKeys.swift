@@ -1,7 +1,6 @@
 package import EventStore
 import Foundation
 import GRDB
-package import Handlers
 
 /// The API keys in SQLite: a table of the keys, and their records, written together.
 package final class SQLiteAPIKeys: APIKeys {

@@ -2,7 +2,6 @@ import Appointments
 import EventStore
 import Foundation
 import GRDB
-import Handlers
 
 /// Changes of the agenda: the slots of all countries that are kept in one file.
 ///

@@ -1,7 +1,7 @@
+import Appointments
 import EventStore
 import Foundation
 import GRDB
-import Handlers
 
 /// Makes the next agenda in a table beside the live one, and has the two change places. It works on a connection of its
 /// own, whose temporary table holds the changes; the caller holds the lock of the agenda.

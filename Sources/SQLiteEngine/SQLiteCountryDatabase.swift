@@ -2,7 +2,6 @@ package import Appointments
 package import EventStore
 import Foundation
 import GRDB
-package import Handlers
 
 /// The clinical database of one country in SQLite: its slots, and who holds them.
 package final class SQLiteCountryDatabase: CountryDatabase {

@@ -1,7 +1,6 @@
 package import EventStore
 import Foundation
 import GRDB
-import Projections
 
 /// The events in SQLite: appends that wait together share one fsync, and the view is written along with them.
 package final class SQLiteEventStore: EventStore, EventFeed, AuditLog {
@@ -73,7 +72,7 @@ extension SQLiteEventStore {
                 writing.count(stored)
                 recorded.append(stored)
             }
-            if followsView { try SQLiteViews.follow(recorded, placed, in: writing.database) }
+            if followsView { try SQLiteAppointmentView.follow(recorded, placed, in: writing.database) }
             return recorded
         case .compare(let version):
             let stored = try read(stream, from: max(version - 1, 1), in: writing.database)

@@ -1,7 +1,6 @@
 import EventStore
 import Foundation
 import GRDB
-import Handlers
 
 /// What keeps rows that only grow from anybody with another connection to the file.
 extension Schema {
@@ -10,10 +9,10 @@ extension Schema {
     /// before are taken in as they stand.
     static func protect(_ database: Database) throws {
         try database.execute(sql: replacements + chains)
-        var chain = RecordChain(SQLiteAuditTrail.name)
+        var chain = RecordChain(SQLiteAccessLog.name)
         var place: Int?
         while true {
-            let page = try SQLiteAuditTrail.records(after: place, limit: 1000, in: database)
+            let page = try SQLiteAccessLog.records(after: place, limit: 1000, in: database)
             guard let last = page.last else { break }
             for record in page {
                 try database.run(
@@ -22,7 +21,7 @@ extension Schema {
             place = last.number
         }
         try database.run(
-            "INSERT INTO record_chains VALUES (?, ?, ?)", [SQLiteAuditTrail.name, chain.count, chain.end.blob])
+            "INSERT INTO record_chains VALUES (?, ?, ?)", [SQLiteAccessLog.name, chain.count, chain.end.blob])
         try database.execute(sql: accessesStay)
     }
 

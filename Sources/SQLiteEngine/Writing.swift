@@ -39,8 +39,8 @@ final class Writing {
     private func loadLog() throws -> (head: Int, stored: Int, viewIsCurrent: Bool) {
         if let log { return log }
         let head = try Int.fetchOne(database.cachedStatement(sql: "SELECT position FROM head")) ?? 0
-        let checkpoint = try SQLiteViews.checkpoint(of: ProjectionRunner.projection, in: database)
-        let isPaused = try SQLiteViews.pausedAt(ProjectionRunner.projection, in: database) != nil
+        let checkpoint = try SQLiteAppointmentView.checkpoint(of: ProjectionRunner.projection, in: database)
+        let isPaused = try SQLiteAppointmentView.pausedAt(ProjectionRunner.projection, in: database) != nil
         let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head && !isPaused)
         log = loaded
         return loaded
@@ -63,7 +63,7 @@ final class Writing {
                 """, [kind[0], kind[1], count])
         }
         if log.viewIsCurrent {
-            try SQLiteViews.moveCheckpoint(of: ProjectionRunner.projection, to: log.head, in: database)
+            try SQLiteAppointmentView.moveCheckpoint(of: ProjectionRunner.projection, to: log.head, in: database)
         }
     }
 

@@ -3,10 +3,9 @@ import Dispatch
 import EventStore
 import Glibc
 import HTTPClient
-import Handlers
 import LambdaRuntime
 import Logging
-import Machine
+import System
 
 /// What Lambda runs: one program for all functions. `_HANDLER` says which of them this process is.
 @main
@@ -14,7 +13,7 @@ struct Bootstrap {
     static func main() async {
         // A connection that the other side has closed is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        let environment = Machine.environment
+        let environment = System.environment
         let current = CurrentInvocation()
         let logger = startLog(environment, current)
         guard let address = environment["AWS_LAMBDA_RUNTIME_API"], !address.isEmpty else {
@@ -32,7 +31,7 @@ struct Bootstrap {
             try? await api.failBeginning(type: "Ledger.Misconfigured", message: error.message)
             exit(1)
         }
-        let loop = RuntimeLoop(api, current: current, now: Machine.now, logger: logger)
+        let loop = RuntimeLoop(api, current: current, now: System.now, logger: logger)
         // Before the first invocation is asked for: who asks has said that it may be ended.
         let (terminations, source) = await Self.terminations()
         defer { withExtendedLifetime(source) {} }
@@ -62,7 +61,7 @@ struct Bootstrap {
         let service = environment["_HANDLER"] ?? "bootstrap"
         LoggingSystem.bootstrap(
             { _, provider in
-                var handler = JSONLogHandler(service: service, logLevel: level, now: Machine.now)
+                var handler = JSONLogHandler(service: service, logLevel: level, now: System.now)
                 handler.metadataProvider = provider
                 return handler
             }, metadataProvider: current.provider)

@@ -1,3 +1,4 @@
+import API
 import AWSEngine
 import Appointments
 import EventStore
@@ -5,9 +6,9 @@ import HTTPClient
 import Handlers
 import LambdaRuntime
 import Logging
-import Machine
 import PostgresEngine
 import Projections
+import System
 
 /// One of the ledger's functions, wired for AWS.
 struct LedgerFunction: Sendable {
@@ -34,8 +35,8 @@ struct LedgerFunction: Sendable {
         let identity: LedgerIdentity
         let seen: SeenNote
         let performer: Performer
-        let stream: StreamHandler
-        let table: RequestTable
+        let stream: ChangeHandler
+        let table: API
         /// Fills the mirror, where this is its function.
         let mirror: MirrorRunner?
     }
@@ -52,18 +53,18 @@ struct LedgerFunction: Sendable {
         }
         (self.name, self.logger) = (name, logger)
         let clock = AWSClock(
-            now: Machine.now, uptime: Alarm.real.uptime, sleep: Machine.sleep, random: Machine.number)
+            now: System.now, uptime: Alarm.real.uptime, sleep: System.sleep, random: System.number)
         let ledger = try AWSLedger(environment: environment, pool: pool, clock: clock)
         self.ledger = ledger
         origins = AllowedOrigins(environment["CORS_ORIGINS"])
-        metrics = EmbeddedMetric(stage: environment["STAGE"] ?? "none", now: Machine.now)
+        metrics = EmbeddedMetric(stage: environment["STAGE"] ?? "none", now: System.now)
         let settings = try Self.settings(name, environment, ledger.parameters)
         // An environment handles one batch at a time; its messages share these sessions.
-        let database = settings.map { PostgresPool($0, size: 2, random: Machine.number) }
+        let database = settings.map { PostgresPool($0, size: 2, random: System.number) }
         // Answers auditors. They have sessions of their own, so that neither they nor the mirror wait for each other.
-        let audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: Machine.number) } : nil
+        let audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: System.number) } : nil
         let origins = origins
-        opened = Opening(elapsed: Machine.elapsed) { opened throws(EventStoreError) in
+        opened = Opening(elapsed: System.elapsed) { opened throws(EventStoreError) in
             try await ledger.recognize(logger) == opened.identity
         } _: { () throws(EventStoreError) in
             try await Self.open(ledger, name, database, audits, origins, logger)
@@ -102,14 +103,14 @@ struct LedgerFunction: Sendable {
             countries[country] = PostgresCountryDatabase(
                 database, country, owner: CountryOwner(identity, store: store))
         }
-        let performer = ledger.performer(keyRing, countries: countries, random: Machine.random)
-        var (audit, trail): (any AuditLog, any AuditTrail) = (
-            ledger.log(), ledger.trail(random: Machine.number)
+        let performer = ledger.performer(keyRing, countries: countries, random: System.random)
+        var (audit, trail): (any AuditLog, any AccessLog) = (
+            ledger.log(), ledger.trail(random: System.number)
         )
         if let audits {
             let mirror = PostgresMirror(audits)
             let guarded = GuardedMirror(
-                mirror, PostgresAuditTrail(audits), MirrorGate(mirror, of: identity, store: store))
+                mirror, PostgresAccessLog(audits), MirrorGate(mirror, of: identity, store: store))
             (audit, trail) = (guarded, guarded)
         }
         let people = ledger.people(keyRing)
@@ -118,7 +119,7 @@ struct LedgerFunction: Sendable {
             stream: ledger.streamHandler(performer, keyRing, logger: logger),
             table: ledger.requestTable(
                 performer, secrets: try await ledger.secrets(keyRing), people: people, audit: audit,
-                trail: trail, origins: origins, elapsed: Machine.elapsed, random: Machine.random, logger: logger),
+                trail: trail, origins: origins, elapsed: System.elapsed, random: System.random, logger: logger),
             mirror: name != .mirror
                 ? nil
                 : database.map {
@@ -176,7 +177,7 @@ extension LedgerFunction {
         } catch {
             logger.error("the ledger can't be opened", metadata: ["error": "\(error)"])
             return Problem.unavailable("The store does not answer: nothing was recorded, try again")
-                .response(requestID: request.requestID, now: Machine.now())
+                .response(requestID: request.requestID, now: System.now())
         }
     }
 
@@ -208,12 +209,12 @@ extension LedgerFunction {
         let alarm = TamperAlarm(signs: ledger.views, logger: logger)
         return await Self.inParts(records, logger) { events, tamperings throws(EventStoreError) in
             if !tamperings.isEmpty {
-                try await alarm.raise(tamperings, at: Machine.now())
+                try await alarm.raise(tamperings, at: System.now())
                 metrics.put(.tampered, Int64(tamperings.count))
             }
             if events.isEmpty { return }
             try await opened.seen.saw(events)
-            try await opened.stream.handle(events, now: Machine.now())
+            try await opened.stream.handle(events, now: System.now())
         }
     }
 
@@ -221,13 +222,13 @@ extension LedgerFunction {
         guard let runner = try await opened.value().mirror else { return records.prefix(1).map(\.sequenceNumber) }
         return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
             // The function that routes raises the alarm over what was changed.
-            let conflicts = try await runner.take(in: events, now: Machine.now())
+            let conflicts = try await runner.take(in: events, now: System.now())
             if conflicts > 0 {
                 MirrorAlarm(logger: logger).raise(conflicts)
                 metrics.put(.conflicts, Int64(conflicts))
             }
             guard let last = events.last else { return }
-            metrics.put(.mirrorLag, max(Machine.now().milliseconds - last.entry.at.milliseconds, 0))
+            metrics.put(.mirrorLag, max(System.now().milliseconds - last.entry.at.milliseconds, 0))
         }
     }
 
@@ -244,7 +245,7 @@ extension LedgerFunction {
             do throws(EventStoreError) {
                 for record in rest.prefix(max(part, 1)) {
                     do throws(EventStoreError) {
-                        switch try StreamRecord(record.content).change {
+                        switch try ChangeRecord(record.content).change {
                         case .appended(let event): events.append(event)
                         case .tampered(let tampering): tamperings.append(tampering)
                         case .epochBegan: break
@@ -277,7 +278,7 @@ extension LedgerFunction {
             patienceMilliseconds: Sweeper.patienceMilliseconds, logger: logger)
         let count = try await sweeper.sweep()
         let stuck = try await ledger.sweepLog.stuck(
-            rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: Sweeper.patienceMilliseconds, at: Machine.now()))
+            rounds: Sweeper.rounds, quiet: Quiet(forMilliseconds: Sweeper.patienceMilliseconds, at: System.now()))
         metrics.put(.stuck, Int64(stuck.count))
         if count > 0 { logger.notice("appointments were sent round again", metadata: ["count": "\(count)"]) }
     }

@@ -1,5 +1,3 @@
-import EventStore
-
 /// Reads comma-separated values as people export them (RFC 4180): with or without a byte order mark, lines that end in
 /// LF, CRLF or CR, cells in quotes, and a semicolon or a tab for the comma, as a spreadsheet writes them where the
 /// comma is the decimal mark. Rows without anything in them are passed over.

@@ -1,10 +1,9 @@
 import Appointments
 import EventStore
 import Foundation
-import Handlers
 import Logging
-import Machine
 import PostgresEngine
+import System
 
 /// The countries whose clinical database is in PostgreSQL, because the environment names it. The others keep their
 /// slots in the ledger's own file.
@@ -35,11 +34,11 @@ struct CountryPools: Sendable {
             settings[country] = try PostgresSettings(.country(country), environment: environment, secrets: secrets)
         }
         return CountryPools(
-            pools: shared(settings) { PostgresPool($0, random: Machine.number) },
+            pools: shared(settings) { PostgresPool($0, random: System.number) },
             impatientPools: shared(settings) { settings in
                 var settings = settings
                 (settings.connectMilliseconds, settings.statementMilliseconds) = (1000, 1000)
-                return PostgresPool(settings, size: 1, patienceMilliseconds: 1000, random: Machine.number)
+                return PostgresPool(settings, size: 1, patienceMilliseconds: 1000, random: System.number)
             })
     }
 

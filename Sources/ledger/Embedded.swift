@@ -4,11 +4,11 @@ import Foundation
 import Glibc
 import Handlers
 import Logging
-import Machine
 import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
+import System
 
 /// The embedded ledger, wired: one directory with the database, the key file and the server's lock.
 struct Embedded: Sendable {
@@ -19,8 +19,8 @@ struct Embedded: Sendable {
     let identity: LedgerIdentity
     /// Remembers how far it had come, outside of the database.
     let seenFile: SeenFile
-    let views: SQLiteViews
-    let viewSets: SQLiteViewSets
+    let views: SQLiteAppointmentView
+    let viewSets: SQLiteViewCopies
     let messaging: SQLiteMessaging
     let sweepLog: SQLiteSweepLog
     let apiKeys: SQLiteAPIKeys
@@ -33,7 +33,7 @@ struct Embedded: Sendable {
     let mirror: Mirror?
     /// What auditors are answered from: the mirror where there is one, else the store.
     let log: any AuditLog & StreamReader
-    let trail: any AuditTrail
+    let trail: any AccessLog
     /// Whether this call has made the demo slots.
     private(set) var hasNewDemoSlots = false
 
@@ -103,31 +103,31 @@ struct Embedded: Sendable {
         (self.identity, self.mirror, seenFile) = (identity, mirror, SeenFile(directory))
         store = SQLiteEventStore(file)
         let store = store
-        let kept = SQLiteAuditTrail(file)
-        let ownTrail: any AuditTrail = file.isReadOnly ? UnrecordedTrail(kept: kept) : kept
+        let kept = SQLiteAccessLog(file)
+        let ownTrail: any AccessLog = file.isReadOnly ? UnrecordedAccesses(kept: kept) : kept
         let countryPools = countryPools.belonging(to: identity, store)
         self.countryPools = countryPools
         log = mirror.map { MirroredLog(mirror: $0.reader, store: store, identity: identity) } ?? store
         trail =
-            mirror.map { mirror -> any AuditTrail in
+            mirror.map { mirror -> any AccessLog in
                 let gate = mirror.gate(mirror.reader, store)
-                return AuditTrails(mirror.trail, otherwise: ownTrail) { () throws(EventStoreError) in
+                return AccessLogs(mirror.trail, otherwise: ownTrail) { () throws(EventStoreError) in
                     try await gate.isOurs()
                 }
             } ?? ownTrail
-        views = SQLiteViews(file)
-        viewSets = SQLiteViewSets(file, keys: keyRing)
-        messaging = SQLiteMessaging(file, now: Machine.now)
+        views = SQLiteAppointmentView(file)
+        viewSets = SQLiteViewCopies(file, keys: keyRing)
+        messaging = SQLiteMessaging(file, now: System.now)
         sweepLog = SQLiteSweepLog(file)
         apiKeys = SQLiteAPIKeys(file)
         people = PersonResolver(directory: subjects, keys: keyRing)
         performer = Performer(
-            store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: Machine.random),
+            store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: System.random),
             countries: Country.allCases.reduce(into: [:]) { countries, country in
                 let elsewhere: (any CountryDatabase)? = countryPools.database(of: country)
                 countries[country] = elsewhere ?? SQLiteCountryDatabase(file, country)
             },
-            topics: messaging, bus: messaging, now: Machine.now)
+            topics: messaging, bus: messaging, now: System.now)
     }
 
     /// Makes the demo slots of all countries at once, unless there is any slot or event already. A country's database
@@ -139,7 +139,7 @@ struct Embedded: Sendable {
             guard try await SQLiteCountryDatabase(file, country).schedules(after: nil, limit: 1).isEmpty else { return }
         }
         try await addSlots(
-            own.flatMap { country in DemoSlots.make(country, from: Machine.now()).map { (country, $0) } })
+            own.flatMap { country in DemoSlots.make(country, from: System.now()).map { (country, $0) } })
         hasNewDemoSlots = !own.isEmpty
     }
 
@@ -159,10 +159,10 @@ struct Embedded: Sendable {
         _ file: SQLiteFile, _ seen: SeenLedger?, _ seenFile: SeenFile
     ) async throws(EventStoreError) -> LedgerIdentity {
         let store = SQLiteEventStore(file)
-        let id = Identifier.version4(random: (Machine.number(), Machine.number()))
+        let id = Identifier.version4(random: (System.number(), System.number()))
         // A copy that can only be read is looked at as it is: no epoch can begin there.
         if file.isReadOnly { return try await store.identity() ?? LedgerIdentity(id: id, epoch: 1) }
-        let opening = try await store.open(seen: seen, newID: id, now: Machine.now())
+        let opening = try await store.open(seen: seen, newID: id, now: System.now())
         let logger = Logger(label: "ledger")
         if case .putBack(let now, let before) = opening {
             logger.error(
@@ -197,7 +197,7 @@ struct Embedded: Sendable {
                 throw EventStoreError(
                     .invalid, message: "the key file \(path) is missing: restore it, nothing else opens what is sealed")
             }
-            return isReadOnly ? try KeyRing(master: Machine.random(32)) : try KeyFile.make(path)
+            return isReadOnly ? try KeyRing(master: System.random(32)) : try KeyFile.make(path)
         }
         if let sample { _ = try ring.key(of: sample) }
         return ring

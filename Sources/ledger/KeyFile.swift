@@ -1,6 +1,6 @@
 import EventStore
 import Glibc
-import Machine
+import System
 
 /// The file that holds the master key of an embedded ledger: 32 random bytes that only its owner may read.
 enum KeyFile {
@@ -22,9 +22,9 @@ enum KeyFile {
     ///
     /// - Throws: `unavailable` when the file is there already or can't be written.
     static func make(_ path: String) throws(EventStoreError) -> KeyRing {
-        let key = Machine.random(32)
+        let key = System.random(32)
         // A process's number may be another container's as well.
-        let draft = "\(path).\(String(Machine.number(), radix: 16))"
+        let draft = "\(path).\(String(System.number(), radix: 16))"
         try write(key, to: draft)
         defer { unlink(draft) }
         // Unlike a renaming, this does not take the place of a key that another process has made meanwhile.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Glibc
+import System
 
 @main
 struct Ledger: AsyncParsableCommand {

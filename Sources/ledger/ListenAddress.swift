@@ -1,4 +1,3 @@
-import EventStore
 import Glibc
 
 /// The address that a server is told to listen on.

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Glibc
-import Handlers
 import Logging
-import Machine
 import Synchronization
+import System
 
 /// The logs of this program: JSON lines on standard error.
 enum Logs {
@@ -15,7 +14,7 @@ enum Logs {
         let fromEnvironment = getenv("LOG_LEVEL").flatMap { Logger.Level(rawValue: String(cString: $0).lowercased()) }
         let level = level ?? fromEnvironment ?? usual
         LoggingSystem.bootstrap { _ in
-            JSONLogHandler(service: service, logLevel: level, now: Machine.now) { writer.write($0) }
+            JSONLogHandler(service: service, logLevel: level, now: System.now) { writer.write($0) }
         }
         return Logger(label: service)
     }
@@ -25,7 +24,7 @@ enum Logs {
         atexit { Logs.flush() }
         return LogWriter(STDERR_FILENO) { count in
             let line = Mutex<[UInt8]>([])
-            let log = JSONLogHandler(service: "log", logLevel: .warning, now: Machine.now) { bytes in
+            let log = JSONLogHandler(service: "log", logLevel: .warning, now: System.now) { bytes in
                 line.withLock { $0 = bytes }
             }
             Logger(label: "log") { _ in log }.warning("dropped \(count) lines that nobody read in time")

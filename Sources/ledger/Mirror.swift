@@ -1,10 +1,9 @@
 import EventStore
 import Foundation
-import Handlers
 import Logging
-import Machine
 import PostgresEngine
 import Projections
+import System
 
 /// The mirror that the environment names, wired: sessions for its worker, for auditors, and for whoever asks how it is.
 struct Mirror: Sendable {
@@ -16,7 +15,7 @@ struct Mirror: Sendable {
     let reader: PostgresMirror
     /// Says how far it has come, or soon that it does not answer.
     let probe: PostgresMirror
-    let trail: PostgresAuditTrail
+    let trail: PostgresAccessLog
     /// The ledger that it has to be the mirror of; nil where that goes unasked.
     private(set) var identity: LedgerIdentity?
     private let workerPool: PostgresPool
@@ -41,12 +40,12 @@ struct Mirror: Sendable {
         working.parameters = ["work_mem": "64MB"]
         reading.connectMilliseconds = 1000
         (probing.connectMilliseconds, probing.statementMilliseconds) = (1000, 1000)
-        workerPool = PostgresPool(working, size: 2, random: Machine.number)
-        readerPool = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: Machine.number)
+        workerPool = PostgresPool(working, size: 2, random: System.number)
+        readerPool = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: System.number)
         worker = PostgresMirror(workerPool)
         reader = PostgresMirror(readerPool)
-        probe = PostgresMirror(PostgresPool(probing, size: 1, patienceMilliseconds: 500, random: Machine.number))
-        trail = PostgresAuditTrail(readerPool)
+        probe = PostgresMirror(PostgresPool(probing, size: 1, patienceMilliseconds: 500, random: System.number))
+        trail = PostgresAccessLog(readerPool)
     }
 
     /// The same, as the mirror of a ledger.

@@ -1,12 +1,13 @@
+import API
 import AWSEngine
 import Appointments
 import EventStore
 import Handlers
 import Logging
-import Machine
 import Projections
 import Replay
 import SQLiteEngine
+import System
 
 /// The ledger that a verb works on, whichever engine it stands on.
 struct OpenLedger: Sendable {
@@ -14,10 +15,10 @@ struct OpenLedger: Sendable {
     let store: any EventStore & EventFeed & StreamScan & AuditLog
     /// What the consumers of events follow by position; nothing where a change stream brings them.
     let feed: any EventFeed
-    let views: any AppointmentViews & ProjectionStore & ProjectionControl
+    let views: any AppointmentView & ConsumerStore & ConsumerControl
     /// The rows of the view in the order of their ids.
-    let rows: any RowScan & AppointmentViews
-    let viewSets: any ViewSets
+    let rows: any RowScan & AppointmentView
+    let viewSets: any ViewCopies
     let deadLetters: any DeadLetters
     let apiKeys: any APIKeys
     let people: PersonResolver
@@ -35,7 +36,7 @@ struct OpenLedger: Sendable {
     let numbered: any EventFeed & AuditLog & StreamReader
     /// Whether a position stands for the same event for ever. On AWS only a mirror sees to that.
     let keepsPositions: Bool
-    let trail: any AuditTrail
+    let trail: any AccessLog
     /// The chains of records that are the ledger's own, to be verified with it.
     let records: [any ChainedRecords]
     /// How the ledger is doing.
@@ -43,7 +44,7 @@ struct OpenLedger: Sendable {
     /// The events in the order of a mirror: the store's own, or on AWS the one that the mirror has given them.
     let order: @Sendable (Mirror) async throws(EventStoreError) -> any EventFeed
     /// Has a consumer that was held take in what it has missed; gives how many events or appointments that was.
-    let catchUp: @Sendable (ProjectionName) async throws(EventStoreError) -> Int
+    let catchUp: @Sendable (ConsumerName) async throws(EventStoreError) -> Int
     /// Adds slots of all countries: all of one database or none of it.
     let addSlots: @Sendable ([CountrySlot], SlotAdmission) async throws(EventStoreError) -> Void
     /// Which ledger this is, and which epoch of it.
@@ -61,7 +62,7 @@ struct OpenLedger: Sendable {
         (secrets, countryPools, mirror) = (ledger.keyRing, ledger.countryPools, ledger.mirror)
         (log, trail, status) = (ledger.log, ledger.trail, ledger.status(patienceMilliseconds: patienceMilliseconds))
         progress = ViewProgress(feed: ledger.store, checkpoints: ledger.views)
-        (numbered, keepsPositions, records) = (ledger.store, true, [SQLiteAuditTrail(ledger.file)])
+        (numbered, keepsPositions, records) = (ledger.store, true, [SQLiteAccessLog(ledger.file)])
         order = { _ throws(EventStoreError) in ledger.store }
         // The router goes on from its checkpoint in the server.
         catchUp = { name throws(EventStoreError) in
@@ -73,7 +74,7 @@ struct OpenLedger: Sendable {
 
     init(_ remote: Remote) {
         let (ledger, mirror) = (remote.ledger, remote.mirror)
-        let (log, trail) = (ledger.log(), ledger.trail(random: Machine.number))
+        let (log, trail) = (ledger.log(), ledger.trail(random: System.number))
         (store, feed, views, rows) = (log, NoFeed(), ledger.views, ledger.orderedViews())
         viewSets = ledger.viewSets(remote.keyRing)
         (deadLetters, apiKeys, people, performer) = (
@@ -87,9 +88,9 @@ struct OpenLedger: Sendable {
         self.log = numbered ?? log
         (self.numbered, keepsPositions, records) = (numbered ?? log, numbered != nil, [trail])
         self.trail =
-            mirror.map { mirror -> any AuditTrail in
+            mirror.map { mirror -> any AccessLog in
                 let gate = mirror.gate(mirror.reader, ledger.store)
-                return AuditTrails(mirror.trail, otherwise: trail) { () throws(EventStoreError) in
+                return AccessLogs(mirror.trail, otherwise: trail) { () throws(EventStoreError) in
                     try await gate.isOurs()
                 }
             } ?? trail
@@ -100,7 +101,7 @@ struct OpenLedger: Sendable {
             let handler = ledger.streamHandler(remote.performer, remote.keyRing, logger: Logger(label: "ledger"))
             var count = 0
             while true {
-                let step = try await handler.takeUp(limit: 100, now: Machine.now())
+                let step = try await handler.takeUp(limit: 100, now: System.now())
                 if step == 0 { return count }
                 count += step
             }
@@ -143,12 +144,12 @@ struct OpenLedger: Sendable {
     /// - Parameter proxies: whose word is believed for who calls.
     func table(
         _ callers: Callers, _ watch: StatusWatch, proxies: TrustedProxies, _ logger: Logger
-    ) -> RequestTable {
-        RequestTable(
+    ) -> API {
+        API(
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
             audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: watch,
-            secrets: secrets, proxies: proxies, origins: AllowedOrigins(Machine.environment["CORS_ORIGINS"]),
-            elapsed: Machine.elapsed, random: Machine.random, droppedLogLines: { Logs.droppedLines }, logger: logger)
+            secrets: secrets, proxies: proxies, origins: AllowedOrigins(System.environment["CORS_ORIGINS"]),
+            elapsed: System.elapsed, random: System.random, droppedLogLines: { Logs.droppedLines }, logger: logger)
     }
 
     /// Brings a mirror up to the ledger.

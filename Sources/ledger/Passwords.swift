@@ -2,8 +2,8 @@ import AWSEngine
 import EventStore
 import HTTPClient
 import Handlers
-import Machine
 import PostgresEngine
+import System
 
 extension AWSLedger {
     /// The ledger's parts on AWS as an environment names them.
@@ -14,7 +14,7 @@ extension AWSLedger {
             environment: environment,
             pool: ConnectionPool(ConnectionPool.Settings(certificates: environment["AWS_CA_BUNDLE"])),
             clock: AWSClock(
-                now: Machine.now, uptime: Alarm.real.uptime, sleep: Machine.sleep, random: Machine.number))
+                now: System.now, uptime: Alarm.real.uptime, sleep: System.sleep, random: System.number))
     }
 
     /// Reads the passwords that are parameters of the Parameter Store.

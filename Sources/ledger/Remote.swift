@@ -1,10 +1,12 @@
+import API
 import AWSEngine
 import Appointments
 import EventStore
 import Handlers
 import Logging
-import Machine
+import System
 import Projections
+import System
 
 /// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.
 struct Remote: Sendable {
@@ -37,13 +39,16 @@ struct Remote: Sendable {
         }
         return Remote(
             ledger: ledger, identity: identity, keyRing: keyRing, secrets: try await ledger.secrets(keyRing),
-            performer: ledger.performer(keyRing, countries: databases, random: Machine.random),
+            performer: ledger.performer(keyRing, countries: databases, random: System.random),
             countryPools: countryPools, mirror: mirror)
     }
 
     /// How the ledger is doing. The mirror follows the change stream: how far it is behind, a comparison tells.
     func status(_ audit: any AuditLog) -> LedgerStatus {
-        ledger.status(audit, countries: countryPools.probes)
+        LedgerStatus(
+            feed: NoFeed(), views: ledger.views, checkpoints: ledger.views, control: ledger.views,
+            projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: ledger.queues,
+            countries: countryPools.probes, sweeps: ledger.sweepLog, lastRound: ledger.lastRound, now: System.now)
     }
 
     var people: PersonResolver { ledger.people(keyRing) }

@@ -1,11 +1,10 @@
-import Appointments
+import Projections
 import ArgumentParser
 import EventStore
 import Handlers
-import Machine
-import Projections
 import Replay
 import Synchronization
+import System
 
 /// Where events are sent again.
 enum ReplayTarget: Equatable, CustomStringConvertible {
@@ -67,7 +66,7 @@ final class ReplaySink: Sendable {
         (topics, bus) = (ledger.performer.topics, ledger.performer.bus)
         writer = ReplayWriter(run: run)
         if case .url(let address) = target {
-            http = HTTPTarget(address, run: run, certificates: Machine.environment["CURL_CA_BUNDLE"])
+            http = HTTPTarget(address, run: run, certificates: System.environment["CURL_CA_BUNDLE"])
         } else {
             http = nil
         }

@@ -1,7 +1,6 @@
 import Appointments
 import EventStore
 import Foundation
-import Handlers
 
 /// A file of slots: what an import reads, and all that is wrong with it.
 struct ScheduleFile {

@@ -1,6 +1,6 @@
 import EventStore
 import Glibc
-import Machine
+import System
 
 /// The file beside an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
 /// where it is when the ledger is put back from a backup, and so tells that it was.
@@ -40,7 +40,7 @@ struct SeenFile: Sendable {
     ///
     /// - Throws: `unavailable`; what was remembered stays then.
     func write(_ seen: SeenLedger) throws(EventStoreError) {
-        let draft = "\(path).\(String(Machine.number(), radix: 16))"
+        let draft = "\(path).\(String(System.number(), radix: 16))"
         do throws(EventStoreError) {
             try write(seen.json, to: draft)
             guard rename(draft, path) == 0 else { throw failure("can't be written") }

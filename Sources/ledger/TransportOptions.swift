@@ -1,7 +1,7 @@
 import API
 import ArgumentParser
 import Glibc
-import Handlers
+import HTTPServer
 import Logging
 
 /// What callers may use up.

@@ -1,5 +1,6 @@
+import MemoryEngine
+import API
 import EventStore
-import Handlers
 import RawHTTP
 import Testing
 

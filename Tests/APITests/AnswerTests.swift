@@ -1,4 +1,5 @@
 import EventStore
+import MemoryEngine
 import RawHTTP
 import Testing
 

@@ -1,6 +1,7 @@
+import API
+import MemoryEngine
 import Appointments
 import EventStore
-import Handlers
 import RawHTTP
 import Replay
 import Testing
@@ -134,11 +135,11 @@ import Testing
         #expect(try await world.trail.accesses(matching: AccessFilter(), limit: 10).isEmpty)
         var query = AuditQuery(EventFilter(actor: "key:70123", correlation: "a12345bc-7f19-7b9d-981d-8314088a3df2"))
         query.insured = InsuredID("70123")
-        let access = AuditAccess(query, by: "operator:ana", rows: 0, at: world.clock.now)
+        let access = AccessRecord(query, by: "operator:ana", rows: 0, at: world.clock.now)
         let filters = String(decoding: access.filters, as: UTF8.self)
         #expect(filters.contains(#""actor":"key:***23""#) && !filters.contains("70123"))
         #expect(filters.contains("a12345bc-7f19-7b9d-981d-8314088a3df2"))
-        let looked = AuditAccess(toAccesses: AccessFilter(caller: "key:70123"), by: "a", rows: 0, at: world.clock.now)
+        let looked = AccessRecord(toAccesses: AccessFilter(caller: "key:70123"), by: "a", rows: 0, at: world.clock.now)
         #expect(!String(decoding: looked.filters, as: UTF8.self).contains("70123"))
     }
 

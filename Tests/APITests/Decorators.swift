@@ -1,13 +1,13 @@
 import Appointments
 import EventStore
-import Handlers
+import MemoryEngine
 import Projections
 import Synchronization
 
 import enum EventStore.Expectation
 
 /// A store that ends every call as the protocol says that it may end.
-struct Failing: EventStore, AppointmentViews {
+struct Failing: EventStore, AppointmentView {
     var error = EventStoreError(.unavailable, message: "the disk is gone")
 
     func append(

@@ -1,6 +1,7 @@
+import MemoryEngine
 import API
 import EventStore
-import Handlers
+import HTTPServer
 import NIOCore
 import RawHTTP
 import Testing

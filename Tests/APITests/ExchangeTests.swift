@@ -1,6 +1,5 @@
-import API
-import EventStore
-import Handlers
+import MemoryEngine
+import HTTPServer
 import Logging
 import NIOCore
 import RawHTTP

@@ -1,5 +1,5 @@
 import EventStore
-import Handlers
+import API
 import RawHTTP
 import Testing
 

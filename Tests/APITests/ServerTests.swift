@@ -1,4 +1,4 @@
-import EventStore
+import MemoryEngine
 import RawHTTP
 import Testing
 

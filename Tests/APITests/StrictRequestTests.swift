@@ -1,4 +1,3 @@
-import EventStore
 import RawHTTP
 import Testing
 

@@ -1,5 +1,4 @@
-import API
-import Handlers
+import HTTPServer
 import ServiceLifecycle
 
 /// Serves a world on a free port while `body` runs.

@@ -1,8 +1,10 @@
 import EventStore
-import Handlers
+import MemoryEngine
+import API
 import Logging
 import RawHTTP
 import Synchronization
+import System
 import Testing
 
 /// Whom a ledger without API keys takes for its owner.

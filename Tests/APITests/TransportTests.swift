@@ -1,7 +1,5 @@
-import API
-import EventStore
 import Glibc
-import Handlers
+import HTTPServer
 import NIOCore
 import RawHTTP
 import Testing

@@ -1,5 +1,5 @@
+import API
 import EventStore
-import Handlers
 import RawHTTP
 import Testing
 

@@ -1,7 +1,9 @@
+import API
 import Appointments
 import EventStore
 import Handlers
 import Logging
+import MemoryEngine
 import Projections
 import RawHTTP
 import Synchronization
@@ -10,15 +12,15 @@ import Testing
 /// A whole ledger in memory, with its request table and a clock that is turned by hand.
 struct World {
     let store = MemoryEventStore()
-    let views = MemoryViews()
+    let views = MemoryAppointmentView()
     let keys = CountedKeys()
-    let trail = MemoryAuditTrail()
+    let trail = MemoryAccessLog()
     let directory = MemorySubjectDirectory()
     let messaging: MemoryMessaging
     let countries: [Country: MemoryCountryDatabase]
     let performer: Performer
     let runner: ProjectionRunner
-    let table: RequestTable
+    let table: API
     let clock: Clock
     let logger: Logger
 
@@ -42,7 +44,7 @@ struct World {
     /// - Parameter failing: stands in for the store where a test wants it to fail.
     init(
         limits: RateLimits = RateLimits(), proxies: TrustedProxies = .none, origins: AllowedOrigins = .any,
-        failing: (any EventStore)? = nil, views other: (any AppointmentViews)? = nil,
+        failing: (any EventStore)? = nil, views other: (any AppointmentView)? = nil,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) throws {
         self.logger = logger
@@ -66,7 +68,7 @@ struct World {
             feed: store, views: views, checkpoints: views, projections: [ProjectionRunner.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
             sweeps: MemorySweepLog(views: views), now: now)
-        table = RequestTable(
+        table = API(
             performer: performer, views: other ?? views,
             log: store,
             people: PersonResolver(directory: directory, keys: ring),

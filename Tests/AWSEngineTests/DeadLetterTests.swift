@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 import Handlers
 import Synchronization

@@ -2,6 +2,7 @@ import Appointments
 import EventStore
 import Handlers
 import Logging
+import MemoryEngine
 import Projections
 import TestAWS
 import Testing
@@ -14,9 +15,9 @@ struct FlowTests {
     private struct Ledger {
         let proxy: WireProxy
         let store: DynamoDBEventStore
-        let views: DynamoDBViews
+        let views: DynamoDBAppointmentView
         let performer: Performer
-        let stream: DynamoDBStream
+        let stream: DynamoDBChanges
         let queues: [QueueName: SQSQueue]
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 
@@ -33,7 +34,7 @@ struct FlowTests {
             let client = try Emulator.client(account: account, through: proxy)
             let now = AWSClock.realTime
             store = DynamoDBEventStore(client, tables: tables)
-            views = DynamoDBViews(client, tables: tables)
+            views = DynamoDBAppointmentView(client, tables: tables)
             let directory = DynamoDBSubjectDirectory(client, tables: tables)
             let peru = MemoryCountryDatabase(.peru, owners: ScheduleOwners())
             try peru.addNow([Slot(schedule: try Self.schedule, center: 1, specialty: 1, medic: 1, date: Self.morning)])
@@ -44,12 +45,12 @@ struct FlowTests {
                 countries: [.peru: peru], topics: SNSTopics(client),
                 bus: EventBridgeBus(client, name: Emulator.bus), now: now)
             let feed = NoFeed()
-            let handler = StreamHandler(
+            let handler = ChangeHandler(
                 router: RouterPump(feed: feed, checkpoints: views, performer: performer, logger: logger),
                 runner: ProjectionRunner(
                     feed: feed, store: store, views: views, people: PersonResolver(directory: directory, keys: keys)),
                 views: views, control: views)
-            stream = DynamoDBStream(
+            stream = DynamoDBChanges(
                 client, tables: tables,
                 consumer: .routerAndViews(
                     handler, views: views, alarm: TamperAlarm(signs: views, logger: logger), now: now), now: now)

@@ -64,7 +64,7 @@ struct IdentityTests {
         // The first round goes through the table, and then through the stream.
         try await ledger.follower().drain()
         #expect(Set(ledger.sink.ids) == Set((1...3).map(Samples.id)) && ledger.sink.tamperings.isEmpty)
-        let log = DynamoDBLog(ledger.client, tables: .init())
+        let log = DynamoDBScan(ledger.client, tables: .init())
         #expect(try await log.head() == 3)
         #expect(try await log.foreignItems() == 0)
         #expect(try await ledger.store.count() == 3)
@@ -85,7 +85,7 @@ struct IdentityTests {
                 == ["changed in", "changed in", "removed from"].map { what in
                     "the item that says which ledger this is was \(what) the table of events"
                 })
-        #expect(try await DynamoDBLog(ledger.client, tables: .init()).foreignItems() == 1)
+        #expect(try await DynamoDBScan(ledger.client, tables: .init()).foreignItems() == 1)
         let error = await #expect(throws: EventStoreError.self) { try await open(ledger.client) }
         #expect(error?.code == .corrupt)
     }

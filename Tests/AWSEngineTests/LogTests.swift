@@ -1,5 +1,5 @@
-import EventStore
 import Projections
+import EventStore
 import TestAWS
 import Testing
 
@@ -10,7 +10,7 @@ struct LogTests {
     private static let streams = 12
 
     /// A log behind a proxy, over a few streams of three events.
-    private func log() async throws -> (log: DynamoDBLog, proxy: WireProxy) {
+    private func log() async throws -> (log: DynamoDBScan, proxy: WireProxy) {
         let account = Emulator.account()
         let direct = try Emulator.client(account: account)
         try await Emulator.makeTables(direct)
@@ -21,7 +21,7 @@ struct LogTests {
         }
         let proxy = WireProxy(to: Emulator.port)
         let client = try Emulator.client(account: account, through: proxy)
-        return (DynamoDBLog(client, tables: .init()), proxy)
+        return (DynamoDBScan(client, tables: .init()), proxy)
     }
 
     @Test("A look reads the table once, a stream costs one unit, and events by position one request for a hundred")

@@ -23,8 +23,8 @@ final class StreamSink: Sendable {
     /// Refuses so many batches from now on.
     func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
 
-    var consumer: StreamConsumer {
-        StreamConsumer("sink") { events, tamperings throws(EventStoreError) in
+    var consumer: ChangeConsumer {
+        ChangeConsumer("sink") { events, tamperings throws(EventStoreError) in
             let isRefused = self.state.withLock { state in
                 state.refusals -= 1
                 if state.refusals >= 0 { return true }
@@ -75,8 +75,8 @@ final class StreamLedger: Sendable {
     func react(_ new: @escaping @Sendable (WireProxy.Request) -> WireProxy.Reaction) { box.set(new) }
 
     /// A follower as a process has it that has just begun.
-    func follower(_ sink: StreamSink? = nil) -> DynamoDBStream {
-        DynamoDBStream(client, tables: .init(), consumer: (sink ?? self.sink).consumer, now: { self.clock.now })
+    func follower(_ sink: StreamSink? = nil) -> DynamoDBChanges {
+        DynamoDBChanges(client, tables: .init(), consumer: (sink ?? self.sink).consumer, now: { self.clock.now })
     }
 
     func putForeign(_ stream: String, version: Int) async throws {
@@ -103,7 +103,7 @@ final class StreamLedger: Sendable {
     }
 }
 
-extension DynamoDBStream {
+extension DynamoDBChanges {
     /// Steps until nothing comes any more.
     func drain() async throws {
         while try await step() > 0 {}

@@ -1,8 +1,8 @@
+import Projections
 import Appointments
 import EventStore
 import Handlers
 import Logging
-import Projections
 import Synchronization
 import TestAWS
 import Testing
@@ -180,9 +180,9 @@ struct StreamTests {
         }
         let follower = ledger.follower()
         for _ in 0..<3 { _ = try await follower.step() }
-        let places = StreamPlaces(
+        let places = ChangePlaces(
             table: DynamoDBTable(client: ledger.client, name: DynamoDBTables().projections), consumer: "sink")
-        #expect(try await places.all() == ["parent": StreamPlaces.Place(sequence: nil, isDone: true)])
+        #expect(try await places.all() == ["parent": ChangePlaces.Place(sequence: nil, isDone: true)])
         isOld.withLock { $0 = true }
         _ = try await ledger.follower().step()
         #expect(try await places.all().isEmpty)
@@ -227,7 +227,7 @@ struct StreamTests {
                 Tampering(AppointmentID(Samples.id(1)), version: 1, reason: "it was changed in the table"),
                 Tampering(AppointmentID(Samples.id(2)), version: 1, reason: "it was removed from the table"),
             ])
-        let views = DynamoDBViews(ledger.client, tables: .init())
+        let views = DynamoDBAppointmentView(ledger.client, tables: .init())
         let alarm = TamperAlarm(signs: views, logger: ledger.logger)
         try await alarm.raise(ledger.sink.tamperings, at: ledger.clock.now)
         #expect(
@@ -253,7 +253,7 @@ struct StreamTests {
         try await ledger.follower().drain()
         #expect(ledger.sink.tamperings.last == .foreign("was removed from"))
         #expect(ledger.sink.ids.suffix(2) == [Samples.id(2), Samples.id(3)])
-        let views = DynamoDBViews(ledger.client, tables: .init())
+        let views = DynamoDBAppointmentView(ledger.client, tables: .init())
         let alarm = TamperAlarm(signs: views, logger: ledger.logger)
         try await alarm.raise([put], at: ledger.clock.now)
         #expect(try await views.parked(by: TamperAlarm.projection).map(\.appointment) == [TamperAlarm.nobody])

@@ -1,5 +1,4 @@
 import Appointments
-import EventStore
 import Testing
 
 /// The transition table: every state against every command.

@@ -1,5 +1,4 @@
 import Appointments
-import EventStore
 import Testing
 
 @Suite struct ValueTests {

@@ -1,5 +1,4 @@
 import EventStore
-import Handlers
 import Replay
 import Testing
 

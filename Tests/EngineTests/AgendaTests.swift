@@ -1,7 +1,6 @@
 import Appointments
 import EventStore
 import GRDB
-import Handlers
 import Testing
 
 @testable import SQLiteEngine

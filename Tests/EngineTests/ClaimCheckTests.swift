@@ -1,6 +1,5 @@
 import Appointments
 import EventStore
-import Handlers
 import PostgresEngine
 import Replay
 import TestPostgres

@@ -1,6 +1,5 @@
 import Appointments
 import EventStore
-import Handlers
 import Testing
 
 /// The agenda as a whole, and the claims that stand.

@@ -1,6 +1,5 @@
 import Appointments
 import EventStore
-import Handlers
 import TestPostgres
 import Testing
 

@@ -16,21 +16,21 @@ struct DynamoDBOperatorTests {
         let client: AWSClient
         let engine: TestEngine
         let history: RandomHistory
-        let log: DynamoDBLog
+        let log: DynamoDBScan
 
         init(streams: Int, seed: UInt64) async throws {
             client = try Emulator.client()
             engine = try await .aws(clock: HandClock(), client)
             history = try await RandomHistory.write(to: engine, streams: streams, seed: seed)
-            log = DynamoDBLog(client, tables: .init())
+            log = DynamoDBScan(client, tables: .init())
             let rebuild = Rebuild(scan: log, feed: log, sets: engine.sets, people: engine.people)
-            try await rebuild.build(ViewSet.next, now: Samples.noon)
-            _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: Samples.noon)
+            try await rebuild.build(ViewCopy.next, now: Samples.noon)
+            _ = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: Samples.noon)
         }
 
         /// A verification, as one run makes it.
         func verify() -> Verify {
-            let log = DynamoDBLog(client, tables: .init())
+            let log = DynamoDBScan(client, tables: .init())
             return Verify(
                 feed: log, scan: log, store: engine.store,
                 views: DynamoDBOrderedViews(client, tables: .init()), people: engine.people, batch: 7)
@@ -38,7 +38,7 @@ struct DynamoDBOperatorTests {
 
         func reconcile(_ body: (Reconcile.Difference) -> Void = { _ in }) async throws -> Reconcile.Report {
             try await Reconcile(
-                scan: DynamoDBLog(client, tables: .init()),
+                scan: DynamoDBScan(client, tables: .init()),
                 copies: [.init("view", DynamoDBOrderedViews(client, tables: .init()))], people: engine.people,
                 rangeEvents: 5
             ).run { difference throws(EventStoreError) in body(difference) }
@@ -197,14 +197,14 @@ struct DynamoDBOperatorTests {
         #expect(report.findings.map(\.kind) == [.foreignItem])
         #expect(report.findings.first?.message.hasPrefix("2 items") == true)
         #expect((report.events, report.streams, report.rows) == (ledger.history.events, 6, 6))
-        let log = DynamoDBLog(ledger.client, tables: .init())
+        let log = DynamoDBScan(ledger.client, tables: .init())
         #expect(try await log.head() == ledger.history.events)
         #expect(try await ledger.reconcile().differences == 0)
         let audited = try await log.events(matching: EventFilter(), after: 0, limit: 1000)
         #expect(audited.count == ledger.history.events)
         let rebuild = Rebuild(scan: log, feed: log, sets: ledger.engine.sets, people: ledger.engine.people)
-        try await rebuild.build(ViewSet.next, now: now)
-        _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild.build(ViewCopy.next, now: now)
+        _ = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         let repair = Repair(
             feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
             control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)

@@ -18,8 +18,8 @@ struct DynamoDBSwapTests {
     private final class Ledger: Sendable {
         let engine: TestEngine
         let proxy: WireProxy
-        let views: DynamoDBViews
-        let sets: DynamoDBViewSets
+        let views: DynamoDBAppointmentView
+        let sets: DynamoDBViewCopies
         private let reaction: Reaction
 
         private final class Reaction: Sendable {
@@ -33,8 +33,8 @@ struct DynamoDBSwapTests {
             proxy = WireProxy(to: Emulator.port) { request in reaction.react.withLock { $0 }(request) }
             self.reaction = reaction
             let (client, clock) = (try Emulator.client(account: account, through: proxy), engine.clock)
-            views = DynamoDBViews(client, tables: .init())
-            sets = DynamoDBViewSets(client, tables: .init(), people: engine.people, now: clock.now)
+            views = DynamoDBAppointmentView(client, tables: .init())
+            sets = DynamoDBViewCopies(client, tables: .init(), people: engine.people, now: clock.now)
         }
 
         func react(_ new: @escaping @Sendable (WireProxy.Request) -> WireProxy.Reaction) {
@@ -69,7 +69,7 @@ struct DynamoDBSwapTests {
     }
 
     /// A rule of another number, that makes other rows.
-    private static let other = Projection(ProjectionName("appointments", number: 2)) {
+    private static let other = Projection(ConsumerName("appointments", number: 2)) {
         (event, row, insured) throws(EventStoreError) in
         var next = try AppointmentProjection.project(event, onto: row, insured: insured)
         next.failure = .init(reason: .slotTaken, message: "version \(event.version)")
@@ -85,7 +85,7 @@ struct DynamoDBSwapTests {
             _ = try await ledger.engine.store.append([try Samples.requested(number)], to: stream, expecting: .empty)
             try await ledger.follow(stream)
         }
-        try await ledger.rebuild(Self.other).build(ViewSet.next, now: now)
+        try await ledger.rebuild(Self.other).build(ViewCopy.next, now: now)
         let (begun, appended) = (Flag(), Flag())
         // The ids of the live rows are read after the last look at the events, and before the first row is put.
         ledger.react { request in
@@ -96,7 +96,7 @@ struct DynamoDBSwapTests {
             return .forward
         }
         async let outcome = ledger.sets.swap(
-            ViewSet.next, with: Self.other, keepingAs: nil, coversAll: true, now: now)
+            ViewCopy.next, with: Self.other, keepingAs: nil, coversAll: true, now: now)
         for _ in 0..<10_000 where !begun.isSet { try await Task.sleep(for: .milliseconds(2)) }
         _ = try await ledger.engine.store.append([Samples.later(9)], to: stream, expecting: .version(1))
         try await ledger.follow(stream)
@@ -131,13 +131,13 @@ struct DynamoDBSwapTests {
             return count
         }()
         for round in 0..<2 {
-            try await ledger.rebuild(round % 2 == 0 ? Self.other : .appointments).build(ViewSet.next, now: now)
+            try await ledger.rebuild(round % 2 == 0 ? Self.other : .appointments).build(ViewCopy.next, now: now)
             let more = try await RandomHistory.write(to: ledger.engine, streams: 5, seed: UInt64(40 + round))
             async let traffic: Void = {
                 for row in more.rows { try await ledger.follow(row.appointment.stream) }
             }()
             _ = try await ledger.rebuild(round % 2 == 0 ? Self.other : .appointments).swap(
-                ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+                ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
             try await traffic
         }
         isOver.withLock { $0 = true }
@@ -151,11 +151,11 @@ struct DynamoDBSwapTests {
             let ledger = try await Ledger()
             let history = try await RandomHistory.write(to: ledger.engine, streams: 3, seed: 33)
             for row in history.rows { try await ledger.follow(row.appointment.stream) }
-            try await ledger.rebuild(Self.other).build(ViewSet.next, now: now)
+            try await ledger.rebuild(Self.other).build(ViewCopy.next, now: now)
             ledger.react { request in request.number > allowed && request.operation == "PutItem" ? .cut : .forward }
             do throws(EventStoreError) {
                 _ = try await ledger.sets.swap(
-                    ViewSet.next, with: Self.other, keepingAs: ViewSet.kept, coversAll: true, now: now)
+                    ViewCopy.next, with: Self.other, keepingAs: ViewCopy.kept, coversAll: true, now: now)
                 isDone = true
             } catch {
                 try #require(error.code == .unavailable)
@@ -163,12 +163,12 @@ struct DynamoDBSwapTests {
             ledger.react { _ in .forward }
             if !isDone {
                 _ = try await ledger.sets.swap(
-                    ViewSet.next, with: Self.other, keepingAs: ViewSet.kept, coversAll: true, now: now)
+                    ViewCopy.next, with: Self.other, keepingAs: ViewCopy.kept, coversAll: true, now: now)
             }
             let rows = try await ledger.engine.allRows()
             #expect(rows.map(\.failure?.message) == history.rows.map { "version \($0.version)" })
-            #expect(try await ledger.sets.sets().map(\.name) == [ViewSet.kept])
-            let found = try await ledger.sets.compare(ViewSet.kept, limit: 10)
+            #expect(try await ledger.sets.sets().map(\.name) == [ViewCopy.kept])
+            let found = try await ledger.sets.compare(ViewCopy.kept, limit: 10)
             #expect(found.first.map(\.rebuilt) == history.rows)
         }
         #expect(isDone)
@@ -182,9 +182,9 @@ struct DynamoDBSwapTests {
             guard request.number % 2 == 1, let rest = Self.leftOver(request) else { return .forward }
             return .answer(200, headers: [:], body: rest)
         }
-        try await ledger.rebuild().build(ViewSet.next, now: now)
+        try await ledger.rebuild().build(ViewCopy.next, now: now)
         _ = try await ledger.sets.swap(
-            ViewSet.next, with: .appointments, keepingAs: nil, coversAll: true, now: now)
+            ViewCopy.next, with: .appointments, keepingAs: nil, coversAll: true, now: now)
         #expect(ledger.proxy.count("BatchWriteItem") > 2 && ledger.proxy.count("BatchGetItem") > 1)
         #expect(try await ledger.engine.allRows() == history.rows)
         ledger.react { request in

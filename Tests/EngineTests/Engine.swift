@@ -2,6 +2,7 @@ import AWSEngine
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import PostgresEngine
 import Projections
 import Replay
@@ -59,12 +60,12 @@ struct TestEngine: Sendable {
     fileprivate(set) var scan: any StreamScan
     fileprivate(set) var directory: any SubjectDirectory
     let keyRing: KeyRing
-    fileprivate(set) var sets: any ViewSets
-    fileprivate(set) var views: any AppointmentViews
+    fileprivate(set) var sets: any ViewCopies
+    fileprivate(set) var views: any AppointmentView
     /// The rows of the view in the order of their ids, as one run reads them.
     fileprivate(set) var rows: @Sendable () -> any RowReader & RowScan
-    fileprivate(set) var projections: any ProjectionStore
-    fileprivate(set) var control: any ProjectionControl
+    fileprivate(set) var projections: any ConsumerStore
+    fileprivate(set) var control: any ConsumerControl
     fileprivate(set) var queues: @Sendable (QueueName) -> any MessageQueue
     fileprivate(set) var deadLetters: any DeadLetters
     fileprivate(set) var topics: any Topics
@@ -79,7 +80,7 @@ struct TestEngine: Sendable {
     var people: PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
 
     /// Whether consumers follow a change stream, as behind DynamoDB, and not the feed.
-    var followsStream: Bool { feed is DynamoDBLog }
+    var followsStream: Bool { feed is DynamoDBScan }
 
     /// What past lists are made of; DynamoDB's view has no checkpoint.
     var past: PastEvents {
@@ -95,14 +96,14 @@ struct TestEngine: Sendable {
 extension TestEngine {
     static func memory(clock: HandClock) throws -> TestEngine {
         let store = MemoryEventStore()
-        let views = MemoryViews()
+        let views = MemoryAppointmentView()
         let messaging = MemoryMessaging(now: clock.now)
         let owners = ScheduleOwners()
         let directory = MemorySubjectDirectory()
         let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: directory, keyRing: keyRing,
-            sets: MemoryViewSets(views, store: store, directory: directory, keys: keyRing), views: views,
+            sets: MemoryViewCopies(views, store: store, directory: directory, keys: keyRing), views: views,
             rows: { views }, projections: views, control: views, queues: messaging.queue, deadLetters: messaging,
             topics: messaging, bus: messaging,
             countries: [
@@ -117,12 +118,12 @@ extension TestEngine {
     static func sqlite(clock: HandClock) throws -> TestEngine {
         let file = try SQLiteFile(path: try ScratchFile().path)
         let store = SQLiteEventStore(file)
-        let views = SQLiteViews(file)
+        let views = SQLiteAppointmentView(file)
         let messaging = SQLiteMessaging(file, now: clock.now)
         let keyRing = try KeyRing(master: Array(repeating: 7, count: 32))
         return TestEngine(
             store: store, feed: store, audit: store, scan: store, directory: SQLiteSubjectDirectory(file),
-            keyRing: keyRing, sets: SQLiteViewSets(file, keys: keyRing), views: views,
+            keyRing: keyRing, sets: SQLiteViewCopies(file, keys: keyRing), views: views,
             rows: { views }, projections: views, control: views, queues: { messaging.queue($0) },
             deadLetters: messaging,
             topics: messaging, bus: messaging,
@@ -156,7 +157,7 @@ extension TestEngine {
         try await Emulator.makeTables(client, tables)
         try await Emulator.makeMessaging(client)
         let store = DynamoDBEventStore(client, tables: tables)
-        let views = DynamoDBViews(client, tables: tables)
+        let views = DynamoDBAppointmentView(client, tables: tables)
         let queues = Dictionary(
             uniqueKeysWithValues: QueueName.allCases.map { name in
                 (name, TurnedQueue(client, name, clock: clock))
@@ -168,9 +169,9 @@ extension TestEngine {
         (engine.views, engine.projections, engine.control) = (views, views, views)
         engine.rows = { DynamoDBOrderedViews(client, tables: tables) }
         // Each run, and each question, looks at the table anew.
-        let log = DynamoDBLog(client, tables: tables, maximumAgeMilliseconds: 0)
+        let log = DynamoDBScan(client, tables: tables, maximumAgeMilliseconds: 0)
         (engine.feed, engine.audit, engine.scan) = (log, log, log)
-        engine.sets = DynamoDBViewSets(client, tables: tables, people: engine.people, now: clock.now)
+        engine.sets = DynamoDBViewCopies(client, tables: tables, people: engine.people, now: clock.now)
         engine.queues = { name in
             guard let queue = queues[name] else { preconditionFailure("every queue was made") }
             return queue

@@ -1,8 +1,6 @@
 import Appointments
 import EventStore
 import GRDB
-import Handlers
-import Projections
 import Replay
 import SQLiteEngine
 import Testing
@@ -67,7 +65,7 @@ import Testing
         try await append(1...3)
         try tamper(sql)
         let file = try SQLiteFile(path: path)
-        let (store, views) = (SQLiteEventStore(file), SQLiteViews(file))
+        let (store, views) = (SQLiteEventStore(file), SQLiteAppointmentView(file))
         let report = try await Verify(
             feed: store, scan: store, store: store, views: views, people: nil, parts: [.chain]
         ).run()

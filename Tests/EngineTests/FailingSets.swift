@@ -4,11 +4,11 @@ import Projections
 import Synchronization
 
 /// Sets of views whose worker dies: after so many changes nothing is done any more.
-final class FailingSets: ViewSets {
-    private let inner: any ViewSets
+final class FailingSets: ViewCopies {
+    private let inner: any ViewCopies
     private let left: Mutex<Int>
 
-    init(_ inner: any ViewSets, after changes: Int) {
+    init(_ inner: any ViewCopies, after changes: Int) {
         self.inner = inner
         left = Mutex(changes)
     }
@@ -21,23 +21,23 @@ final class FailingSets: ViewSets {
         if !isAlive { throw EventStoreError(.unavailable, message: "the worker was killed") }
     }
 
-    func sets() async throws(EventStoreError) -> [ViewSet] { try await inner.sets() }
+    func sets() async throws(EventStoreError) -> [ViewCopy] { try await inner.sets() }
 
     func begin(
-        _ name: String, of projection: ProjectionName, head: Int, now: Timestamp
-    ) async throws(EventStoreError) -> ViewSet {
+        _ name: String, of projection: ConsumerName, head: Int, now: Timestamp
+    ) async throws(EventStoreError) -> ViewCopy {
         try spend()
         return try await inner.begin(name, of: projection, head: head, now: now)
     }
 
     func fill(
-        _ set: ViewSet, with rows: [AppointmentRow], through stream: StreamID, events: Int
-    ) async throws(EventStoreError) -> ViewSet {
+        _ set: ViewCopy, with rows: [AppointmentRow], through stream: StreamID, events: Int
+    ) async throws(EventStoreError) -> ViewCopy {
         try spend()
         return try await inner.fill(set, with: rows, through: stream, events: events)
     }
 
-    func seal(_ set: ViewSet) async throws(EventStoreError) {
+    func seal(_ set: ViewCopy) async throws(EventStoreError) {
         try spend()
         try await inner.seal(set)
     }
@@ -60,7 +60,7 @@ final class FailingSets: ViewSets {
     }
 
     func mend(
-        _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ProjectionName
+        _ appointment: AppointmentID, with row: AppointmentRow?, of projection: ConsumerName
     ) async throws(EventStoreError) -> Bool {
         try await inner.mend(appointment, with: row, of: projection)
     }

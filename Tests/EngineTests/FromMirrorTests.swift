@@ -1,5 +1,5 @@
-import Appointments
 import EventStore
+import Appointments
 import PostgresEngine
 import Projections
 import Replay
@@ -65,9 +65,9 @@ struct FromMirrorTests {
             [try Samples.requested(77, at: now)], to: Samples.appointment(7777).stream, expecting: .empty)
         let head = try await mirrored.ledger.feed.head()
         let before = try await mirrored.ledger.allRows()
-        try await mirrored.rebuild.build(ViewSet.next, now: now)
-        #expect(try await mirrored.ledger.sets.compare(ViewSet.next, limit: 10).differences == 0)
-        let outcome = try await mirrored.rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await mirrored.rebuild.build(ViewCopy.next, now: now)
+        #expect(try await mirrored.ledger.sets.compare(ViewCopy.next, limit: 10).differences == 0)
+        let outcome = try await mirrored.rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         #expect(outcome == .swapped(position: head))
         #expect(try await mirrored.ledger.allRows() == before)
     }

@@ -1,6 +1,5 @@
 import Appointments
 import EventStore
-import Projections
 import Testing
 
 @Suite("The contract of IdentityStore")

@@ -1,7 +1,6 @@
 import EventStore
 import Foundation
 import GRDB
-import Handlers
 import Replay
 import Testing
 

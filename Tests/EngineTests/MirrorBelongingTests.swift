@@ -1,6 +1,6 @@
 import Appointments
 import EventStore
-import Handlers
+import MemoryEngine
 import PostgresEngine
 import Projections
 import Replay

@@ -1,5 +1,5 @@
-import Appointments
 import EventStore
+import MemoryEngine
 import PostgresEngine
 import Projections
 import Replay

@@ -1,5 +1,6 @@
 import Appointments
 import EventStore
+import MemoryEngine
 import PostgresEngine
 import Projections
 import Replay

@@ -1,10 +1,11 @@
-import Appointments
 import EventStore
 import Handlers
 import Logging
+import MemoryEngine
 import PostgresEngine
 import Projections
 import Synchronization
+import System
 import TestPostgres
 import Testing
 

@@ -1,5 +1,4 @@
 import AWSEngine
-import Appointments
 import EventStore
 import PostgresEngine
 import Projections
@@ -87,9 +86,9 @@ struct OperatedLedger {
     @discardableResult
     func rebuild() async throws -> Int {
         let rebuild = Rebuild(scan: scan, feed: feed, sets: engine.sets, people: engine.people)
-        try await rebuild.build(ViewSet.next, now: Samples.noon)
-        let differences = try await engine.sets.compare(ViewSet.next, limit: 10).differences
-        let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: false, now: Samples.noon)
+        try await rebuild.build(ViewCopy.next, now: Samples.noon)
+        let differences = try await engine.sets.compare(ViewCopy.next, limit: 10).differences
+        let outcome = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: false, now: Samples.noon)
         #expect(outcome == .swapped(position: history.events))
         return differences
     }

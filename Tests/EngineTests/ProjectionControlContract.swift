@@ -1,12 +1,12 @@
-import Appointments
 import EventStore
+import Appointments
 import Projections
 import Testing
 
-@Suite("The contract of ProjectionControl")
-struct ProjectionControlContract {
-    private let one = ProjectionName("one", number: 1)
-    private let two = ProjectionName("two", number: 7)
+@Suite("The contract of ConsumerControl")
+struct ConsumerControlContract {
+    private let one = ConsumerName("one", number: 1)
+    private let two = ConsumerName("two", number: 7)
 
     @Test("A consumer is held from its first pause to its resumption", arguments: Engine.ofStores)
     func pause(engine: Engine) async throws {
@@ -27,7 +27,7 @@ struct ProjectionControlContract {
     )
     func names(engine: Engine) async throws {
         let ledger = try await engine.make()
-        let three = ProjectionName("three", number: 2)
+        let three = ConsumerName("three", number: 2)
         #expect(try await ledger.control.names().isEmpty)
         #expect(try await ledger.projections.commit(ProjectionCommit(checkpoint: 4), of: one, expecting: 0))
         let parked = [1, 2, 30].map {

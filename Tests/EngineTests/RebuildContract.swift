@@ -5,11 +5,11 @@ import Replay
 import Synchronization
 import Testing
 
-@Suite("The contract of ViewSets and StreamScan")
+@Suite("The contract of ViewCopies and StreamScan")
 struct RebuildContract {
     private let now = Samples.noon
 
-    private func rebuild(_ ledger: TestEngine, sets: (any ViewSets)? = nil, rangeEvents: Int = 3) -> Rebuild {
+    private func rebuild(_ ledger: TestEngine, sets: (any ViewCopies)? = nil, rangeEvents: Int = 3) -> Rebuild {
         var sizes = Rebuild.Sizes()
         (sizes.rangeEvents, sizes.ranges, sizes.rows, sizes.stepEvents) = (rangeEvents, 3, 4, 5)
         return Rebuild(
@@ -21,50 +21,50 @@ struct RebuildContract {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 25, seed: 1)
         #expect(try await ledger.allRows().isEmpty == !engine.writesViewsWithEvents)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        let found = try await ledger.sets.compare(ViewSet.next, limit: 100)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        let found = try await ledger.sets.compare(ViewCopy.next, limit: 100)
         #expect(found.differences == (engine.writesViewsWithEvents ? 0 : 25))
-        let outcome = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        let outcome = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         #expect(outcome == .swapped(position: history.events))
         #expect(try await ledger.allRows() == history.rows)
         #expect(try await ledger.projections.checkpoint(of: ProjectionRunner.projection) == history.events)
         #expect(try await ledger.sets.sets().isEmpty)
-        #expect(await failure { try await ledger.sets.compare(ViewSet.next, limit: 1) } == .invalid)
+        #expect(await failure { try await ledger.sets.compare(ViewCopy.next, limit: 1) } == .invalid)
     }
 
     @Test("Added, missing and changed rows are told apart, each with both of its rows", arguments: Engine.ofStores)
     func compare(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 4, seed: 2)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         var changed = history.rows[0]
         (changed.status, changed.version) = (.failed, 9)
         let stray = try Samples.row(999)
         try await ledger.projections.put([changed, stray], parking: [], by: ProjectionRunner.projection)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        let found = try await ledger.sets.compare(ViewSet.next, limit: 100)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        let found = try await ledger.sets.compare(ViewCopy.next, limit: 100)
         #expect(found.equal == 3)
         #expect(found.counts == [.changed: 1, .missing: 1])
         #expect(
             Set(found.first.map(\.kind)) == [.changed, .missing] && found.first.count == 2)
         let difference = try #require(found.first.first { $0.kind == .changed })
         #expect((difference.live, difference.rebuilt) == (changed, history.rows[0]))
-        #expect(try await ledger.sets.compare(ViewSet.next, limit: 1).first.count == 1)
+        #expect(try await ledger.sets.compare(ViewCopy.next, limit: 1).first.count == 1)
     }
 
     @Test("A swap that covers less than the live set is refused, and changes nothing", arguments: Engine.ofStores)
     func uncovered(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 3, seed: 3)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
         let stray = try Samples.row(999)
         try await ledger.projections.put([stray], parking: [], by: ProjectionRunner.projection)
         let before = try await ledger.allRows()
-        let refused = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        let refused = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         #expect(refused == .uncovered(rows: 1))
         #expect(try await ledger.allRows() == before)
-        let done = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        let done = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: false, now: now)
         #expect(done != refused)
         #expect(try await ledger.views.row(stray.appointment) == nil)
     }
@@ -75,18 +75,18 @@ struct RebuildContract {
     func further(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 3, seed: 14)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         var further = history.rows[1]
         further.version += 1
         try await ledger.projections.put([further], parking: [], by: ProjectionRunner.projection)
         let before = try await ledger.allRows()
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        #expect(try await ledger.sets.compare(ViewSet.next, limit: 10).further == 1)
-        let refused = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        #expect(try await ledger.sets.compare(ViewCopy.next, limit: 10).further == 1)
+        let refused = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         #expect(refused == .uncovered(rows: 1))
         #expect(try await ledger.allRows() == before)
-        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: false, now: now)
         #expect(try await ledger.allRows() == history.rows)
     }
 
@@ -94,11 +94,11 @@ struct RebuildContract {
     func held(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 3, seed: 15)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
         let before = try await ledger.allRows()
         try await ledger.control.pause(ProjectionRunner.projection, at: now)
         func swap() async throws(EventStoreError) -> SwapOutcome {
-            try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+            try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         }
         #expect(try await swap() == .held(since: now))
         #expect(try await ledger.allRows() == before)
@@ -113,16 +113,16 @@ struct RebuildContract {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 5, seed: 4)
         for _ in 0..<2 {
-            try await rebuild(ledger).build(ViewSet.next, now: now)
-            _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
+            try await rebuild(ledger).build(ViewCopy.next, now: now)
+            _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: ViewCopy.kept, coversAll: true, now: now)
         }
-        #expect(try await ledger.sets.sets().map(\.name) == [ViewSet.kept])
+        #expect(try await ledger.sets.sets().map(\.name) == [ViewCopy.kept])
         let more = try await RandomHistory.write(to: ledger, streams: 5, seed: 5, first: 100)
-        _ = try await rebuild(ledger).swap(ViewSet.kept, keepingAs: ViewSet.kept, coversAll: true, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.kept, keepingAs: ViewCopy.kept, coversAll: true, now: now)
         let rows = try await ledger.allRows()
         #expect(more.rows.allSatisfy(rows.contains))
         #expect(rows.count == 10)
-        #expect(try await ledger.sets.sets().map(\.name) == [ViewSet.kept])
+        #expect(try await ledger.sets.sets().map(\.name) == [ViewCopy.kept])
     }
 
     @Test("A rebuild that is stopped anywhere goes on there, and ends with the same bytes", arguments: Engine.ofStores)
@@ -136,8 +136,8 @@ struct RebuildContract {
                 let failing = FailingSets(ledger.sets, after: stops)
                 do throws(EventStoreError) {
                     let rebuild = rebuild(ledger, sets: failing)
-                    try await rebuild.build(ViewSet.next, now: now)
-                    _ = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+                    try await rebuild.build(ViewCopy.next, now: now)
+                    _ = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
                     break
                 } catch {
                     try #require(error.code == .unavailable, "\(error), seed \(seed)")
@@ -155,7 +155,7 @@ struct RebuildContract {
         _ = try await RandomHistory.write(to: ledger, streams: 10, seed: 6)
         let head = try await ledger.feed.head()
         var set = try await ledger.sets.begin(
-            ViewSet.next, of: ProjectionRunner.projection, head: head, now: now)
+            ViewCopy.next, of: ProjectionRunner.projection, head: head, now: now)
         let range = try #require(try await ledger.scan.range(after: nil, events: .max))
         var rows: [AppointmentRow] = []
         for (_, events) in Dictionary(grouping: try await ledger.scan.events(in: range), by: \.stream) {
@@ -166,7 +166,7 @@ struct RebuildContract {
         set = try await ledger.sets.fill(set, with: rows, through: range.through, events: head)
         let more = try await RandomHistory.write(to: ledger, streams: 10, seed: 7, first: 5)
         try await ledger.sets.seal(set)
-        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         let live = try await ledger.allRows()
         #expect(more.rows.allSatisfy(live.contains))
         #expect(try await ledger.sets.sets().isEmpty)
@@ -189,8 +189,8 @@ struct RebuildContract {
             return (number - 1000, isOver.withLock(\.self))
         }()
         let rebuild = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
-        try await rebuild.build(ViewSet.next, now: now)
-        let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild.build(ViewCopy.next, now: now)
+        let outcome = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         isOver.withLock { $0 = true }
         let (count, wasEnded) = try await traffic
         #expect(wasEnded && count > 0)
@@ -206,17 +206,17 @@ struct RebuildContract {
     func twoWorkers(engine: Engine) async throws {
         let ledger = try await engine.make()
         let name = ProjectionRunner.projection
-        let one = try await ledger.sets.begin(ViewSet.next, of: name, head: 0, now: now)
-        #expect(try await ledger.sets.begin(ViewSet.next, of: name, head: 7, now: now) == one)
+        let one = try await ledger.sets.begin(ViewCopy.next, of: name, head: 0, now: now)
+        #expect(try await ledger.sets.begin(ViewCopy.next, of: name, head: 7, now: now) == one)
         let stream = Samples.appointment(1).stream
         _ = try await ledger.sets.fill(one, with: [try Samples.row(1)], through: stream, events: 1)
         #expect(await failure { try await ledger.sets.fill(one, with: [], through: stream, events: 0) } == .unavailable)
         #expect(await failure { try await ledger.sets.seal(one) } == .unavailable)
-        let other = ProjectionName("appointments", number: 2)
-        #expect(try await ledger.sets.begin(ViewSet.next, of: other, head: 7, now: now).through == nil)
+        let other = ConsumerName("appointments", number: 2)
+        #expect(try await ledger.sets.begin(ViewCopy.next, of: other, head: 7, now: now).through == nil)
         #expect(await failure { try await ledger.sets.begin("a b", of: name, head: 0, now: now) } == .invalid)
-        #expect(try await ledger.sets.drop(ViewSet.next))
-        #expect(try await ledger.sets.drop(ViewSet.next) == false)
+        #expect(try await ledger.sets.drop(ViewCopy.next))
+        #expect(try await ledger.sets.drop(ViewCopy.next) == false)
     }
 
     @Test("A swap unparks what the set holds, and nothing else", arguments: Engine.ofStores)
@@ -230,8 +230,8 @@ struct RebuildContract {
             ParkedEvent(appointment: later.appointment, version: later.version + 1, reason: "r", at: now),
         ]
         try await ledger.projections.put([], parking: parked, by: ProjectionRunner.projection)
-        try await rebuild(ledger).build(ViewSet.next, now: now)
-        _ = try await rebuild(ledger).swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await rebuild(ledger).build(ViewCopy.next, now: now)
+        _ = try await rebuild(ledger).swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         #expect(try await ledger.projections.parked(by: ProjectionRunner.projection) == [parked[2]])
         #expect(try await ledger.allRows() == history.rows)
     }
@@ -268,7 +268,7 @@ struct RebuildContract {
         _ = try await ledger.store.append([stranger], to: Samples.appointment(2).stream, expecting: .any)
         let head = try await ledger.feed.head()
         let error = await #expect(throws: EventStoreError.self) {
-            try await rebuild(ledger).build(ViewSet.next, now: now)
+            try await rebuild(ledger).build(ViewCopy.next, now: now)
         }
         let named = engine.givesPositions ? "position \(head) (version" : "of \(Samples.appointment(2).stream)"
         #expect(error?.message.contains(named) == true)

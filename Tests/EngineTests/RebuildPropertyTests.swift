@@ -9,7 +9,7 @@ import Testing
 struct RebuildPropertyTests {
     private let now = Samples.noon
 
-    private func rebuild(_ ledger: TestEngine, sets: (any ViewSets)? = nil, _ random: inout SeededRandom) -> Rebuild {
+    private func rebuild(_ ledger: TestEngine, sets: (any ViewCopies)? = nil, _ random: inout SeededRandom) -> Rebuild {
         var sizes = Rebuild.Sizes()
         sizes.rangeEvents = Int(random.next() % 7) + 1
         sizes.ranges = Int(random.next() % 4) + 1
@@ -50,11 +50,11 @@ struct RebuildPropertyTests {
                 try await rebuild(ledger, &random).build(name, now: now)
             }
             let last = try await RandomHistory.write(to: ledger, streams: 12, seed: seed &+ 9, first: 8)
-            try await rebuild(ledger, &random).build(ViewSet.next, now: now)
+            try await rebuild(ledger, &random).build(ViewCopy.next, now: now)
             for name in names { try #require(try await survive(name, ledger, &random) > 0, "seed \(seed)") }
             let position = SwapOutcome.swapped(position: last.events)
             let outcome = try await rebuild(ledger, &random).swap(
-                ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+                ViewCopy.next, keepingAs: nil, coversAll: false, now: now)
             try #require(outcome == position, "seed \(seed)")
             let anew = try await export(ledger)
             for name in names {
@@ -91,8 +91,8 @@ struct RebuildPropertyTests {
                 var random = SeededRandom(seed)
                 let ledger = try await engine.make()
                 _ = try await RandomHistory.write(to: ledger, streams: 12, seed: seed)
-                try await rebuild(ledger, &random).build(ViewSet.next, now: now)
-                _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+                try await rebuild(ledger, &random).build(ViewCopy.next, now: now)
+                _ = try await rebuild(ledger, &random).swap(ViewCopy.next, keepingAs: nil, coversAll: false, now: now)
                 try await compareAnywhere(ledger, &random, "\(engine), seed \(seed)")
             }
         }
@@ -104,8 +104,8 @@ struct RebuildPropertyTests {
         var random = SeededRandom(seed)
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 8, seed: seed)
-        try await rebuild(ledger, &random).build(ViewSet.next, now: now)
-        _ = try await rebuild(ledger, &random).swap(ViewSet.next, keepingAs: nil, coversAll: false, now: now)
+        try await rebuild(ledger, &random).build(ViewCopy.next, now: now)
+        _ = try await rebuild(ledger, &random).swap(ViewCopy.next, keepingAs: nil, coversAll: false, now: now)
         try await ledger.control.pause(ProjectionRunner.projection, at: now)
         let more = try await RandomHistory.write(
             to: ledger, streams: 12, seed: seed &+ 1, first: 4, from: now.adding(milliseconds: 60_000))

@@ -53,9 +53,9 @@ import Testing
         while true {
             let hasEnded = try await ledger.store.read(traffic.open[199].stream).count == 4
             let rebuild = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
-            try await rebuild.build(ViewSet.next, now: Samples.noon.adding(milliseconds: Int64(swaps)))
+            try await rebuild.build(ViewCopy.next, now: Samples.noon.adding(milliseconds: Int64(swaps)))
             let outcome = try await rebuild.swap(
-                ViewSet.next, keepingAs: swaps % 2 == 0 ? nil : ViewSet.kept, coversAll: true,
+                ViewCopy.next, keepingAs: swaps % 2 == 0 ? nil : ViewCopy.kept, coversAll: true,
                 now: Samples.noon.adding(milliseconds: Int64(swaps)))
             guard case .swapped = outcome else {
                 Issue.record("\(outcome)")

@@ -1,6 +1,5 @@
 import EventStore
 import Handlers
-import Replay
 import Testing
 
 @Suite("The contract of DeadLetters: redrive and removal")

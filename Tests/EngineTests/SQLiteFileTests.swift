@@ -108,7 +108,7 @@ import Testing
     @Test("the view is written in the append's transaction, with its checkpoint")
     func viewAlong() async throws {
         try await append(1)
-        let views = SQLiteViews(file)
+        let views = SQLiteAppointmentView(file)
         #expect(try await views.checkpoint(of: ProjectionRunner.projection) == 1)
         #expect(try await views.row(Samples.appointment(1))?.version == 1)
         // A store that leaves the view behind is followed by the runner.

@@ -2,8 +2,6 @@ import Appointments
 import EventStore
 import Foundation
 import GRDB
-import Handlers
-import Projections
 import Replay
 import SQLiteEngine
 import Testing
@@ -13,12 +11,12 @@ import Testing
     private let path: String
     private let file: SQLiteFile
     private let store: SQLiteEventStore
-    private let trail: SQLiteAuditTrail
+    private let trail: SQLiteAccessLog
 
     init() throws {
         path = try ScratchFile().path
         file = try SQLiteFile(path: path)
-        (store, trail) = (SQLiteEventStore(file), SQLiteAuditTrail(file))
+        (store, trail) = (SQLiteEventStore(file), SQLiteAccessLog(file))
     }
 
     /// Two events and four accesses.
@@ -32,8 +30,8 @@ import Testing
             [Samples.later(number)], to: Samples.appointment(number).stream, expecting: .empty)
     }
 
-    private func access(_ number: Int) -> AuditAccess {
-        AuditAccess(at: Samples.noon, caller: "key:luz", filters: Array(#"{"after":\#(number)}"#.utf8), rows: number)
+    private func access(_ number: Int) -> AccessRecord {
+        AccessRecord(at: Samples.noon, caller: "key:luz", filters: Array(#"{"after":\#(number)}"#.utf8), rows: number)
     }
 
     /// A connection without any of the program's settings.
@@ -51,7 +49,7 @@ import Testing
 
     private func findings() async throws -> [Finding] {
         try await Verify(
-            feed: store, scan: store, store: store, views: SQLiteViews(file), records: [trail], people: nil,
+            feed: store, scan: store, store: store, views: SQLiteAppointmentView(file), records: [trail], people: nil,
             parts: [.chain]
         ).run().findings
     }
@@ -135,7 +133,7 @@ import Testing
             INSERT INTO audit_access VALUES (9, 7, 'key:old', '{"after": 0}', 2);
             DELETE FROM grdb_migrations WHERE identifier LIKE '%protection%';
             """)
-        let again = SQLiteAuditTrail(try SQLiteFile(path: path))
+        let again = SQLiteAccessLog(try SQLiteFile(path: path))
         #expect(try await again.chain().count == 5)
         try await again.record(access(10))
         #expect(try await again.firstBreak() == nil)

@@ -15,7 +15,7 @@ private enum NextProgram {
     }
 
     /// The second view tells the person so.
-    static let projection = Projection(ProjectionName("appointments", number: 2)) {
+    static let projection = Projection(ConsumerName("appointments", number: 2)) {
         (event, row, insured) throws(EventStoreError) in
         var next = try AppointmentProjection.project(event, onto: row, insured: insured, upcasters: [failed])
         if let failure = next.failure, try isRetryable(event) {
@@ -71,8 +71,8 @@ private enum NextProgram {
         let history = try await RandomHistory.write(to: ledger, streams: 200, seed: 21)
         let now = Samples.noon
         let today = Rebuild(scan: ledger.scan, feed: ledger.feed, sets: ledger.sets, people: ledger.people)
-        try await today.build(ViewSet.next, now: now)
-        _ = try await today.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: now)
+        try await today.build(ViewCopy.next, now: now)
+        _ = try await today.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         var sizes = Rebuild.Sizes()
         (sizes.rangeEvents, sizes.rows, sizes.stepEvents) = (10, 8, 70)
         let next = Rebuild(
@@ -94,8 +94,8 @@ private enum NextProgram {
         async let reads = Self.read(ids, ledger, until: flag, showing: (old: hasOld, new: hasNew))
         defer { flag.set() }
         try await hasOld.wait()
-        try await next.build(ViewSet.next, now: now)
-        let outcome = try await next.swap(ViewSet.next, keepingAs: ViewSet.kept, coversAll: true, now: now)
+        try await next.build(ViewCopy.next, now: now)
+        let outcome = try await next.swap(ViewCopy.next, keepingAs: ViewCopy.kept, coversAll: true, now: now)
         // What is read from here on is the second version's.
         if case .swapped = outcome { try await hasNew.wait() }
         flag.set()

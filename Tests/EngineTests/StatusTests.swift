@@ -1,7 +1,7 @@
 import Appointments
+import API
 import EventStore
 import Foundation
-import Handlers
 import Projections
 import Synchronization
 import Testing
@@ -43,7 +43,7 @@ import Testing
             ).readiness()
         }
 
-        func status() async throws -> ProjectionStatus { try #require(try await readiness().projections.first) }
+        func status() async throws -> ConsumerStatus { try #require(try await readiness().projections.first) }
     }
 
     /// A feed one of whose events can't be read.
@@ -78,7 +78,7 @@ import Testing
     @Test("behind a change stream a projection is what the workers' rounds say, and unknown without them")
     func changeStream() async throws {
         let ledger = try Ledger()
-        let cases: [(Int64?, ProjectionStatus.State)] = [
+        let cases: [(Int64?, ConsumerStatus.State)] = [
             (nil, .unknown), (60, .live), (200, .stalled), (90_000, .unknown),
         ]
         for (seconds, state) in cases {
@@ -97,7 +97,7 @@ import Testing
     func rebuilding() async throws {
         let ledger = try Ledger()
         try await ledger.append(1...2)
-        _ = try await ledger.engine.sets.begin(ViewSet.next, of: view, head: 2, now: Samples.noon)
+        _ = try await ledger.engine.sets.begin(ViewCopy.next, of: view, head: 2, now: Samples.noon)
         #expect(try await ledger.status().state == .rebuilding)
         let moved = try #require(try await ledger.engine.sets.sets().first?.moved)
         #expect(abs(ledger.now.milliseconds - moved.milliseconds) < 60_000)
@@ -114,7 +114,7 @@ import Testing
         try await ledger.engine.control.pause(view, at: ledger.now)
         try await ledger.append(3...4)
         _ = try await ledger.engine.control.resume(view)
-        _ = try await ledger.engine.sets.begin(ViewSet.next, of: view, head: 4, now: Samples.noon)
+        _ = try await ledger.engine.sets.begin(ViewCopy.next, of: view, head: 4, now: Samples.noon)
         #expect(try await ledger.status().state == .rebuilding)
         ledger.advance(seconds: 31)
         #expect(try await ledger.status().state == .stalled)

@@ -1,4 +1,3 @@
-import Appointments
 import EventStore
 import Testing
 

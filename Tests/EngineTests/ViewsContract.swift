@@ -3,8 +3,8 @@ import EventStore
 import Projections
 import Testing
 
-@Suite("The contract of AppointmentViews")
-struct ViewsContract {
+@Suite("The contract of AppointmentView")
+struct AppointmentViewContract {
     private let name = ProjectionRunner.projection
 
     private func at(_ minute: Int64) -> Timestamp { Samples.noon.adding(milliseconds: minute * 60_000) }

@@ -1,5 +1,6 @@
 import EventStore
 import Handlers
+import MemoryEngine
 import Replay
 import Synchronization
 import Testing

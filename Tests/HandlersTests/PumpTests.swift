@@ -1,8 +1,10 @@
+import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
 import Logging
 import Synchronization
+import System
 import Testing
 
 @Suite struct PumpTests {

@@ -1,3 +1,4 @@
+import MemoryEngine
 import Appointments
 import EventStore
 import Handlers

@@ -1,6 +1,8 @@
+import API
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 import Synchronization
 import Testing
@@ -24,23 +26,23 @@ import Testing
         }
     }
 
-    private func table(of world: World, _ watch: StatusWatch) -> RequestTable {
+    private func table(of world: World, _ watch: StatusWatch) -> API {
         let people = PersonResolver(directory: world.directory, keys: world.keys)
-        return RequestTable(
+        return API(
             performer: world.performer, views: world.views, log: world.store, people: people,
             progress: ViewProgress(feed: world.store, checkpoints: world.views), audit: world.store,
-            histories: world.store, trail: MemoryAuditTrail(), authenticator: Authenticator(keys: MemoryAPIKeys()),
+            histories: world.store, trail: MemoryAccessLog(), authenticator: Authenticator(keys: MemoryAPIKeys()),
             status: watch, secrets: world.keys, elapsed: { .zero }, random: { Array(repeating: 1, count: $0) },
             logger: world.logger)
     }
 
-    private func answer(_ table: RequestTable, _ path: String) async -> String {
+    private func answer(_ table: API, _ path: String) async -> String {
         let response = await table.respond(
             to: APIRequest(method: "GET", path: path, remoteAddress: "127.0.0.1", requestID: "r"))
         return "\(response.status) " + String(decoding: response.body, as: UTF8.self)
     }
 
-    private func wait(_ table: RequestTable, _ path: String, until text: String) async throws -> String {
+    private func wait(_ table: API, _ path: String, until text: String) async throws -> String {
         let end = ContinuousClock.now + .seconds(60)
         while true {
             let answer = await answer(table, path)

@@ -1,6 +1,6 @@
 import Appointments
 import EventStore
-import Handlers
+import MemoryEngine
 import Projections
 import Replay
 import Testing
@@ -124,7 +124,7 @@ private struct TamperedStore: EventStore, EventFeed, StreamScan {
         let id = log[0].stream.appointment
         let row = try #require(try await world.views.row(id))
         let empty = Verify(
-            feed: world.store, scan: world.store, store: world.store, views: MemoryViews(), people: nil)
+            feed: world.store, scan: world.store, store: world.store, views: MemoryAppointmentView(), people: nil)
         #expect(Set(try await empty.run().findings.map(\.kind)) == [.rowMissing])
         for change in [
             { (row: inout AppointmentRow) in row.status = .failed }, { $0.updatedAt = Timestamp(milliseconds: 0) },

@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 import Synchronization
 import Testing

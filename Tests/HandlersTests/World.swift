@@ -2,14 +2,14 @@ import Appointments
 import EventStore
 import Handlers
 import Logging
-import Projections
+import MemoryEngine
 import Synchronization
 import Testing
 
 /// A whole ledger in memory: store, view, queues, countries and the performer, with a clock that is turned by hand.
 struct World {
     let store = MemoryEventStore()
-    let views = MemoryViews()
+    let views = MemoryAppointmentView()
     let directory = MemorySubjectDirectory()
     let keys: KeyRing
     let messaging: MemoryMessaging

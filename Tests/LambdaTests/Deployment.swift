@@ -1,7 +1,6 @@
 import Appointments
 import EventStore
 import Foundation
-import Handlers
 import PostgresEngine
 import TestAWS
 import TestPostgres
@@ -27,7 +26,7 @@ final class Deployment: Sendable {
     let apiKey = "test-key-of-the-admin"
 
     var store: DynamoDBEventStore { DynamoDBEventStore(client, tables: names.tables) }
-    var views: DynamoDBViews { DynamoDBViews(client, tables: names.tables) }
+    var views: DynamoDBAppointmentView { DynamoDBAppointmentView(client, tables: names.tables) }
 
     /// - Parameter proxy: stands between the functions and the emulator.
     init(through proxy: WireProxy? = nil) async throws {

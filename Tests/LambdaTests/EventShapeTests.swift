@@ -1,5 +1,6 @@
-import EventStore
 import Handlers
+import API
+import EventStore
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import Appointments
 import EventStore
 import Foundation
 import Handlers
+import MemoryEngine
 import PostgresEngine
 import Projections
 import TestAWS
@@ -36,14 +37,14 @@ struct FunctionFlowTests {
 
     /// What brings events and messages to the functions.
     private struct Triggers {
-        let stream: StreamPoller
-        let mirror: StreamPoller
+        let stream: ChangePoller
+        let mirror: ChangePoller
         let queues: [QueuePoller]
 
         init(_ deployment: Deployment) {
             let (client, names) = (deployment.client, deployment.names)
-            stream = StreamPoller(deployment.appointment, client, table: names.tables.events)
-            mirror = StreamPoller(deployment.mirror, client, table: names.tables.events, batch: 500)
+            stream = ChangePoller(deployment.appointment, client, table: names.tables.events)
+            mirror = ChangePoller(deployment.mirror, client, table: names.tables.events, batch: 500)
             queues = [
                 QueuePoller(host: deployment.country, client: client, queue: "appointments-pe"),
                 QueuePoller(host: deployment.appointment, client: client, queue: "appointments-completion"),
@@ -245,7 +246,7 @@ struct FunctionFlowTests {
         let deployment = try await Deployment()
         try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(5))
         let ids = try await ask(5, deployment)
-        let stream = StreamPoller(
+        let stream = ChangePoller(
             deployment.appointment, deployment.client, table: deployment.names.tables.events, maximumRetries: 6)
         var poisoned = ""
         _ = try await stream.poll { records in
@@ -257,7 +258,7 @@ struct FunctionFlowTests {
             ])
             return records
         }
-        #expect(stream.givenUp == [StreamPoller.GivenUp(first: poisoned, last: poisoned, count: 1)])
+        #expect(stream.givenUp == [ChangePoller.GivenUp(first: poisoned, last: poisoned, count: 1)])
         let routed = try await ids.versions(in: deployment.store)
         #expect(routed.sorted() == [1, 2, 2, 2, 2])
         // What the function says is the lowest number that failed: the good ones before it are not repeated.
@@ -278,7 +279,7 @@ struct FunctionFlowTests {
             }
         }
         let later = try await ask(2, deployment)
-        let stream = StreamPoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
+        let stream = ChangePoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
         _ = try await stream.poll()
         #expect(stream.invocations.count == 1 && stream.givenUp.isEmpty)
         #expect(try await (ids + later).versions(in: deployment.store).allSatisfy { $0 == 2 })
@@ -291,7 +292,7 @@ struct FunctionFlowTests {
     func tampering() async throws {
         let deployment = try await Deployment()
         let ids = try await ask(1, deployment)
-        let stream = StreamPoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
+        let stream = ChangePoller(deployment.appointment, deployment.client, table: deployment.names.tables.events)
         _ = try await stream.poll()
         _ = try await deployment.client.call(.dynamoDB, "UpdateItem") { writer in
             writer.member("TableName", deployment.names.tables.events)

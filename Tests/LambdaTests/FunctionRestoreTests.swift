@@ -36,7 +36,7 @@ struct FunctionRestoreTests {
     }
 
     /// Brings events and messages to the functions until an appointment has come to its end.
-    private func settle(_ id: AppointmentID, _ deployment: Deployment, _ stream: StreamPoller) async throws {
+    private func settle(_ id: AppointmentID, _ deployment: Deployment, _ stream: ChangePoller) async throws {
         let queues = [("appointments-pe", deployment.country), ("appointments-completion", deployment.appointment)]
         let end = ContinuousClock.now + .seconds(120)
         while try await deployment.views.row(id)?.status != .completed {
@@ -84,8 +84,8 @@ struct FunctionRestoreTests {
         try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots())
         let identity = DynamoDBIdentity(deployment.client, tables: deployment.names.tables)
         let mirror = PostgresMirror(try deployment.mirrorDatabase.pool)
-        let stream = StreamPoller(deployment.appointment, deployment.client, table: "events")
-        let mirroring = StreamPoller(deployment.mirror, deployment.client, table: "events", maximumRetries: 1)
+        let stream = ChangePoller(deployment.appointment, deployment.client, table: "events")
+        let mirroring = ChangePoller(deployment.mirror, deployment.client, table: "events", maximumRetries: 1)
         let first = try await ask(0, deployment)
         try await settle(first, deployment, stream)
         while try await mirroring.poll() > 0 {}

@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import Handlers
 import Synchronization
 import TestAWS
 import TestPrograms

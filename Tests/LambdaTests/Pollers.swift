@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import Handlers
 import Synchronization
 import TestPrograms
 
@@ -74,7 +75,7 @@ struct QueuePoller: Sendable {
 
 /// Brings a table's change stream to a function, with what Lambda does when that fails: it tries again from the lowest
 /// number that failed, halves a batch that fails as a whole, and gives records up after some tries.
-final class StreamPoller: Sendable {
+final class ChangePoller: Sendable {
     /// What is known of records that were given up, as it is sent to the destination.
     struct GivenUp: Equatable, Sendable {
         let first: String

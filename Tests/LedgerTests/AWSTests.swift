@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Foundation
+import Handlers
 import PostgresEngine
 import RawHTTP
 import TestAWS

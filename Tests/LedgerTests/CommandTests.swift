@@ -1,5 +1,6 @@
 import EventStore
 import Foundation
+import Handlers
 import RawHTTP
 import TestPrograms
 import Testing

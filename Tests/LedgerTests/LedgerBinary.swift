@@ -1,4 +1,5 @@
 import Foundation
+import Handlers
 import TestPrograms
 
 /// The `ledger` program that was built beside the tests, as a user runs it.

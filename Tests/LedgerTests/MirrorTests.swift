@@ -1,5 +1,5 @@
-import EventStore
 import Foundation
+import Handlers
 import PostgresEngine
 import RawHTTP
 import TestPostgres

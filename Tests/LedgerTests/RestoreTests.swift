@@ -1,6 +1,6 @@
 import Appointments
-import EventStore
 import Foundation
+import Handlers
 import PostgresEngine
 import RawHTTP
 import TestPostgres

@@ -1,4 +1,5 @@
 import EventStore
+import Handlers
 import PostgresEngine
 import TestPostgres
 import Testing

@@ -1,7 +1,6 @@
 import Appointments
 import Dispatch
 import EventStore
-import Handlers
 import PostgresEngine
 import TestPostgres
 import Testing

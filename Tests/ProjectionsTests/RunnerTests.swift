@@ -1,12 +1,13 @@
 import Appointments
 import EventStore
+import MemoryEngine
 import Projections
 import Testing
 
 /// A ledger in memory whose feed can be given in any order.
 private struct World {
     let store = MemoryEventStore()
-    let views = MemoryViews()
+    let views = MemoryAppointmentView()
     let runner: ProjectionRunner
 
     init(feed: (any EventFeed)? = nil) throws {

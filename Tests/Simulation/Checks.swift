@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 
 /// Watches a run for what must hold after every step (section 11 of the design: the invariants). The first thing that
@@ -142,7 +143,7 @@ extension Checks {
 
 extension Checks {
     /// Rows are never ahead of their events, never go back, and are the fold of their events.
-    func wrote(_ rows: [AppointmentRow], in views: MemoryViews) {
+    func wrote(_ rows: [AppointmentRow], in views: MemoryAppointmentView) {
         for written in rows {
             guard let row = views.rowNow(written.appointment) else { continue }
             let seen = seenVersions[row.appointment] ?? 0

@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 
 extension Links: Topics, EventBus {
     func publish(_ message: OutgoingMessage, to topic: TopicName) async throws(EventStoreError) {

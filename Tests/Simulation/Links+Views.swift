@@ -1,9 +1,10 @@
+import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
 import Projections
 
-extension Links: AppointmentViews {
+extension Links: AppointmentView {
     func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
         try await call(.look) { () throws(EventStoreError) in world.views.rowNow(appointment) }
     }
@@ -33,8 +34,8 @@ extension Links: AppointmentViews {
     }
 }
 
-extension Links: ProjectionStore {
-    func checkpoint(of projection: ProjectionName) async throws(EventStoreError) -> Int {
+extension Links: ConsumerStore {
+    func checkpoint(of projection: ConsumerName) async throws(EventStoreError) -> Int {
         try await call(.checkpoint) { () async throws(EventStoreError) in
             try await world.views.checkpoint(of: projection)
         }
@@ -47,7 +48,7 @@ extension Links: ProjectionStore {
     }
 
     func commit(
-        _ commit: ProjectionCommit, of projection: ProjectionName, expecting checkpoint: Int
+        _ commit: ProjectionCommit, of projection: ConsumerName, expecting checkpoint: Int
     ) async throws(EventStoreError) -> Bool {
         if world.plan.mutant == .checkpointBeforeRows, !commit.rows.isEmpty {
             let moved = try await call(.commit) { () async throws(EventStoreError) in
@@ -72,7 +73,7 @@ extension Links: ProjectionStore {
     }
 
     func put(
-        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ProjectionName
+        _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ConsumerName
     ) async throws(EventStoreError) {
         try await call(.put) { () async throws(EventStoreError) in
             if world.plan.mutant == .viewWithoutVersionCheck {
@@ -83,12 +84,12 @@ extension Links: ProjectionStore {
         world.checks.wrote(rows, in: world.views)
     }
 
-    func parked(by projection: ProjectionName) async throws(EventStoreError) -> [ParkedEvent] {
+    func parked(by projection: ConsumerName) async throws(EventStoreError) -> [ParkedEvent] {
         try await call(.parked) { () async throws(EventStoreError) in try await world.views.parked(by: projection) }
     }
 
     func unpark(
-        _ appointment: AppointmentID, upTo version: Int, from projection: ProjectionName
+        _ appointment: AppointmentID, upTo version: Int, from projection: ConsumerName
     ) async throws(EventStoreError) {
         try await call(.unpark) { () async throws(EventStoreError) in
             try await world.views.unpark(appointment, upTo: version, from: projection)

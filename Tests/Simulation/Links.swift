@@ -1,7 +1,5 @@
-import Appointments
+import MemoryEngine
 import EventStore
-import Handlers
-import Projections
 
 /// The way from one server to everything outside of its memory, where things go wrong: each call takes time, may fail
 /// before or after it did its work, and may be the last that the server makes.

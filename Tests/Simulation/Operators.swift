@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 
 /// What comes over the system from outside: outages, clocks, deployments, and operators with their tools.
@@ -195,7 +196,7 @@ final class Operators: @unchecked Sendable {
 
     /// Builds the view anew beside the live one, and swaps.
     private func rebuild(on server: Server) async {
-        let fresh = MemoryViews()
+        let fresh = MemoryAppointmentView()
         let runner = ProjectionRunner(
             feed: server.links, store: server.links, views: fresh, people: server.people)
         for _ in 0..<1_000 {
@@ -204,7 +205,7 @@ final class Operators: @unchecked Sendable {
         }
     }
 
-    private func swap(_ fresh: MemoryViews, on server: Server) async -> Bool {
+    private func swap(_ fresh: MemoryAppointmentView, on server: Server) async -> Bool {
         let (new, name) = (fresh.contents, ProjectionRunner.projection)
         if world.shape == .stream {
             // Row by row, each on condition that it is not older than what is there.

@@ -1,3 +1,5 @@
+import Handlers
+
 /// What a run is to be: everything that it depends on.
 package struct Plan: Sendable {
     package var seed: UInt64

@@ -1,6 +1,8 @@
 import Appointments
+import API
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 
 /// One process: an API, the pumps, and what they remember. A crash takes its memory and leaves what is durable.
@@ -8,7 +10,7 @@ import Projections
 final class Server: @unchecked Sendable {
     let id: Int
     let world: World
-    let table: RequestTable
+    let table: API
     let performer: Performer
     private(set) var isAlive = true
     private let stop: Stop
@@ -28,12 +30,12 @@ final class Server: @unchecked Sendable {
                 .peru: CountryLink(country: .peru, links: links), .chile: CountryLink(country: .chile, links: links),
             ],
             topics: links, bus: links, now: { [unowned world] in world.now })
-        table = RequestTable(
+        table = API(
             performer: performer, views: links,
             log: world.store,
             people: PersonResolver(directory: links, keys: world.keys),
             progress: ViewProgress(feed: links, checkpoints: links),
-            audit: world.store, histories: links, trail: MemoryAuditTrail(),
+            audit: world.store, histories: links, trail: MemoryAccessLog(),
             authenticator: Authenticator(keys: MemoryAPIKeys()),
             status: StatusWatch(
                 LedgerStatus(
@@ -124,7 +126,7 @@ extension Server {
 
     /// Those that take the records of the change stream.
     private func startReaders() {
-        let handler = StreamHandler(router: router, runner: runner, views: links)
+        let handler = ChangeHandler(router: router, runner: runner, views: links)
         let mirror = mirrorRunner
         for shard in 0..<ChangeStream.shardCount {
             follow { server throws(EventStoreError) in

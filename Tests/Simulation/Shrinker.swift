@@ -1,4 +1,5 @@
 package import EventStore
+import Handlers
 
 /// Finds the fewest faults with which a run still fails.
 ///

@@ -1,5 +1,6 @@
 package import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 import Replay
 
@@ -89,7 +90,7 @@ package enum Simulation {
                 if let finding = report.findings.first {
                     world.checks.violate("verify found \(finding.kind.rawValue): \(finding.message)")
                 }
-                let fresh = MemoryViews()
+                let fresh = MemoryAppointmentView()
                 let runner = ProjectionRunner(feed: world.store, store: world.store, views: fresh, people: people)
                 while try await runner.step(now: world.now) > 0 {}
                 if fresh.contents.rows != world.views.contents.rows {

@@ -2,7 +2,7 @@ import Appointments
 import EventStore
 import Handlers
 import Logging
-import Projections
+import MemoryEngine
 
 /// What a run is made of: what is durable, the servers that work on it, and what watches them.
 // All of it lives on the one thread of its timeline.
@@ -32,7 +32,7 @@ final class World: @unchecked Sendable {
     let logger = Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() })
 
     let store = MemoryEventStore()
-    let views = MemoryViews()
+    let views = MemoryAppointmentView()
     let directory = MemorySubjectDirectory()
     let keys: KeyRing
     let countries: [Country: MemoryCountryDatabase]

@@ -1,5 +1,4 @@
 import EventStore
-
 @testable package import AWSEngine
 
 extension Emulator {

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 SERVERLESS = Path(__file__).resolve().parent.parent
-OPENAPI = SERVERLESS.parent / "Sources/Handlers/Requests/openapi.yaml"
+OPENAPI = SERVERLESS.parent / "Sources/API/openapi.yaml"
 RESOURCES = SERVERLESS / "resources/api-gateway.yml"
 MODELS = [
     "AppointmentRequest",

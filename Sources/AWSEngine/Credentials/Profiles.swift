@@ -1,5 +1,5 @@
-import Glibc
 import HTTPClient
+import Glibc
 
 /// The profile files of the AWS tools: `~/.aws/config` and `~/.aws/credentials`.
 struct Profiles: Sendable {

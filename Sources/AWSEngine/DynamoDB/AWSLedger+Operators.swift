@@ -4,13 +4,13 @@ package import EventStore
 extension AWSLedger {
     /// The events stream by stream and by position, for rebuild, verify, reconcile, replay, diff and audit. It looks
     /// through the whole table.
-    package func log() -> DynamoDBLog { DynamoDBLog(client, tables: names.tables) }
+    package func log() -> DynamoDBScan { DynamoDBScan(client, tables: names.tables) }
 
     /// The view with its rows in the order of ids, for verify and reconcile.
     package func orderedViews() -> DynamoDBOrderedViews { DynamoDBOrderedViews(client, tables: names.tables) }
 
     /// The sets beside the live view, for rebuild and repair.
-    package func viewSets(_ keyRing: KeyRing) -> DynamoDBViewSets {
-        DynamoDBViewSets(client, tables: names.tables, people: people(keyRing), now: now)
+    package func viewSets(_ keyRing: KeyRing) -> DynamoDBViewCopies {
+        DynamoDBViewCopies(client, tables: names.tables, people: people(keyRing), now: now)
     }
 }

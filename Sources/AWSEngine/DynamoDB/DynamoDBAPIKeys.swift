@@ -1,5 +1,4 @@
 package import EventStore
-package import Handlers
 
 /// The API keys in DynamoDB: an item by the digest of the secret, one that reserves the name, and one a record.
 ///

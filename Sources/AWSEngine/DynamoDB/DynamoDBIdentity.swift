@@ -132,7 +132,7 @@ package struct DynamoDBIdentity: Sendable {
         let last = Mark(event)
         let seen = try await requireStill(identity, now: now)
         // An event of a clock that is ahead would keep all others out.
-        let horizon = now.milliseconds + StreamPlaces.slackMilliseconds
+        let horizon = now.milliseconds + ChangePlaces.slackMilliseconds
         if let held = seen.last, held.at >= last.at, held.at.milliseconds <= horizon { return }
         // Whoever was faster has compared as well.
         _ = try await remember(Seen(identity: identity, last: last), insteadOf: seen)

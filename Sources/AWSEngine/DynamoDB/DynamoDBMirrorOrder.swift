@@ -15,7 +15,7 @@ package struct DynamoDBMirrorOrder: EventFeed {
     /// How many places of the mirror are read at once.
     private static let page = 5000
 
-    init(_ log: DynamoDBLog, _ mirror: any MirrorStore) async throws(EventStoreError) {
+    init(_ log: DynamoDBScan, _ mirror: any MirrorStore) async throws(EventStoreError) {
         // The mirror first: what it takes in meanwhile is in the table already, and is seen as behind its end.
         var held: [MirroredPlace] = []
         while true {

@@ -9,10 +9,12 @@ import Synchronization
 /// whole table, and rows are fetched by their ids. One run, one instance: a row that begins after the look is not
 /// in it.
 package final class DynamoDBOrderedViews: RowScan {
-    private let views: DynamoDBViews
+    private let views: DynamoDBAppointmentView
     private let look = Mutex<RowIDs?>(nil)
 
-    package init(_ client: AWSClient, tables: DynamoDBTables) { views = DynamoDBViews(client, tables: tables) }
+    package init(_ client: AWSClient, tables: DynamoDBTables) {
+        views = DynamoDBAppointmentView(client, tables: tables)
+    }
 
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
         let ids = try await ids(isBeginning: range.after == nil)
@@ -40,7 +42,7 @@ extension DynamoDBOrderedViews {
     }
 }
 
-extension DynamoDBOrderedViews: AppointmentViews {
+extension DynamoDBOrderedViews: AppointmentView {
     package func row(_ appointment: AppointmentID) async throws(EventStoreError) -> AppointmentRow? {
         try await views.row(appointment)
     }
@@ -77,7 +79,7 @@ struct RowIDs: Sendable {
     var strays: [String] = []
 }
 
-extension DynamoDBViews {
+extension DynamoDBAppointmentView {
     /// Looks at the ids of all rows.
     func ids() async throws(EventStoreError) -> RowIDs {
         let found: [(key: String, version: Int?)] = try await rows.scan { writer in

@@ -1,16 +1,16 @@
+import Projections
 package import Appointments
 package import EventStore
 import Handlers
-import Projections
 
 /// The sweeper's log in DynamoDB. Two sweepers at once are safe: of one round only one gets the word.
 package struct DynamoDBSweepLog: SweepLog {
     private let table: DynamoDBTable
-    private let views: DynamoDBViews
+    private let views: DynamoDBAppointmentView
 
     package init(_ client: AWSClient, tables: DynamoDBTables) {
         table = DynamoDBTable(client: client, name: tables.projections)
-        views = DynamoDBViews(client, tables: tables)
+        views = DynamoDBAppointmentView(client, tables: tables)
     }
 
     private static func id(_ appointment: AppointmentID, _ writer: inout JSONWriter) {

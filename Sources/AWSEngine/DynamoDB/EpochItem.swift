@@ -38,7 +38,7 @@ struct EpochItem {
     /// - Parameters:
     ///   - name: INSERT, MODIFY or REMOVE.
     ///   - image: the item as it is now.
-    static func change(_ name: String, _ image: JSONValue?) -> StreamRecord.Change {
+    static func change(_ name: String, _ image: JSONValue?) -> ChangeRecord.Change {
         switch (name, image.flatMap { EpochItem(Item(value: $0)) }) {
         case ("INSERT", let epoch?): .epochBegan(epoch.identity)
         case ("REMOVE", _): .tampered(tampering("was removed from the table of events"))

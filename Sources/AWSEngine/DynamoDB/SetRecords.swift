@@ -4,7 +4,7 @@ import Projections
 
 /// A set as it is remembered: its mark, and under which number its rows are kept.
 struct SetRecord: Sendable {
-    var set: ViewSet
+    var set: ViewCopy
     /// The rows of one generation are one set's. A name can be given again while old rows are still being taken away.
     let generation: Int
     /// Goes up with every change: whoever read another one is not to write.
@@ -12,7 +12,7 @@ struct SetRecord: Sendable {
     /// The generation that the old live rows are saved to by a swap of this set that has begun.
     var keeping: Int?
 
-    func changed(_ change: (inout ViewSet) -> Void) -> SetRecord {
+    func changed(_ change: (inout ViewCopy) -> Void) -> SetRecord {
         var next = self
         change(&next.set)
         next.revision += 1
@@ -133,7 +133,7 @@ extension SetRecords {
             rows.map { row in
                 DynamoDBTable.putting { writer in
                     Self.key(row.appointment, of: generation, &writer)
-                    DynamoDBViews.write(row, &writer)
+                    DynamoDBAppointmentView.write(row, &writer)
                 }
             })
     }
@@ -143,7 +143,7 @@ extension SetRecords {
         _ = try await table.put(
             { writer in
                 Self.key(row.appointment, of: generation, &writer)
-                DynamoDBViews.write(row, &writer)
+                DynamoDBAppointmentView.write(row, &writer)
             }, if: "attribute_not_exists(projectionId)")
     }
 
@@ -223,8 +223,8 @@ extension SetRecords {
 
     private func read(_ item: Item) throws(EventStoreError) -> SetRecord {
         do throws(Item.Damage) {
-            let set = ViewSet(
-                name: try item.text("itemId"), projection: try item.value("projection") { ProjectionName($0) },
+            let set = ViewCopy(
+                name: try item.text("itemId"), projection: try item.value("projection") { ConsumerName($0) },
                 began: Int(try item.number("began")),
                 through: try item.ifPresent("through") { name throws(Item.Damage) in
                     try item.value(name) { StreamID($0) }

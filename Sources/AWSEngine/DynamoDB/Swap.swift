@@ -7,7 +7,7 @@ import Projections
 /// Everything it does can be done again: the old row is saved where none was saved yet, the new one is put unless the
 /// live one is further, and the record of the set goes last.
 struct Swap: Sendable {
-    let sets: DynamoDBViewSets
+    let sets: DynamoDBViewCopies
     let projection: Projection
     let kept: String?
     let now: Timestamp
@@ -15,7 +15,7 @@ struct Swap: Sendable {
     /// How often a row that others write meanwhile is folded again.
     private static let maximumRaces = 16
 
-    private var views: DynamoDBViews { sets.views }
+    private var views: DynamoDBAppointmentView { sets.views }
 
     func run(_ begun: SetRecord, coversAll: Bool) async throws(EventStoreError) -> SwapOutcome {
         let held = try await sets.records.versions(begun.generation)
@@ -81,8 +81,8 @@ struct Swap: Sendable {
     /// Puts a row unless the live one is further. One that claims to be further than its events is replaced.
     private func put(_ row: AppointmentRow) async throws(EventStoreError) {
         let there = try await views.rows.put(
-            { DynamoDBViews.write(row, &$0) }, if: DynamoDBViews.rowCondition,
-            values: { DynamoDBViews.rowValues(row, &$0) })
+            { DynamoDBAppointmentView.write(row, &$0) }, if: DynamoDBAppointmentView.rowCondition,
+            values: { DynamoDBAppointmentView.rowValues(row, &$0) })
         if there == nil { return }
         let id = row.appointment
         for _ in 0..<Self.maximumRaces {
@@ -123,12 +123,12 @@ struct Swap: Sendable {
         guard kept != nil, record.keeping == nil else { return record }
         var next = record.changed { _ in }
         next.keeping = try await sets.records.newGeneration()
-        guard try await sets.records.put(next, replacing: record) else { throw ViewSet.moved(record.set.name) }
+        guard try await sets.records.put(next, replacing: record) else { throw ViewCopy.moved(record.set.name) }
         return next
     }
 
     /// The projection whose rows are live: of those that share a name, the one that is not held.
-    private func liveProjection() async throws(EventStoreError) -> ProjectionName {
+    private func liveProjection() async throws(EventStoreError) -> ConsumerName {
         for name in try await views.names() where name.name == projection.name.name && name != projection.name {
             let isSwapped = try await views.checkpoint(of: name) > 0
             if isSwapped, try await views.pausedAt(name) == nil { return name }
@@ -141,14 +141,14 @@ struct Swap: Sendable {
         return projection.name
     }
 
-    private func finish(_ record: SetRecord, _ old: ProjectionName, _ position: Int) async throws(EventStoreError) {
+    private func finish(_ record: SetRecord, _ old: ConsumerName, _ position: Int) async throws(EventStoreError) {
         let name = record.set.name
         if let kept, let keeping = record.keeping {
             let there = try await sets.records.record(kept)
-            let set = ViewSet(
+            let set = ViewCopy(
                 name: kept, projection: old, began: position, events: position, position: position, at: now)
             let next = SetRecord(set: set, generation: keeping, revision: (there?.revision ?? 0) + 1)
-            guard try await sets.records.put(next, replacing: there) else { throw ViewSet.moved(kept) }
+            guard try await sets.records.put(next, replacing: there) else { throw ViewCopy.moved(kept) }
             if let there, there.generation != keeping { try await sets.records.clear(there.generation) }
         }
         try await views.note(position, of: projection.name, at: now)
@@ -156,10 +156,10 @@ struct Swap: Sendable {
     }
 }
 
-extension DynamoDBViews {
+extension DynamoDBAppointmentView {
     /// Notes how many events the rows were made of when a projection's set was put in place.
     fileprivate func note(
-        _ position: Int, of projection: ProjectionName, at now: Timestamp
+        _ position: Int, of projection: ConsumerName, at now: Timestamp
     ) async throws(EventStoreError) {
         do throws(AWSError) {
             _ = try await memory.call("PutItem") { writer in

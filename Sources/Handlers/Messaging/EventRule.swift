@@ -1,4 +1,3 @@
-import Appointments
 import EventStore
 
 /// A rule of the event bus: which events it sends to which queue.

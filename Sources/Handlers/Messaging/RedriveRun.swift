@@ -1,5 +1,4 @@
 package import EventStore
-package import Replay
 
 /// Sends dead letters and parked appointments round again, at a pace.
 package struct RedriveRun: Sendable {

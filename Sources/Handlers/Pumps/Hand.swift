@@ -1,4 +1,3 @@
-import EventStore
 import Synchronization
 
 /// What a pump has in hand: each message from its receive to its acknowledgement, and whether more may be received.

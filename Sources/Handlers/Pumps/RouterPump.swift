@@ -6,17 +6,17 @@ package import Projections
 /// Brings the events of the feed to the router, with a checkpoint of its own.
 package struct RouterPump: Sendable {
     /// The router's name among the consumers of the feed.
-    package static let projection = ProjectionName("router", number: 1)
+    package static let projection = ConsumerName("router", number: 1)
 
     private let feed: any EventFeed
-    private let checkpoints: any ProjectionStore
-    private let control: (any ProjectionControl)?
+    private let checkpoints: any ConsumerStore
+    private let control: (any ConsumerControl)?
     private let performer: Performer
     private let logger: Logger
 
     /// - Parameter control: says when an operator holds the router; without it nobody can.
     package init(
-        feed: any EventFeed, checkpoints: any ProjectionStore, control: (any ProjectionControl)? = nil,
+        feed: any EventFeed, checkpoints: any ConsumerStore, control: (any ConsumerControl)? = nil,
         performer: Performer, logger: Logger
     ) {
         (self.feed, self.checkpoints, self.control) = (feed, checkpoints, control)

@@ -12,7 +12,7 @@ package struct Sweeper: Sendable {
     /// How long an appointment may stand in one status, in milliseconds: longer than a message stays hidden.
     package static let patienceMilliseconds: Int64 = 300_000
 
-    private let views: any AppointmentViews
+    private let views: any AppointmentView
     private let log: any SweepLog
     private let performer: Performer
     private let countries: [Country: any CountryDatabase]
@@ -22,7 +22,7 @@ package struct Sweeper: Sendable {
     /// - Parameter countries: the databases that may be away while the ledger is there. What waits for one is not sent
     ///   round: its message waits as well, and is handled when the database is back.
     package init(
-        views: any AppointmentViews, log: any SweepLog, performer: Performer,
+        views: any AppointmentView, log: any SweepLog, performer: Performer,
         asking countries: [Country: any CountryDatabase], patienceMilliseconds: Int64, logger: Logger
     ) {
         (self.views, self.log, self.performer, self.countries) = (views, log, performer, countries)

@@ -19,14 +19,14 @@ package struct Tampering: Equatable, Sendable {
 /// Raises the alarm when stored events were changed: in the log, and kept until an operator has dealt with it.
 package struct TamperAlarm: Sendable {
     /// The name under which the signs are kept, beside the parked events of projections.
-    package static let projection = ProjectionName("tampering", number: 1)
+    package static let projection = ConsumerName("tampering", number: 1)
     /// The appointment that nobody has: under it signs are kept that belong to none.
     package static let nobody = AppointmentID(Identifier(high: 0, low: 0))
 
-    private let signs: any ProjectionStore
+    private let signs: any ConsumerStore
     private let logger: Logger
 
-    package init(signs: any ProjectionStore, logger: Logger) { (self.signs, self.logger) = (signs, logger) }
+    package init(signs: any ConsumerStore, logger: Logger) { (self.signs, self.logger) = (signs, logger) }
 
     /// Raises the alarm; the signs are durable once this returns.
     ///

@@ -1,5 +1,5 @@
-package import EventStore
 import Projections
+package import EventStore
 
 extension PostgresMirror: EventFeed, StreamReader, AuditLog {
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {

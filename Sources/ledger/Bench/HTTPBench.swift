@@ -1,8 +1,7 @@
 import Appointments
-import EventStore
 import Foundation
-import Machine
 import PostgresEngine
+import System
 
 /// Measures the API: a server of this same binary on a new ledger, and the load beside it on the same machine.
 struct HTTPBench {
@@ -38,9 +37,9 @@ struct HTTPBench {
     }
 
     private func fill(_ url: String) async throws {
-        let pool = PostgresPool(try PostgresSettings(url: url), random: Machine.number)
+        let pool = PostgresPool(try PostgresSettings(url: url), random: System.number)
         for country in Country.allCases {
-            try await PostgresCountryDatabase(pool, country).add(DemoSlots.make(country, from: Machine.now()))
+            try await PostgresCountryDatabase(pool, country).add(DemoSlots.make(country, from: System.now()))
         }
         await pool.close()
     }

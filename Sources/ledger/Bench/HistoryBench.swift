@@ -1,12 +1,11 @@
 import Appointments
 import EventStore
 import Foundation
-import Handlers
-import Machine
 import Projections
 import Replay
 import SQLiteEngine
 import Synchronization
+import System
 
 /// Measures what goes through the whole history: rebuild, verify and replay.
 struct HistoryBench {
@@ -38,26 +37,26 @@ struct HistoryBench {
     func rebuild() async throws {
         let (file, people, keys) = try await fill()
         let store = SQLiteEventStore(file)
-        let sets = SQLiteViewSets(file, keys: keys)
+        let sets = SQLiteViewCopies(file, keys: keys)
         let rebuild = Rebuild(scan: store, feed: store, sets: sets, people: people)
-        _ = try await sets.drop(ViewSet.next)
+        _ = try await sets.drop(ViewCopy.next)
         let limit = try limit(SQLiteCeiling.rebuild)
         try await measure("rebuild", limitPerSecond: limit) {
-            try await rebuild.build(ViewSet.next, now: Machine.now())
+            try await rebuild.build(ViewCopy.next, now: System.now())
         }
         try await measure("rebuild-compare") {
-            let found = try await sets.compare(ViewSet.next, limit: 10)
+            let found = try await sets.compare(ViewCopy.next, limit: 10)
             guard found.differences == 0 else { throw BenchError("the rebuilt view differs from the live one") }
         }
         func swap() async throws {
-            let outcome = try await rebuild.swap(ViewSet.next, keepingAs: nil, coversAll: true, now: Machine.now())
+            let outcome = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: System.now())
             guard outcome == .swapped(position: events / 4 * 4) else { throw BenchError("the swap did not happen") }
         }
         try await measure("rebuild-swap", swap)
-        try await writing("rebuild-writer", beside: SQLiteViews(file)) {
-            try await rebuild.build(ViewSet.next, now: Machine.now())
+        try await writing("rebuild-writer", beside: SQLiteAppointmentView(file)) {
+            try await rebuild.build(ViewCopy.next, now: System.now())
         }
-        try await writing("rebuild-swap-writer", beside: SQLiteViews(file), swap)
+        try await writing("rebuild-swap-writer", beside: SQLiteAppointmentView(file), swap)
     }
 
     /// How many events a second SQLite gets through by itself.
@@ -70,12 +69,12 @@ struct HistoryBench {
 
     /// How long another writer waits meanwhile: one small durable write after the other, until the work is done.
     private func writing(
-        _ name: String, beside views: SQLiteViews, _ work: () async throws -> Void
+        _ name: String, beside views: SQLiteAppointmentView, _ work: () async throws -> Void
     ) async throws {
         let isOver = Atomic<Bool>(false)
         let start = ContinuousClock.now
         async let latencies: [UInt64] = {
-            let probe = ProjectionName("bench", number: 1)
+            let probe = ConsumerName("bench", number: 1)
             var latencies: [UInt64] = []
             while !isOver.load(ordering: .relaxed) {
                 let begin = ContinuousClock.now
@@ -103,7 +102,7 @@ struct HistoryBench {
         for (name, parts) in [("verify-chain", [Finding.Part.chain]), ("verify", Finding.Part.allCases)] {
             try await measure(name, limitPerSecond: limit) {
                 let verify = Verify(
-                    feed: store, scan: store, store: store, views: SQLiteViews(file), people: people,
+                    feed: store, scan: store, store: store, views: SQLiteAppointmentView(file), people: people,
                     parts: Set(parts))
                 guard try await verify.run().isClean else { throw BenchError("the ledger does not verify") }
             }
@@ -164,7 +163,7 @@ extension HistoryBench {
                     let name = PersonName(country: "PE", insured: digits)
                     let subject = try keys.newSubject(
                         name, id: .version4(random: (.random(in: 0 ... .max), UInt64(number))),
-                        key: Machine.random(32), nonce: Machine.random(12))
+                        key: System.random(32), nonce: System.random(12))
                     let stored = try await directory?.add(subject) ?? subject
                     return Person(digits: digits, key: try keys.key(of: stored))
                 }
@@ -175,12 +174,12 @@ extension HistoryBench {
 
     /// Appends the whole life of an appointment at once.
     static func live(_ index: Int, person: Person, in store: SQLiteEventStore) async throws {
-        let now = Machine.now()
+        let now = System.now()
         let stream = AppointmentID(at: now, random: (.random(in: 0 ... .max), .random(in: 0 ... .max))).stream
         guard let schedule = ScheduleID(Int64(index + 1)) else { preconditionFailure("small numbers are ids") }
         let sealed = try SealedField(
             person.digits, field: "insured", key: person.key, stream: stream, version: 1, type: "requested",
-            nonce: Machine.random(12))
+            nonce: System.random(12))
         let slot = Slot(schedule: schedule, center: 1, specialty: 2, medic: 3, date: now)
         let facts: [AppointmentEvent] = [
             .requested(Requested(schedule: schedule, country: .peru)), .routed(Routed(topic: "appointments-pe")),

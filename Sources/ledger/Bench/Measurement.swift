@@ -1,8 +1,8 @@
 import ArgumentParser
 import EventStore
 import Foundation
-import Machine
 import Synchronization
+import System
 
 /// One measured case, printed as one JSON line.
 struct Measurement: Sendable {
@@ -70,7 +70,7 @@ struct Measurement: Sendable {
             $0.number("maxMicros", latencies.last.map { Double($0) / 1000 }, digits: 1)
             $0.number("limitPerSecond", limitPerSecond, digits: 0)
             $0.number("ratio", limitPerSecond.map { perSecond / $0 }, digits: 2)
-            $0.member("peakRSSBytes", Machine.peakResidentBytes)
+            $0.member("peakRSSBytes", System.peakResidentBytes)
         }
         print(String(decoding: writer.bytes, as: UTF8.self))
         fflush(nil)

@@ -1,11 +1,11 @@
 import EventStore
 import Handlers
 import Logging
-import Machine
 import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
+import System
 
 /// Measures the mirror in PostgreSQL: filling it, keeping it up, and answering auditors from it.
 struct MirrorBench {
@@ -35,7 +35,7 @@ struct MirrorBench {
         let runner = MirrorRunner(feed: store, store: store, mirror: mirror.worker, people: people)
         let seconds = try await history.seconds {
             try await mirror.worker.fill { () async throws(EventStoreError) in
-                try await runner.backfill(now: Machine.now(), limit: MirrorPump.batch)
+                try await runner.backfill(now: System.now(), limit: MirrorPump.batch)
             }
         }
         var limit: Double?
@@ -47,7 +47,7 @@ struct MirrorBench {
     /// How many events a second the server puts into tables of the same columns and indexes by itself: it copies those
     /// that were just mirrored, and checks nothing. Nil where the role may not make a schema.
     private func limit() async throws -> Double? {
-        let pool = PostgresPool(try PostgresSettings(url: url), size: 1, random: Machine.number)
+        let pool = PostgresPool(try PostgresSettings(url: url), size: 1, random: System.number)
         var taken: Double?
         do {
             taken = try await history.seconds {
@@ -97,7 +97,7 @@ struct MirrorBench {
         let store = SQLiteEventStore(file)
         let stop = Stop(alarm: .real)
         let pump = MirrorPump(
-            runner: runner, mirror: mirror.worker, now: Machine.now,
+            runner: runner, mirror: mirror.worker, now: System.now,
             logger: Logger(label: "bench", factory: { _ in SwiftLogNoOpLogHandler() }))
         async let pumping: Void = pump.run(until: stop, appended: file.appended)
         async let appending: Void = append(to: store)
@@ -106,7 +106,7 @@ struct MirrorBench {
         let (start, before) = (clock.now, try await store.head())
         for _ in 0..<Self.steadySeconds * 10 {
             try await Task.sleep(for: .milliseconds(100))
-            let status = try await MirrorStatus.read(mirror.probe, following: store, now: Machine.now())
+            let status = try await MirrorStatus.read(mirror.probe, following: store, now: System.now())
             guard let progress = status.progress else {
                 throw BenchError("the mirror does not answer: nobody knows how far it is behind")
             }
@@ -125,7 +125,7 @@ struct MirrorBench {
 
     /// Appends lives of four events each at the steady rate.
     private func append(to store: SQLiteEventStore) async throws {
-        let keys = try KeyRing(master: Machine.random(32))
+        let keys = try KeyRing(master: System.random(32))
         let persons = try await history.persons(1, keys, nil)
         let clock = ContinuousClock()
         let start = clock.now
@@ -147,7 +147,7 @@ struct MirrorBench {
         let store = SQLiteEventStore(file)
         let all = history.events / 4 * 4
         let log = MirroredLog(mirror: mirror.reader, store: store)
-        let views = SQLiteViews(file)
+        let views = SQLiteAppointmentView(file)
         guard let sample = try await store.events(after: all / 2, limit: 1).first?.entry else { return }
         let later = try await store.events(after: all / 2 + 400, limit: 1).first?.entry.at ?? sample.at
         let filters: [(String, EventFilter)] = [
@@ -182,12 +182,12 @@ struct MirrorBench {
 
     private func rebuild(_ filled: Filled) async throws {
         let source = filled.mirror.worker
-        let sets = SQLiteViewSets(filled.file, keys: filled.keys)
+        let sets = SQLiteViewCopies(filled.file, keys: filled.keys)
         let rebuild = Rebuild(scan: source, feed: source, sets: sets, people: filled.people)
         try await history.measure("rebuild-from-mirror") {
-            try await rebuild.build(ViewSet.next, now: Machine.now())
+            try await rebuild.build(ViewCopy.next, now: System.now())
         }
-        guard try await sets.compare(ViewSet.next, limit: 1).differences == 0 else {
+        guard try await sets.compare(ViewCopy.next, limit: 1).differences == 0 else {
             throw BenchError("the view that was rebuilt from the mirror differs from the live one")
         }
     }

@@ -1,9 +1,8 @@
 import Appointments
 import EventStore
 import Foundation
-import Handlers
-import Machine
 import SQLiteEngine
+import System
 
 /// Measures the store by itself: appends, lifecycles with the view, and loading and folding a stream.
 struct StoreBench {
@@ -66,18 +65,18 @@ extension StoreBench {
 
     /// Requests with sealed persons, made before the clock starts: sealing is the API's work.
     static func requests(_ count: Int) throws -> [Request] {
-        let keys = try KeyRing(master: Machine.random(32))
+        let keys = try KeyRing(master: System.random(32))
         let person = PersonName(country: "PE", insured: "00123")
         let subject = try keys.newSubject(
-            person, id: .version4(random: (1, 2)), key: Machine.random(32), nonce: Machine.random(12))
+            person, id: .version4(random: (1, 2)), key: System.random(32), nonce: System.random(12))
         let key = try keys.key(of: subject)
         guard let schedule = ScheduleID(100) else { preconditionFailure("100 is an id") }
         return try (0..<count).map { _ in
-            let now = Machine.now()
+            let now = System.now()
             let stream = AppointmentID(at: now, random: (.random(in: 0 ... .max), .random(in: 0 ... .max))).stream
             let field = try SealedField(
                 "00123", field: "insured", key: key, stream: stream, version: 1, type: "requested",
-                nonce: Machine.random(12))
+                nonce: System.random(12))
             let event = NewEvent(
                 .requested(Requested(schedule: schedule, country: .peru)), id: stream.id,
                 context: EventContext(

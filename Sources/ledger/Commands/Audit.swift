@@ -1,9 +1,9 @@
+import API
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
 import Replay
+import System
 
 /// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the
 /// parser would take them from those of `view`, which have the same names.
@@ -66,7 +66,7 @@ struct EventsCommand: AsyncParsableCommand {
             // One that follows looks four times a second: what it saw nothing in is not worth a record.
             if !follow || !page.items.isEmpty {
                 try await ledger.trail.record(
-                    AuditAccess(query, by: Operator.name, rows: page.items.count, at: Machine.now()))
+                    AccessRecord(query, by: Operator.name, rows: page.items.count, at: System.now()))
             }
             for item in page.items {
                 try printer.row { $0.auditItem(item, showing: person.display, includesEntry: false) }

@@ -1,7 +1,7 @@
+import API
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
+import System
 
 /// `ledger audit access`: who looked at the events.
 struct AccessCommand: AsyncParsableCommand {
@@ -40,7 +40,7 @@ struct AccessCommand: AsyncParsableCommand {
         let filter = AccessFilter(caller: actor, from: from, to: to)
         let accesses = try await ledger.trail.accesses(matching: filter, limit: limit)
         try await ledger.trail.record(
-            AuditAccess(toAccesses: filter, by: Operator.name, rows: accesses.count, at: Machine.now()))
+            AccessRecord(toAccesses: filter, by: Operator.name, rows: accesses.count, at: System.now()))
         var printer = options.printer(["at", "caller", "rows", "filters"])
         for access in accesses {
             try printer.row { writer in

@@ -1,6 +1,5 @@
-import Appointments
 import EventStore
-import Handlers
+import Appointments
 import Replay
 
 /// The part of `ledger repair` that concerns the countries' databases: says what it will do, asks, does it.

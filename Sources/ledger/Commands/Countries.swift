@@ -1,7 +1,6 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
 import PostgresEngine
 
 /// `ledger countries`: the countries' databases in PostgreSQL, and whose they are.

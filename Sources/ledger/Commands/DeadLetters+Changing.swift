@@ -4,9 +4,8 @@ import EventStore
 import Glibc
 import Handlers
 import Logging
-import Machine
 import Projections
-import Replay
+import System
 
 extension DeadLettersCommand {
     struct Redrive: AsyncParsableCommand {
@@ -45,7 +44,7 @@ extension DeadLettersCommand {
             let places = ids.compactMap(ParkedPlace.init)
             if !places.isEmpty {
                 guard places.count == ids.count else { throw Refusal("name letters or parked events, not both") }
-                var found: [(ProjectionName, ParkedEvent)] = []
+                var found: [(ConsumerName, ParkedEvent)] = []
                 for place in places { found += try await ledger.parked(at: place) }
                 return try await redrive(found, ledger)
             }
@@ -56,11 +55,11 @@ extension DeadLettersCommand {
                 if count < min(ids.count, limit ?? .max) { throw ExitCode(3) }
                 return
             }
-            let count = try await redrive.letters(of: queue, deadBy: Machine.now())
+            let count = try await redrive.letters(of: queue, deadBy: System.now())
             report("ledger: \(count) letters are in their queues again; `ledger stats` shows them move")
         }
 
-        private func redrive(_ parked: [(ProjectionName, ParkedEvent)], _ ledger: OpenLedger) async throws {
+        private func redrive(_ parked: [(ConsumerName, ParkedEvent)], _ ledger: OpenLedger) async throws {
             var left = 0
             let redrive = RedriveRun(ledger.deadLetters, pace: Pace(rate), limit: limit)
             let tried = try await redrive.each(parked) { name, event in
@@ -143,8 +142,8 @@ struct ParkedPlace {
 
 extension OpenLedger {
     /// The first parked event of each appointment that a consumer has parked.
-    func parked() async throws(EventStoreError) -> [(ProjectionName, ParkedEvent)] {
-        var all: [(ProjectionName, ParkedEvent)] = []
+    func parked() async throws(EventStoreError) -> [(ConsumerName, ParkedEvent)] {
+        var all: [(ConsumerName, ParkedEvent)] = []
         for name in ProjectionsCommand.known {
             for event in try await views.parked(by: name) { all.append((name, event)) }
         }
@@ -152,7 +151,7 @@ extension OpenLedger {
     }
 
     /// The parked events that a name means, by those who park them.
-    func parked(at place: ParkedPlace) async throws -> [(ProjectionName, ParkedEvent)] {
+    func parked(at place: ParkedPlace) async throws -> [(ConsumerName, ParkedEvent)] {
         let found = try await parked().filter {
             $0.1.appointment == place.appointment && $0.1.version == place.version
         }
@@ -163,10 +162,10 @@ extension OpenLedger {
     }
 
     /// Lets a consumer try a parked appointment again; gives what parks it still.
-    func retry(_ appointment: AppointmentID, of name: ProjectionName) async throws(EventStoreError) -> ParkedEvent? {
+    func retry(_ appointment: AppointmentID, of name: ConsumerName) async throws(EventStoreError) -> ParkedEvent? {
         if name == ProjectionRunner.projection {
             return try await ProjectionRunner(feed: store, store: store, views: views, people: people)
-                .retry(appointment, now: Machine.now())
+                .retry(appointment, now: System.now())
         }
         return try await RouterPump(
             feed: store, checkpoints: views, performer: performer, logger: Logger(label: "ledger")

@@ -158,7 +158,7 @@ extension DeadLetter {
 }
 
 extension ParkedEvent {
-    fileprivate func write(to writer: inout JSONWriter, projection: ProjectionName) {
+    fileprivate func write(to writer: inout JSONWriter, projection: ConsumerName) {
         writer.member("id", "\(appointment)@\(version)")
         writer.member("kind", "parked")
         writer.member("queue", projection.description)

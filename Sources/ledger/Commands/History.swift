@@ -1,10 +1,10 @@
+import API
+import Projections
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
-import Projections
 import Replay
+import System
 
 /// `ledger history`: the events of one appointment.
 struct HistoryCommand: AsyncParsableCommand {
@@ -71,7 +71,7 @@ extension History {
             throw Refusal("there is no appointment \(id): `ledger audit` lists what there is")
         }
         try await ledger.trail.record(
-            AuditAccess(to: id, by: Operator.name, rows: history.events.count, at: Machine.now()))
+            AccessRecord(to: id, by: Operator.name, rows: history.events.count, at: System.now()))
         return history
     }
 

@@ -1,7 +1,6 @@
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
+import System
 
 /// `ledger keys`: who may use the API.
 struct KeysCommand: AsyncParsableCommand {
@@ -92,7 +91,7 @@ struct KeysCommand: AsyncParsableCommand {
         func run() async throws {
             let ledger = try await options.open()
             let records = try await ledger.apiKeys.carryOut(
-                .setRole(name: name, role: role), by: Operator.name, at: Machine.now())
+                .setRole(name: name, role: role), by: Operator.name, at: System.now())
             report("ledger: \(name) \(records.isEmpty ? "had" : "has") the role \(role.rawValue)")
         }
     }
@@ -187,7 +186,7 @@ struct KeysCommand: AsyncParsableCommand {
             let what = id.map { "the key \($0)" } ?? (older ? "the older key" : "every key")
             try consent.ask("\(what) of '\(name)' will be refused for ever")
             let records = try await ledger.apiKeys.carryOut(
-                .revoke(name: name, selection), by: Operator.name, at: Machine.now())
+                .revoke(name: name, selection), by: Operator.name, at: System.now())
             let ids = records.compactMap { $0.digest.map(APIKey.id(of:)) }.joined(separator: ", ")
             report("ledger: revoked of '\(name)': \(ids)")
         }
@@ -197,10 +196,10 @@ struct KeysCommand: AsyncParsableCommand {
     private static func makeSecret(
         _ ledger: OpenLedger, _ options: SharedOptions, _ command: (Hash) -> KeyCommand
     ) async throws {
-        let secret = "ldg_" + Base64.encodeURLSafe(Machine.random(32))
+        let secret = "ldg_" + Base64.encodeURLSafe(System.random(32))
         let digest = Hash(of: Array(secret.utf8))
         let command = command(digest)
-        _ = try await ledger.apiKeys.carryOut(command, by: Operator.name, at: Machine.now())
+        _ = try await ledger.apiKeys.carryOut(command, by: Operator.name, at: System.now())
         let key = try await ledger.apiKeys.key(digest: digest)
         var printer = options.printer(["name", "role", "id", "secret"])
         try printer.row { writer in

@@ -2,8 +2,8 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Foundation
-import Machine
 import PostgresEngine
+import System
 
 /// `ledger migrate`: the schemas of the PostgreSQL databases.
 struct MigrateCommand: AsyncParsableCommand {
@@ -105,7 +105,7 @@ private struct MigrationTarget {
             let steps = Migrator.steps(of: kind)
             let target = MigrationTarget(
                 database: settings.summary, schema: steps.first?.schema ?? "",
-                migrator: Migrator(PostgresPool(settings, size: 1, random: Machine.number), steps))
+                migrator: Migrator(PostgresPool(settings, size: 1, random: System.number), steps))
             let isNew = !targets.contains { $0.database == target.database && $0.schema == target.schema }
             if isNew { targets.append(target) }
         }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import EventStore
-import Machine
+import Handlers
 import PostgresEngine
 import Projections
 import Replay

@@ -2,11 +2,11 @@ import ArgumentParser
 import EventStore
 import Handlers
 import Logging
-import Machine
 import PostgresEngine
 import Projections
 import SQLiteEngine
 import ServiceLifecycle
+import System
 import UnixSignals
 
 /// `ledger mirror`: the copy in PostgreSQL that auditors query.
@@ -79,7 +79,7 @@ struct MirrorCommand: AsyncParsableCommand {
             let mirror = try ledger.requireMirror()
             let status = try await MirrorStatus.read(
                 mirror.probe, through: mirror.gate(mirror.probe, ledger.store),
-                following: try await ledger.order(mirror), now: Machine.now())
+                following: try await ledger.order(mirror), now: System.now())
             if let damage = status.damage { throw Refusal("the mirror \(mirror.summary) is damaged: \(damage)") }
             guard let progress = status.progress else {
                 throw Refusal("the mirror \(mirror.summary) does not answer: is its server up, and `migrate up` done?")
@@ -118,7 +118,7 @@ struct MirrorCommand: AsyncParsableCommand {
             let before = try await mirror.worker.state()
             try await mirror.worker.fill { () async throws(EventStoreError) in
                 try await ledger.runner(into: mirror, following: feed)
-                    .backfill(now: Machine.now(), limit: MirrorPump.batch) { progress.show($0, of: head) }
+                    .backfill(now: System.now(), limit: MirrorPump.batch) { progress.show($0, of: head) }
             }
             progress.clear()
             let after = try await mirror.worker.state()
@@ -142,7 +142,7 @@ private struct MirrorLoop: Service {
     func run() async throws {
         let stop = Stop(alarm: .real)
         let pump = MirrorPump(
-            runner: runner, mirror: mirror.worker, now: Machine.now, logger: logger)
+            runner: runner, mirror: mirror.worker, now: System.now, logger: logger)
         await withTaskCancellationOrGracefulShutdownHandler {
             await pump.run(until: stop, appended: appended)
         } onCancelOrGracefulShutdown: {

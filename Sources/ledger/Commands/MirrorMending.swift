@@ -1,10 +1,11 @@
 import Appointments
+import Projections
 import EventStore
 import Foundation
-import Machine
+import Handlers
 import PostgresEngine
-import Projections
 import Replay
+import System
 
 /// The part of `ledger repair` that concerns the mirror: says what it will do, asks, does it.
 struct MirrorMending {
@@ -44,9 +45,9 @@ struct MirrorMending {
         let runner = ledger.runner(into: mirror, following: try await ledger.order(mirror))
         if standing == .misplaced {
             let position = try await mirror.worker.state().position
-            try await runner.backfill(after: max(position - 1, 0), now: Machine.now())
+            try await runner.backfill(after: max(position - 1, 0), now: System.now())
         }
-        while try await runner.step(now: Machine.now(), limit: 5000).events > 0 {}
+        while try await runner.step(now: System.now(), limit: 5000).events > 0 {}
         let count = done.entries.values.reduce(0, +)
         if done.unsettled > 0 {
             report("ledger: \(done.unsettled) rows are left as they are: the mirror holds other events of them")

@@ -1,10 +1,10 @@
+import API
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
 import Projections
 import Replay
+import System
 
 /// `ledger audit view`: a list as it is, or as it was.
 struct ViewCommand: AsyncParsableCommand {
@@ -63,8 +63,8 @@ struct ViewCommand: AsyncParsableCommand {
         repeat {
             let page = try await past.page(filter, after: place, limit: min(left, 1000))
             try await ledger.trail.record(
-                AuditAccess(
-                    to: list.rawValue, filter, at: moment, by: Operator.name, rows: page.rows.count, at: Machine.now()))
+                AccessRecord(
+                    to: list.rawValue, filter, at: moment, by: Operator.name, rows: page.rows.count, at: System.now()))
             for row in page.rows { try printer.row { $0.appointment(row, showing: person.display) } }
             left -= page.rows.count
             place = page.next
@@ -124,7 +124,7 @@ struct DiffCommand: AsyncParsableCommand {
         let (until, display) = (to ?? .position(end), person.display)
         func record(_ rows: Int) async throws {
             try await ledger.trail.record(
-                AuditAccess(toChanges: from, until, by: Operator.name, rows: rows, at: Machine.now()))
+                AccessRecord(toChanges: from, until, by: Operator.name, rows: rows, at: System.now()))
         }
         var isRecorded = false
         try await diff.each(from: from, to: until, showing: display) { changes in

@@ -1,8 +1,9 @@
+import API
 import ArgumentParser
 import EventStore
 import Handlers
-import Machine
 import Projections
+import System
 
 /// `ledger projections`: the consumers of the feed.
 struct ProjectionsCommand: AsyncParsableCommand {
@@ -47,8 +48,8 @@ struct ProjectionsCommand: AsyncParsableCommand {
                 }
             }
             for set in try await ledger.viewSets.sets() {
-                let isWorkedOn = [ViewSet.next, ViewSet.dryRun].contains(set.name) && set.isMoving(at: Machine.now())
-                let state: ProjectionStatus.State = isWorkedOn ? .rebuilding : .detached
+                let isWorkedOn = [ViewCopy.next, ViewCopy.dryRun].contains(set.name) && set.isMoving(at: System.now())
+                let state: ConsumerStatus.State = isWorkedOn ? .rebuilding : .detached
                 try printer.row {
                     $0.leftOver(
                         "\(set.projection)/\(set.name)", state, at: set.position ?? set.events, of: readiness.head,
@@ -70,11 +71,11 @@ struct ProjectionsCommand: AsyncParsableCommand {
                   ledger projections pause router
                 """)
 
-        @Argument(help: "appointments or router.", transform: ProjectionsCommand.name) var name: ProjectionName
+        @Argument(help: "appointments or router.", transform: ProjectionsCommand.name) var name: ConsumerName
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
-            try await options.open().views.pause(name, at: Machine.now())
+            try await options.open().views.pause(name, at: System.now())
             report("ledger: \(name) is held; `ledger projections list` shows it")
         }
     }
@@ -87,7 +88,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
                   ledger projections resume router
                 """)
 
-        @Argument(help: "appointments or router.", transform: ProjectionsCommand.name) var name: ProjectionName
+        @Argument(help: "appointments or router.", transform: ProjectionsCommand.name) var name: ConsumerName
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
@@ -135,7 +136,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
             if let set = try await ledger.viewSets.sets().first(where: { "\($0.projection)/\($0.name)" == name }) {
                 try consent.ask("the table set \(name) will be dropped")
                 _ = try await ledger.viewSets.drop(set.name)
-            } else if let projection = ProjectionName(name), !known.contains(projection),
+            } else if let projection = ConsumerName(name), !known.contains(projection),
                 try await ledger.views.names().contains(projection)
             {
                 try consent.ask("the checkpoint and the parked events of \(name) will be forgotten")
@@ -147,7 +148,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
         }
     }
 
-    @Sendable private static func name(_ text: String) throws -> ProjectionName {
+    @Sendable private static func name(_ text: String) throws -> ConsumerName {
         guard let name = known.first(where: { $0.name == text || $0.description == text }) else {
             throw ValidationError("'\(text)' is no projection: take \(known.map(\.name).joined(separator: " or "))")
         }
@@ -156,7 +157,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
 }
 
 extension JSONWriter {
-    fileprivate mutating func projection(_ status: ProjectionStatus) {
+    fileprivate mutating func projection(_ status: ConsumerStatus) {
         object {
             $0.member("name", status.name.description)
             $0.member("state", status.state.rawValue)
@@ -170,7 +171,7 @@ extension JSONWriter {
     }
 
     fileprivate mutating func leftOver(
-        _ name: String, _ state: ProjectionStatus.State, at position: Int?, of head: Int, moved: Timestamp?
+        _ name: String, _ state: ConsumerStatus.State, at position: Int?, of head: Int, moved: Timestamp?
     ) {
         object {
             $0.member("name", name)

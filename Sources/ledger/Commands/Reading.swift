@@ -68,7 +68,7 @@ enum Reading {
 
     /// - Throws: when a text can't name a checkpoint or a set of tables.
     static func requireName(_ name: String) throws {
-        guard ViewSet.isName(name) else {
+        guard ViewCopy.isName(name) else {
             throw ValidationError("'\(name)' is no name: take 1 to 32 of a to z, 0 to 9 and _")
         }
         if PersonNumbers.isFound(in: name) {
@@ -79,7 +79,7 @@ enum Reading {
     /// - Throws: when a text can't name a set of tables that an operator makes.
     static func requireSetName(_ name: String) throws {
         try requireName(name)
-        guard ![ViewSet.next, ViewSet.kept, ViewSet.dryRun].contains(name) else {
+        guard ![ViewCopy.next, ViewCopy.kept, ViewCopy.dryRun].contains(name) else {
             throw ValidationError("\(name) is a set of rebuilds: take another name")
         }
     }

@@ -1,10 +1,10 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Machine
 import PostgresEngine
 import Projections
 import Replay
+import System
 
 /// `ledger rebuild`: the views anew from the events.
 struct RebuildCommand: AsyncParsableCommand {
@@ -72,11 +72,11 @@ struct RebuildCommand: AsyncParsableCommand {
             return try await ledger.tryOut(into, from: source, anew: anew, consent, options, person.display)
         }
         // A dry run takes nothing over from a rebuild that was killed, and throws nothing of it away.
-        let name = dryRun ? ViewSet.dryRun : ViewSet.next
+        let name = dryRun ? ViewCopy.dryRun : ViewCopy.next
         if anew { try await ledger.throwAway(name, consent) }
         let progress = Progress()
         let rebuild = ledger.rebuild(from: source) { progress.show($0) }
-        try await rebuild.build(name, now: Machine.now())
+        try await rebuild.build(name, now: System.now())
         progress.clear()
         let found = try await ledger.viewSets.compare(name, limit: 1000)
         try await Self.show(found, ledger, options, person.display)
@@ -105,9 +105,9 @@ struct RebuildCommand: AsyncParsableCommand {
 
     private func swap(_ rebuild: Rebuild, _ found: SetComparison, _ ledger: OpenLedger) async throws {
         let summary = Self.summary(of: found)
-        let kept = keepOld ? ViewSet.kept : nil
+        let kept = keepOld ? ViewCopy.kept : nil
         switch try await rebuild.swap(
-            ViewSet.next, keepingAs: kept, coversAll: !dropUnexplained, now: Machine.now())
+            ViewCopy.next, keepingAs: kept, coversAll: !dropUnexplained, now: System.now())
         {
         case .swapped(let position):
             report("ledger: \(summary); the new tables are live, up to position \(position)")
@@ -131,7 +131,7 @@ struct RebuildCommand: AsyncParsableCommand {
         report(
             """
             ledger: the new tables stay beside the live ones for the next `ledger rebuild`; `ledger projections remove \
-            \(ProjectionRunner.projection)/\(ViewSet.next)` takes them away
+            \(ProjectionRunner.projection)/\(ViewCopy.next)` takes them away
             """)
     }
 
@@ -153,12 +153,12 @@ struct RebuildCommand: AsyncParsableCommand {
     }
 
     private func putBack(_ ledger: OpenLedger) async throws {
-        guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewSet.kept }) else {
+        guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewCopy.kept }) else {
             throw Refusal("no old tables were kept: `ledger rebuild --keep-old` keeps them")
         }
         try consent.ask("the tables that were kept will take the place of the live ones")
         let outcome = try await ledger.rebuild { _ in }.swap(
-            ViewSet.kept, keepingAs: ViewSet.kept, coversAll: false, now: Machine.now())
+            ViewCopy.kept, keepingAs: ViewCopy.kept, coversAll: false, now: System.now())
         if case .held(let since) = outcome { throw EventStoreError.held(ProjectionRunner.projection, since: since) }
         guard case .swapped(let position) = outcome else { preconditionFailure("this swap covers what it covers") }
         report("ledger: the old tables are live again, up to position \(position)")
@@ -207,7 +207,7 @@ extension OpenLedger {
                 """)
         }
         let progress = Progress()
-        try await rebuild(from: source) { progress.show($0) }.build(name, now: Machine.now())
+        try await rebuild(from: source) { progress.show($0) }.build(name, now: System.now())
         progress.clear()
         let found = try await viewSets.compare(name, limit: 1000)
         try await RebuildCommand.show(found, self, options, display)

@@ -1,7 +1,6 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
 import PostgresEngine
 import Projections
 import Replay

@@ -1,10 +1,9 @@
+import EventStore
 import Appointments
 import ArgumentParser
-import EventStore
-import Machine
 import PostgresEngine
-import Projections
 import Replay
+import System
 
 /// `ledger repair`: mends what is derived.
 struct RepairCommand: AsyncParsableCommand {
@@ -83,7 +82,7 @@ struct RepairCommand: AsyncParsableCommand {
             return others == 0
         }
         try consent.ask(what)
-        let (mended, failures) = try await repair.carryOut(plan, now: Machine.now())
+        let (mended, failures) = try await repair.carryOut(plan, now: System.now())
         for (appointment, reason) in failures { report("ledger: \(appointment) can't be folded: \(reason)") }
         let left = try await ledger.verify(progress: progress).run()
         progress.clear()

@@ -1,8 +1,6 @@
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
 import Projections
 import Replay
 
@@ -132,8 +130,8 @@ struct ReplayCommand: AsyncParsableCommand {
 
 /// How far a replay with a name has come: the checkpoint of a consumer whose number stands for what is sent where.
 private struct ReplayMark {
-    private let name: ProjectionName
-    private let views: any ProjectionStore & ProjectionControl
+    private let name: ConsumerName
+    private let views: any ConsumerStore & ConsumerControl
     private(set) var position: Int
 
     /// - Parameter meaning: what is sent where. It may name a person, so the number comes of it under a secret.
@@ -141,7 +139,7 @@ private struct ReplayMark {
     init(_ name: String, meaning: String, _ ledger: OpenLedger) async throws {
         let digest = Hash.authentication(of: Array(meaning.utf8), key: ledger.secrets.secret(for: "replay"))
         let number = digest.bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
-        let own = ProjectionName("replay-\(name)", number: number)
+        let own = ConsumerName("replay-\(name)", number: number)
         let others = try await ledger.views.names().filter { $0.name == own.name && $0 != own }
         if let other = others.first {
             throw Refusal(

@@ -1,10 +1,11 @@
+import Replay
+import API
 import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
-import Machine
 import Projections
-import Replay
+import System
 
 /// `ledger request`: asks for an appointment without the API.
 struct RequestCommand: AsyncParsableCommand {
@@ -41,12 +42,12 @@ struct RequestCommand: AsyncParsableCommand {
         let id =
             idempotencyKey.map {
                 AppointmentID(owner: Self.actor, idempotencyKey: $0, secret: ledger.secrets.idempotencySecret)
-            } ?? AppointmentID(at: Machine.now(), random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+            } ?? AppointmentID(at: System.now(), random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let intake = Intake(
             Intake.Wish(
                 insured: insured, request: Requested(schedule: schedule, country: country), actor: Self.actor,
                 correlation: Self.newID().description),
-            ids: Intake.NewIDs(appointment: id, event: Self.newID(), nonce: Machine.random(12)))
+            ids: Intake.NewIDs(appointment: id, event: Self.newID(), nonce: System.random(12)))
         switch try await ledger.performer.run(intake) {
         case .accepted(let event, let replayed):
             guard let row = try AppointmentProjection.fold([event], insured: insured) else { return }

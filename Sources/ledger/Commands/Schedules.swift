@@ -1,8 +1,8 @@
+import Handlers
 import Appointments
 import ArgumentParser
 import EventStore
-import Handlers
-import Machine
+import System
 
 /// `ledger schedules`: the countries' slots.
 struct SchedulesCommand: AsyncParsableCommand {
@@ -41,7 +41,7 @@ struct SchedulesCommand: AsyncParsableCommand {
             defer { progress.clear() }
             var read = try ScheduleFile(file, progress: progress)
             let ledger = try await options.open(.create(demoSlots: false))
-            let now = Machine.now()
+            let now = System.now()
             let slots = read.slots
             if !slots.isEmpty || read.errors.count == 0 {
                 do throws(EventStoreError) {

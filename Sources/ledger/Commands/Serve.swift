@@ -2,11 +2,12 @@ import API
 import ArgumentParser
 import EventStore
 import Glibc
+import HTTPServer
 import Handlers
 import Logging
-import Machine
 import Projections
 import SQLiteEngine
+import System
 
 /// `ledger serve`: the embedded ledger in one process.
 struct Serve: AsyncParsableCommand {
@@ -43,7 +44,7 @@ struct Serve: AsyncParsableCommand {
     /// Those of the options; otherwise those that the environment names.
     private var proxies: TrustedProxies {
         get throws {
-            let named = Machine.environment["TRUSTED_PROXIES"]?.split { $0 == "," || $0 == " " }.map(String.init)
+            let named = System.environment["TRUSTED_PROXIES"]?.split { $0 == "," || $0 == " " }.map(String.init)
             let (texts, source) =
                 trustedProxy.isEmpty ? (named ?? [], "TRUSTED_PROXIES") : (trustedProxy, "--trusted-proxy")
             do throws(EventStoreError) {
@@ -103,7 +104,7 @@ struct Serve: AsyncParsableCommand {
     /// Serves the API of a ledger on AWS, whose queues and stream others work on: Lambda, or `ledger worker`.
     private func serveRemote(_ logger: Logger) async throws {
         if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
-        let remote = try await Remote.open(Machine.environment)
+        let remote = try await Remote.open(System.environment)
         let ledger = OpenLedger(remote)
         try await ledger.mirror?.checkForReading(ledger.store)
         try await requireKeys(ledger.apiKeys, logger)
@@ -175,7 +176,7 @@ extension Embedded {
         let runner = ProjectionRunner(feed: store, store: store, views: views, people: people)
         var count = 0
         while true {
-            let step = try await runner.step(now: Machine.now())
+            let step = try await runner.step(now: System.now())
             if step == 0 { return count }
             count += step
         }
@@ -190,6 +191,6 @@ extension Embedded {
             countries: countryPools.probes, mirror: mirror?.probe,
             mirrorGate: mirror.map { $0.gate($0.probe, store) }, sweeps: sweepLog,
             writeProblem: { [file] in await file.writeProblem() },
-            patienceMilliseconds: patienceMilliseconds, now: Machine.now)
+            patienceMilliseconds: patienceMilliseconds, now: System.now)
     }
 }

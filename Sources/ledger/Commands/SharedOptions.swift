@@ -1,9 +1,7 @@
 import ArgumentParser
-import EventStore
 import Logging
-import Machine
-import Projections
 import Replay
+import System
 
 /// Where a ledger runs.
 enum EngineName: String, CaseIterable, ExpressibleByArgument {
@@ -36,7 +34,7 @@ struct SharedOptions: ParsableArguments {
         _ = Logs.start("ledger", level: logLevel, otherwise: .warning)
         switch engine {
         case .embedded: return OpenLedger(try await Embedded.open(data, creation))
-        case .aws: return OpenLedger(try await Remote.open(Machine.environment))
+        case .aws: return OpenLedger(try await Remote.open(System.environment))
         }
     }
 

@@ -1,8 +1,9 @@
-import Appointments
-import ArgumentParser
 import EventStore
+import API
 import Handlers
 import Projections
+import Appointments
+import ArgumentParser
 
 /// `ledger stats`: how the ledger is doing.
 struct StatsCommand: AsyncParsableCommand {

@@ -1,9 +1,8 @@
+import Handlers
 import Appointments
 import ArgumentParser
-import EventStore
-import Handlers
-import Machine
 import Replay
+import System
 
 /// `ledger verify`: recomputes everything from the bytes.
 struct VerifyCommand: AsyncParsableCommand {
@@ -132,7 +131,7 @@ extension OpenLedger {
     func claimCheck(_ options: ClaimOptions, progress: Progress) -> ClaimCheck {
         ClaimCheck(
             scan: store, store: store, countries: performer.countries, patienceMilliseconds: options.patience * 1000,
-            now: Machine.now, progress: { progress.show($0, of: $0, "appointments compared") })
+            now: System.now, progress: { progress.show($0, of: $0, "appointments compared") })
     }
 
     /// Compares the countries' claims with this ledger, and says what is not known.

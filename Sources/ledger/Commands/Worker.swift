@@ -1,13 +1,10 @@
-import AWSEngine
 import Appointments
+import AWSEngine
 import ArgumentParser
-import EventStore
-import HTTPClient
 import Handlers
 import Logging
-import Machine
-import Projections
 import ServiceLifecycle
+import System
 
 /// `ledger worker`: what Lambda would be invoked for, polled by one process.
 struct Worker: AsyncParsableCommand {
@@ -44,7 +41,7 @@ struct Worker: AsyncParsableCommand {
 
     func run() async throws {
         let logger = Logs.start("ledger-worker", level: logLevel)
-        let remote = try await Remote.open(Machine.environment)
+        let remote = try await Remote.open(System.environment)
         if only != .stream { try await remote.countryPools.check(logger) }
         if only != .queues, let mirror = remote.mirror {
             try await mirror.checkUnlessAway(logger, remote.ledger.store, feed: nil)
@@ -104,19 +101,19 @@ struct Pollers: Service {
         let seen = SeenNote(remote.ledger, of: remote.identity)
         group.addTask { [logger] in await Self.note(seen, until: stop, logger) }
         var consumers = [
-            StreamConsumer.routerAndViews(
+            ChangeConsumer.routerAndViews(
                 handler, views: remote.ledger.views,
                 alarm: TamperAlarm(signs: remote.ledger.views, logger: logger),
-                seen: seen, now: Machine.now)
+                seen: seen, now: System.now)
         ]
         if let mirror = remote.mirror {
             consumers.append(
                 .mirror(
-                    remote.runner(into: mirror), mirror.worker, alarm: MirrorAlarm(logger: logger), now: Machine.now))
+                    remote.runner(into: mirror), mirror.worker, alarm: MirrorAlarm(logger: logger), now: System.now))
         }
         for consumer in consumers {
-            let stream = DynamoDBStream(
-                remote.ledger.client, tables: remote.ledger.names.tables, consumer: consumer, now: Machine.now)
+            let stream = DynamoDBChanges(
+                remote.ledger.client, tables: remote.ledger.names.tables, consumer: consumer, now: System.now)
             group.addTask { [logger] in await stream.run(until: stop, logger: logger) }
         }
     }

@@ -1,9 +1,8 @@
 import Handlers
 import Logging
-import Machine
-import Projections
 import SQLiteEngine
 import ServiceLifecycle
+import System
 
 /// Runs the pumps of the embedded ledger: router, queues and sweeper, until the server is told to stop.
 struct Pumps: Service {
@@ -56,7 +55,7 @@ struct Pumps: Service {
             group.addTask { await seen.run(until: stop) }
             if let mirror {
                 let pump = MirrorPump(
-                    runner: ledger.runner(into: mirror), mirror: mirror.worker, now: Machine.now, logger: logger)
+                    runner: ledger.runner(into: mirror), mirror: mirror.worker, now: System.now, logger: logger)
                 group.addTask { await pump.run(until: stop, appended: appended, yieldingTo: callers) }
             }
         }
