@@ -87,20 +87,20 @@ let package = Package(
             name: "LambdaRuntime", dependencies: ["EventStore", "API", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
         // The machine: clock, random numbers, environment, output.
-        .target(name: "System", dependencies: ["EventStore", logging], swiftSettings: strict),
+        .target(name: "HostSystem", dependencies: ["EventStore", logging], swiftSettings: strict),
         // Programs.
         .executableTarget(
             name: "bootstrap",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "AWSEngine",
-                "PostgresEngine", "HTTPClient", "LambdaRuntime", "System", logging,
+                "PostgresEngine", "HTTPClient", "LambdaRuntime", "HostSystem", logging,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "ledger",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
-                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "System", argumentParser, logging,
+                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem", argumentParser, logging,
                 serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
@@ -118,7 +118,7 @@ let package = Package(
         .testTarget(
             name: "HandlersTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine", "System",
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine", "HostSystem",
                 logging,
             ],
             swiftSettings: strict),
@@ -126,7 +126,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "System", grdb, logging,
+                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "HostSystem", grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(
@@ -160,7 +160,7 @@ let package = Package(
             name: "APITests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "HTTPServer", "RawHTTP",
-                "MemoryEngine", "System", logging, serviceLifecycle, yams, nio[0],
+                "MemoryEngine", "HostSystem", logging, serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
         .testTarget(

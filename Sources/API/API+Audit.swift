@@ -1,6 +1,6 @@
-import Projections
 import Appointments
 import EventStore
+import Projections
 import Replay
 
 /// What auditors read: the history of one appointment, and the events of all.

@@ -1,7 +1,7 @@
-import Replay
 import Appointments
 import EventStore
 import Projections
+import Replay
 
 /// A page of one person's appointments, in the original service's shape.
 struct PersonPage {

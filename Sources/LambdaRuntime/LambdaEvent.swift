@@ -1,5 +1,4 @@
 package import API
-import AWSEngine
 package import EventStore
 package import Handlers
 

@@ -1,7 +1,7 @@
-import Projections
 package import Appointments
 package import EventStore
 import Handlers
+import Projections
 import Synchronization
 
 /// The reference for the sweeper's log: all rounds in memory.

@@ -3,9 +3,9 @@ import Dispatch
 import EventStore
 import Glibc
 import HTTPClient
+import HostSystem
 import LambdaRuntime
 import Logging
-import System
 
 /// What Lambda runs: one program for all functions. `_HANDLER` says which of them this process is.
 @main

@@ -4,11 +4,11 @@ import Appointments
 import EventStore
 import HTTPClient
 import Handlers
+import HostSystem
 import LambdaRuntime
 import Logging
 import PostgresEngine
 import Projections
-import System
 
 /// One of the ledger's functions, wired for AWS.
 struct LedgerFunction: Sendable {

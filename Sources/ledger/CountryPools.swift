@@ -1,9 +1,9 @@
 import Appointments
 import EventStore
 import Foundation
+import HostSystem
 import Logging
 import PostgresEngine
-import System
 
 /// The countries whose clinical database is in PostgreSQL, because the environment names it. The others keep their
 /// slots in the ledger's own file.

@@ -3,12 +3,12 @@ import EventStore
 import Foundation
 import Glibc
 import Handlers
+import HostSystem
 import Logging
 import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
-import System
 
 /// The embedded ledger, wired: one directory with the database, the key file and the server's lock.
 struct Embedded: Sendable {

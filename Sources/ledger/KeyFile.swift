@@ -1,6 +1,6 @@
 import EventStore
 import Glibc
-import System
+import HostSystem
 
 /// The file that holds the master key of an embedded ledger: 32 random bytes that only its owner may read.
 enum KeyFile {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import EventStore
 import Glibc
-import System
+import HostSystem
 
 @main
 struct Ledger: AsyncParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Glibc
+import HostSystem
 import Logging
 import Synchronization
-import System
 
 /// The logs of this program: JSON lines on standard error.
 enum Logs {

@@ -1,9 +1,9 @@
 import EventStore
 import Foundation
+import HostSystem
 import Logging
 import PostgresEngine
 import Projections
-import System
 
 /// The mirror that the environment names, wired: sessions for its worker, for auditors, and for whoever asks how it is.
 struct Mirror: Sendable {

@@ -3,11 +3,11 @@ import AWSEngine
 import Appointments
 import EventStore
 import Handlers
+import HostSystem
 import Logging
 import Projections
 import Replay
 import SQLiteEngine
-import System
 
 /// The ledger that a verb works on, whichever engine it stands on.
 struct OpenLedger: Sendable {

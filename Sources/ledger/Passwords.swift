@@ -2,8 +2,8 @@ import AWSEngine
 import EventStore
 import HTTPClient
 import Handlers
+import HostSystem
 import PostgresEngine
-import System
 
 extension AWSLedger {
     /// The ledger's parts on AWS as an environment names them.

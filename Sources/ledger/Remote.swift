@@ -4,9 +4,8 @@ import Appointments
 import EventStore
 import Handlers
 import Logging
-import System
+import HostSystem
 import Projections
-import System
 
 /// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.
 struct Remote: Sendable {

@@ -1,10 +1,10 @@
-import Projections
 import ArgumentParser
 import EventStore
 import Handlers
+import HostSystem
+import Projections
 import Replay
 import Synchronization
-import System
 
 /// Where events are sent again.
 enum ReplayTarget: Equatable, CustomStringConvertible {

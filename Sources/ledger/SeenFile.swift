@@ -1,6 +1,6 @@
 import EventStore
 import Glibc
-import System
+import HostSystem
 
 /// The file beside an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
 /// where it is when the ledger is put back from a backup, and so tells that it was.

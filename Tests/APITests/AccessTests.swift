@@ -1,6 +1,6 @@
-import MemoryEngine
 import API
 import EventStore
+import MemoryEngine
 import RawHTTP
 import Testing
 

@@ -1,7 +1,7 @@
 import API
-import MemoryEngine
 import Appointments
 import EventStore
+import MemoryEngine
 import RawHTTP
 import Replay
 import Testing

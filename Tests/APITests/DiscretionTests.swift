@@ -1,9 +1,9 @@
-import MemoryEngine
 import EventStore
+import HostSystem
 import Logging
+import MemoryEngine
 import RawHTTP
 import Synchronization
-import System
 import Testing
 
 /// Nobody's number leaves the answers that are meant to hold it; correlations and reasons do get out.

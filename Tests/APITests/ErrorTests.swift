@@ -1,7 +1,7 @@
-import MemoryEngine
 import API
 import EventStore
 import HTTPServer
+import MemoryEngine
 import NIOCore
 import RawHTTP
 import Testing

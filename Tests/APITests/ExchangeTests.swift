@@ -1,6 +1,6 @@
-import MemoryEngine
 import HTTPServer
 import Logging
+import MemoryEngine
 import NIOCore
 import RawHTTP
 import ServiceLifecycle

@@ -1,5 +1,5 @@
-import EventStore
 import API
+import EventStore
 import RawHTTP
 import Testing
 

@@ -1,10 +1,10 @@
-import EventStore
-import MemoryEngine
 import API
+import EventStore
+import HostSystem
 import Logging
+import MemoryEngine
 import RawHTTP
 import Synchronization
-import System
 import Testing
 
 /// Whom a ledger without API keys takes for its owner.

@@ -1,5 +1,5 @@
-import Projections
 import EventStore
+import Projections
 import TestAWS
 import Testing
 

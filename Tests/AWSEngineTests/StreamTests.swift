@@ -1,8 +1,8 @@
-import Projections
 import Appointments
 import EventStore
 import Handlers
 import Logging
+import Projections
 import Synchronization
 import TestAWS
 import Testing

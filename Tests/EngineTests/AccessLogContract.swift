@@ -1,8 +1,8 @@
-import Replay
 import AWSEngine
 import EventStore
 import MemoryEngine
 import PostgresEngine
+import Replay
 import SQLiteEngine
 import TestAWS
 import TestPostgres

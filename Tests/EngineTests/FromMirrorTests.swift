@@ -1,5 +1,5 @@
-import EventStore
 import Appointments
+import EventStore
 import PostgresEngine
 import Projections
 import Replay

@@ -1,6 +1,6 @@
-import Projections
 import EventStore
 import PostgresEngine
+import Projections
 import SQLiteEngine
 import TestPostgres
 import Testing

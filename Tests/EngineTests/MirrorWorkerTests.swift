@@ -1,11 +1,11 @@
 import EventStore
 import Handlers
+import HostSystem
 import Logging
 import MemoryEngine
 import PostgresEngine
 import Projections
 import Synchronization
-import System
 import TestPostgres
 import Testing
 

@@ -1,5 +1,5 @@
-import Appointments
 import API
+import Appointments
 import EventStore
 import Foundation
 import Projections

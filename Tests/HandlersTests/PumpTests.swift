@@ -1,10 +1,10 @@
-import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
+import HostSystem
 import Logging
+import MemoryEngine
 import Synchronization
-import System
 import Testing
 
 @Suite struct PumpTests {

@@ -1,7 +1,7 @@
-import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Testing
 
 /// The mark of a replay, from the topic through the country's queue to the bus.

@@ -1,6 +1,6 @@
-import Handlers
 import API
 import EventStore
+import Handlers
 import Synchronization
 import Testing
 

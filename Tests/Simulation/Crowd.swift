@@ -1,8 +1,8 @@
-import MemoryEngine
-import Projections
 import API
 import Appointments
 import EventStore
+import MemoryEngine
+import Projections
 
 /// The clients: they ask for appointments in bursts, half of them for the same few slots, ask again when they get no
 /// answer, and look at what became of it.

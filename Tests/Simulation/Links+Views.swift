@@ -1,7 +1,7 @@
-import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 
 extension Links: AppointmentView {

@@ -1,5 +1,5 @@
-import MemoryEngine
 import EventStore
+import MemoryEngine
 
 /// The way from one server to everything outside of its memory, where things go wrong: each call takes time, may fail
 /// before or after it did its work, and may be the last that the server makes.

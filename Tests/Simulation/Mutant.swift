@@ -1,7 +1,7 @@
-import MemoryEngine
 import Appointments
 import EventStore
 import Handlers
+import MemoryEngine
 import Projections
 
 /// A bug that is planted in a seam to see whether the simulator finds it.

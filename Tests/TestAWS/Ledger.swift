@@ -1,4 +1,5 @@
 import EventStore
+
 @testable package import AWSEngine
 
 extension Emulator {

@@ -39,18 +39,18 @@ import Testing
         ),
         "LambdaRuntime": Layer(
             ours: ["EventStore", "Handlers", "API", "HTTPClient"], others: ["Glibc", "Logging"]),
-        "System": Layer(ours: ["EventStore"], others: ["Dispatch", "Glibc", "Logging"]),
+        "HostSystem": Layer(ours: ["EventStore"], others: ["Dispatch", "Glibc", "Logging"]),
         // Neither SQLite nor a server of HTTP: the package that Lambda starts is small.
         "bootstrap": Layer(
             ours: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "HTTPClient", "AWSEngine",
-                "PostgresEngine", "LambdaRuntime", "System",
+                "PostgresEngine", "LambdaRuntime", "HostSystem",
             ],
             others: ["Dispatch", "Glibc", "Logging"]),
         "ledger": Layer(
             ours: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
-                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "System",
+                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
             ],
             others: system.union([
                 "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",
@@ -75,7 +75,7 @@ import Testing
     static func foundationImports(_ files: [Source]) -> [Offence] {
         let pure: Set<String> = [
             "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-            "HTTPClient", "AWSEngine", "LambdaRuntime", "System", "bootstrap",
+            "HTTPClient", "AWSEngine", "LambdaRuntime", "HostSystem", "bootstrap",
         ]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in

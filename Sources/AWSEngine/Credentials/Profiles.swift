@@ -1,5 +1,5 @@
-import HTTPClient
 import Glibc
+import HTTPClient
 
 /// The profile files of the AWS tools: `~/.aws/config` and `~/.aws/credentials`.
 struct Profiles: Sendable {

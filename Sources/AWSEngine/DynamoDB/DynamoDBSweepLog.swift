@@ -1,7 +1,7 @@
-import Projections
 package import Appointments
 package import EventStore
 import Handlers
+import Projections
 
 /// The sweeper's log in DynamoDB. Two sweepers at once are safe: of one round only one gets the word.
 package struct DynamoDBSweepLog: SweepLog {

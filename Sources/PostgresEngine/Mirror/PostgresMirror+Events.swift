@@ -1,5 +1,5 @@
-import Projections
 package import EventStore
+import Projections
 
 extension PostgresMirror: EventFeed, StreamReader, AuditLog {
     package func events(after position: Int, limit: Int) async throws(EventStoreError) -> [RecordedEvent] {

@@ -1,7 +1,7 @@
 import Appointments
 import Foundation
+import HostSystem
 import PostgresEngine
-import System
 
 /// Measures the API: a server of this same binary on a new ledger, and the load beside it on the same machine.
 struct HTTPBench {

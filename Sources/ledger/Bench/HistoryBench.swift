@@ -1,11 +1,11 @@
 import Appointments
 import EventStore
 import Foundation
+import HostSystem
 import Projections
 import Replay
 import SQLiteEngine
 import Synchronization
-import System
 
 /// Measures what goes through the whole history: rebuild, verify and replay.
 struct HistoryBench {

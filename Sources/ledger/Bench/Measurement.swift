@@ -1,8 +1,8 @@
 import ArgumentParser
 import EventStore
 import Foundation
+import HostSystem
 import Synchronization
-import System
 
 /// One measured case, printed as one JSON line.
 struct Measurement: Sendable {

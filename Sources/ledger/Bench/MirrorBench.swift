@@ -1,11 +1,11 @@
 import EventStore
 import Handlers
+import HostSystem
 import Logging
 import PostgresEngine
 import Projections
 import Replay
 import SQLiteEngine
-import System
 
 /// Measures the mirror in PostgreSQL: filling it, keeping it up, and answering auditors from it.
 struct MirrorBench {

@@ -1,8 +1,8 @@
 import Appointments
 import EventStore
 import Foundation
+import HostSystem
 import SQLiteEngine
-import System
 
 /// Measures the store by itself: appends, lifecycles with the view, and loading and folding a stream.
 struct StoreBench {

@@ -2,8 +2,8 @@ import API
 import Appointments
 import ArgumentParser
 import EventStore
+import HostSystem
 import Replay
-import System
 
 /// `ledger audit`: the events of all appointments, a list as it was, or who looked. It has no options of its own: the
 /// parser would take them from those of `view`, which have the same names.

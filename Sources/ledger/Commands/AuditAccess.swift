@@ -1,7 +1,7 @@
 import API
 import ArgumentParser
 import EventStore
-import System
+import HostSystem
 
 /// `ledger audit access`: who looked at the events.
 struct AccessCommand: AsyncParsableCommand {

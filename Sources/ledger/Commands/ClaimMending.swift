@@ -1,5 +1,5 @@
-import EventStore
 import Appointments
+import EventStore
 import Replay
 
 /// The part of `ledger repair` that concerns the countries' databases: says what it will do, asks, does it.

@@ -3,9 +3,9 @@ import ArgumentParser
 import EventStore
 import Glibc
 import Handlers
+import HostSystem
 import Logging
 import Projections
-import System
 
 extension DeadLettersCommand {
     struct Redrive: AsyncParsableCommand {

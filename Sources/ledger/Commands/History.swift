@@ -1,10 +1,10 @@
 import API
-import Projections
 import Appointments
 import ArgumentParser
 import EventStore
+import HostSystem
+import Projections
 import Replay
-import System
 
 /// `ledger history`: the events of one appointment.
 struct HistoryCommand: AsyncParsableCommand {

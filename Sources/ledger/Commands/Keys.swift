@@ -1,6 +1,6 @@
 import ArgumentParser
 import EventStore
-import System
+import HostSystem
 
 /// `ledger keys`: who may use the API.
 struct KeysCommand: AsyncParsableCommand {

@@ -2,8 +2,8 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Foundation
+import HostSystem
 import PostgresEngine
-import System
 
 /// `ledger migrate`: the schemas of the PostgreSQL databases.
 struct MigrateCommand: AsyncParsableCommand {

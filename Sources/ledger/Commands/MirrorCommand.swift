@@ -1,12 +1,12 @@
 import ArgumentParser
 import EventStore
 import Handlers
+import HostSystem
 import Logging
 import PostgresEngine
 import Projections
 import SQLiteEngine
 import ServiceLifecycle
-import System
 import UnixSignals
 
 /// `ledger mirror`: the copy in PostgreSQL that auditors query.

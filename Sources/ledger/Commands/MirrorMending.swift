@@ -1,11 +1,11 @@
 import Appointments
-import Projections
 import EventStore
 import Foundation
 import Handlers
+import HostSystem
 import PostgresEngine
+import Projections
 import Replay
-import System
 
 /// The part of `ledger repair` that concerns the mirror: says what it will do, asks, does it.
 struct MirrorMending {

@@ -2,9 +2,9 @@ import API
 import Appointments
 import ArgumentParser
 import EventStore
+import HostSystem
 import Projections
 import Replay
-import System
 
 /// `ledger audit view`: a list as it is, or as it was.
 struct ViewCommand: AsyncParsableCommand {

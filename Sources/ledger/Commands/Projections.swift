@@ -2,8 +2,8 @@ import API
 import ArgumentParser
 import EventStore
 import Handlers
+import HostSystem
 import Projections
-import System
 
 /// `ledger projections`: the consumers of the feed.
 struct ProjectionsCommand: AsyncParsableCommand {

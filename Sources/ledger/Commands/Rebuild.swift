@@ -1,10 +1,10 @@
 import Appointments
 import ArgumentParser
 import EventStore
+import HostSystem
 import PostgresEngine
 import Projections
 import Replay
-import System
 
 /// `ledger rebuild`: the views anew from the events.
 struct RebuildCommand: AsyncParsableCommand {

@@ -1,9 +1,9 @@
-import EventStore
 import Appointments
 import ArgumentParser
+import EventStore
+import HostSystem
 import PostgresEngine
 import Replay
-import System
 
 /// `ledger repair`: mends what is derived.
 struct RepairCommand: AsyncParsableCommand {

@@ -1,11 +1,11 @@
-import Replay
 import API
 import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
+import HostSystem
 import Projections
-import System
+import Replay
 
 /// `ledger request`: asks for an appointment without the API.
 struct RequestCommand: AsyncParsableCommand {

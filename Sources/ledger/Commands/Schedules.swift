@@ -1,8 +1,8 @@
-import Handlers
 import Appointments
 import ArgumentParser
 import EventStore
-import System
+import Handlers
+import HostSystem
 
 /// `ledger schedules`: the countries' slots.
 struct SchedulesCommand: AsyncParsableCommand {

@@ -4,10 +4,10 @@ import EventStore
 import Glibc
 import HTTPServer
 import Handlers
+import HostSystem
 import Logging
 import Projections
 import SQLiteEngine
-import System
 
 /// `ledger serve`: the embedded ledger in one process.
 struct Serve: AsyncParsableCommand {

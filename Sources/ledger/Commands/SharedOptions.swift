@@ -1,7 +1,7 @@
 import ArgumentParser
+import HostSystem
 import Logging
 import Replay
-import System
 
 /// Where a ledger runs.
 enum EngineName: String, CaseIterable, ExpressibleByArgument {

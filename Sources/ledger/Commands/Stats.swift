@@ -1,9 +1,9 @@
-import EventStore
 import API
-import Handlers
-import Projections
 import Appointments
 import ArgumentParser
+import EventStore
+import Handlers
+import Projections
 
 /// `ledger stats`: how the ledger is doing.
 struct StatsCommand: AsyncParsableCommand {

@@ -1,8 +1,8 @@
-import Handlers
 import Appointments
 import ArgumentParser
+import Handlers
+import HostSystem
 import Replay
-import System
 
 /// `ledger verify`: recomputes everything from the bytes.
 struct VerifyCommand: AsyncParsableCommand {

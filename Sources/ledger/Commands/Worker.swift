@@ -1,10 +1,10 @@
-import Appointments
 import AWSEngine
+import Appointments
 import ArgumentParser
 import Handlers
+import HostSystem
 import Logging
 import ServiceLifecycle
-import System
 
 /// `ledger worker`: what Lambda would be invoked for, polled by one process.
 struct Worker: AsyncParsableCommand {

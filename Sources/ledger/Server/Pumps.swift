@@ -1,8 +1,8 @@
 import Handlers
+import HostSystem
 import Logging
 import SQLiteEngine
 import ServiceLifecycle
-import System
 
 /// Runs the pumps of the embedded ledger: router, queues and sweeper, until the server is told to stop.
 struct Pumps: Service {
