@@ -160,7 +160,8 @@ extension SQLiteViewCopies {
     private static func put(_ set: ViewCopy, in database: Database) throws {
         try database.run(
             """
-            INSERT OR REPLACE INTO view_sets (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(SQLiteAppointmentView.moment))
+            INSERT OR REPLACE INTO view_sets (\(columns))
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, \(SQLiteAppointmentView.moment))
             """,
             [
                 set.name, set.projection.name, set.projection.number, set.began, set.through?.id.blob, set.events,
