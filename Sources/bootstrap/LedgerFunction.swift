@@ -117,7 +117,7 @@ struct LedgerFunction: Sendable {
         return Opened(
             identity: identity, seen: SeenNote(ledger, of: identity), performer: performer,
             stream: ledger.streamHandler(performer, keyRing, logger: logger),
-            table: ledger.requestTable(
+            table: ledger.api(
                 performer, secrets: try await ledger.secrets(keyRing), people: people, audit: audit,
                 trail: trail, origins: origins, elapsed: System.elapsed, random: System.random, logger: logger),
             mirror: name != .mirror

@@ -3,8 +3,8 @@ import AWSEngine
 import Appointments
 import EventStore
 import Handlers
-import Logging
 import HostSystem
+import Logging
 import Projections
 
 /// The ledger on AWS, wired for this program: its tables and queues, and the databases that the environment names.

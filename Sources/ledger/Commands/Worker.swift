@@ -1,6 +1,7 @@
 import AWSEngine
 import Appointments
 import ArgumentParser
+import EventStore
 import Handlers
 import HostSystem
 import Logging
