@@ -28,3 +28,30 @@ package struct EventStoreError: Error {
 extension EventStoreError: CustomStringConvertible {
     package var description: String { cause.map { "\(message) (\($0))" } ?? message }
 }
+
+extension EventStoreError {
+    /// Throws the error again where a store did not answer: then nothing is known. Anything else is damage, which the
+    /// caller judges.
+    package func throwIfUnavailable() throws(EventStoreError) {
+        if code == .unavailable { throw self }
+    }
+
+    /// Throws the error again unless it says that a store did not answer, which the caller can do without.
+    package func throwUnlessUnavailable() throws(EventStoreError) {
+        if code != .unavailable { throw self }
+    }
+}
+
+/// What some work gives; nil where what it reads is damaged.
+///
+/// - Throws: `unavailable`.
+package func unlessDamaged<Value>(
+    _ work: () async throws(EventStoreError) -> Value
+) async throws(EventStoreError) -> Value? {
+    do throws(EventStoreError) {
+        return try await work()
+    } catch {
+        try error.throwIfUnavailable()
+        return nil
+    }
+}

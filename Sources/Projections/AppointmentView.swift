@@ -17,6 +17,9 @@ package struct RowFilter: Equatable, Sendable {
         (self.insured, self.status, self.country, self.from, self.to) = (insured, status, country, from, to)
     }
 
+    /// The conditions on what a row has from its first event on: an event never changes what they say of it.
+    package var onlyLasting: RowFilter { RowFilter(insured: insured, country: country, from: from, to: to) }
+
     /// Whether a row is wanted.
     package func matches(_ row: AppointmentRow) -> Bool {
         (insured == nil || row.insured == insured) && (status == nil || row.status == status)

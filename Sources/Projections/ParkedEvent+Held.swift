@@ -36,7 +36,7 @@ extension ConsumerStore {
             do throws(EventStoreError) {
                 still = try await retry(event.appointment)
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 still = ParkedEvent(
                     appointment: event.appointment, version: event.version, reason: error.message, at: now)
             }

@@ -49,14 +49,14 @@ package struct PersonResolver: Sendable {
         do throws(EventStoreError) {
             return (try await insured(ofAll: events), [])
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
         }
         var (people, unreadable): ([StreamID: InsuredID], Set<StreamID>) = ([:], [])
         for event in events where event.insuredSubject != nil {
             do throws(EventStoreError) {
                 people[event.stream] = try await insured(of: event)
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 unreadable.insert(event.stream)
             }
         }

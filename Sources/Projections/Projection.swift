@@ -43,7 +43,7 @@ package struct Projection: Sendable {
         do throws(EventStoreError) {
             return try project(event, row, insured)
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             throw EventStoreError(error.code, message: "\(event.named): \(error.message)", cause: error.cause)
         }
     }

@@ -71,7 +71,7 @@ package struct ProjectionRunner: Sendable {
                     // What is left of the batch comes again as duplicates, unless the store lacks it.
                     queue = missing + [event] + queue
                 } catch {
-                    if error.code == .unavailable { throw error }
+                    try error.throwIfUnavailable()
                     park(event, and: queue, because: error.message)
                     queue = []
                 }
@@ -83,7 +83,7 @@ package struct ProjectionRunner: Sendable {
                     let insured = event.version == 1 ? try await people.insured(of: event) : nil
                     row = try AppointmentProjection.project(event, onto: row, insured: insured)
                 } catch {
-                    if error.code == .unavailable { throw error }
+                    try error.throwIfUnavailable()
                     park(event, and: queue, because: error.message)
                     queue = []
                 }

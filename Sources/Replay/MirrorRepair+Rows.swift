@@ -69,13 +69,13 @@ extension MirrorRepair {
             for row in try await mirror.rows(in: range) { held[row.appointment] = row }
             return (held, [])
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
         }
         for appointment in try await mirror.appointments(in: range) {
             do throws(EventStoreError) {
                 if let row = try await mirror.row(appointment) { held[appointment] = row }
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 damaged.insert(appointment)
             }
         }

@@ -193,22 +193,16 @@ extension MirrorRepair {
         after start: Int, through end: Int
     ) async throws(EventStoreError) -> [Int: [String: [UInt8]]] {
         var found: [Int: [String: [UInt8]]] = [:]
-        func take(_ events: [RecordedEvent]) {
-            for event in events { if let position = event.position { found[position] = event.sealed } }
-        }
-        do throws(EventStoreError) {
-            take(try await mirror.events(after: start, limit: end - start))
-            return found
-        } catch {
-            if error.code == .unavailable { throw error }
-        }
-        for position in start..<end {
-            do throws(EventStoreError) {
-                take(try await mirror.events(after: position, limit: 1))
-            } catch {
-                if error.code == .unavailable { throw error }
+        /// Whether all of them could be read.
+        func read(after start: Int, limit: Int) async throws(EventStoreError) -> Bool {
+            let events = try await unlessDamaged { () throws(EventStoreError) in
+                try await mirror.events(after: start, limit: limit)
             }
+            for event in events ?? [] { if let position = event.position { found[position] = event.sealed } }
+            return events != nil
         }
+        if try await read(after: start, limit: end - start) { return found }
+        for position in start..<end { _ = try await read(after: position, limit: 1) }
         return found
     }
 

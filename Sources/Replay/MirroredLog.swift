@@ -40,7 +40,7 @@ package struct MirroredLog: AuditLog, StreamReader {
                 end = reach
             }
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
         }
         guard events.count < limit else { return events }
         return events + (try await store.events(matching: filter, after: end, limit: limit - events.count))
@@ -53,7 +53,7 @@ package struct MirroredLog: AuditLog, StreamReader {
         do throws(EventStoreError) {
             if try await reach() != nil { events = try await mirror.read(stream, from: version) }
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
         }
         return try await events.wholeFrom(version, of: stream, beyond: store)
     }
@@ -107,7 +107,7 @@ package struct MirrorNumberedLog: EventFeed, AuditLog, StreamReader {
             try await gate.requireOurs()
             events = try await mirror.read(stream, from: version)
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
         }
         return try await events.wholeFrom(version, of: stream, beyond: store)
     }

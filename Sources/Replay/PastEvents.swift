@@ -26,11 +26,10 @@ package struct PastEvents: Sendable {
     ) async throws(EventStoreError) -> [RowPlace] {
         var first: [RecordedEvent] = []
         for appointment in coverage.parked {
-            do throws(EventStoreError) {
-                first += try await store.read(appointment.stream).prefix(1)
-            } catch {
-                if error.code == .unavailable { throw error }
+            let events = try await unlessDamaged { () throws(EventStoreError) in
+                try await store.read(appointment.stream)
             }
+            first += events?.prefix(1) ?? []
         }
         if var after = coverage.unseenAfter {
             var events = EventFilter(type: EventType.requested.rawValue, country: filter.country?.code)

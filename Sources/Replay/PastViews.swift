@@ -44,8 +44,7 @@ package final class PastViews: Sendable {
             let page = Array(rows.prefix(limit))
             return Page(rows: page, next: rows.count > limit ? page.last?.place : nil)
         }
-        var wanted = filter
-        wanted.status = nil
+        var wanted = filter.onlyLasting
         if case .time(let time) = moment { wanted.to = min(filter.to ?? time, time) }
         let coverage = try await events.coverage()
         let begun = try await begun(wanted, coverage)

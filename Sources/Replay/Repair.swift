@@ -114,7 +114,7 @@ package struct Repair: Sendable {
                 try await refold(appointment)
                 mended += 1
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 failures.append((appointment, error.message))
             }
         }

@@ -54,14 +54,14 @@ extension Verify {
         do throws(EventStoreError) {
             folded = try await fold(try await scan.events(in: range), upTo: head, &report)
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             folded = [:]
             for stream in known(range) {
                 do throws(EventStoreError) {
                     let events = try await store.read(stream)
                     folded.merge(try await fold(events, upTo: head, &report)) { $1 }
                 } catch {
-                    if error.code == .unavailable { throw error }
+                    try error.throwIfUnavailable()
                     // The chain has named the event that can't be read.
                     folded[stream] = Folded()
                 }
@@ -70,7 +70,7 @@ extension Verify {
         do throws(EventStoreError) {
             for row in try await views.rows(in: range) { try await take(row, &folded, &report) }
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             try await compareSingly(range, &folded, error, &report)
         }
         for (stream, made) in folded.filter({ !$0.value.hasRow }).sorted(by: { $0.key < $1.key }) {
@@ -97,7 +97,7 @@ extension Verify {
                     guard let row = try await views.row(id) else { continue }
                     try await take(row, &folded, &report)
                 } catch {
-                    if error.code == .unavailable { throw error }
+                    try error.throwIfUnavailable()
                     folded[id.stream]?.hasRow = true
                     report.add(.rowUnreadable, id.stream, error.message)
                 }
@@ -132,7 +132,7 @@ extension Verify {
             folded = made
         } catch {
             // Its events are there and can't be read: that says nothing about the row.
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             return (.entryUnreadable, error.message)
         }
         if row.version < folded.version {
@@ -177,7 +177,7 @@ extension Verify {
             do throws(EventStoreError) {
                 made.row = try await fold(event, onto: made.row, insured[event.stream])
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 made.row = nil
                 report.add(
                     event.version == 1 ? .sealedDiffers : .entryUnreadable, event.stream, version: event.version,
@@ -194,7 +194,7 @@ extension Verify {
         do throws(EventStoreError) {
             return try await people?.insured(ofAll: events) ?? [:]
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             return [:]
         }
     }

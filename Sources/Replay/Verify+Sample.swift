@@ -23,7 +23,7 @@ extension Verify {
                 guard let event = try await feed.events(after: position - 1, limit: 1).first else { continue }
                 if state.streams[event.stream] == nil { try await look(at: event.stream, &state) }
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 state.report.add(Finding(.entryUnreadable, position: position, message: error.message))
             }
         }
@@ -46,7 +46,7 @@ extension Verify {
             do throws(EventStoreError) {
                 folded = try await fold(event, onto: folded)
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 return add(
                     event.version == 1 ? .sealedDiffers : .entryUnreadable, version: event.version, error.message)
             }
@@ -61,7 +61,7 @@ extension Verify {
                 add(found.kind, version: row.version, found.message)
             }
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             add(.rowUnreadable, version: nil, error.message)
         }
     }

@@ -139,7 +139,7 @@ package struct Verify: Sendable {
             }
             window.links = links
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             window.links = nil
         }
         return window
@@ -155,7 +155,7 @@ package struct Verify: Sendable {
                 else { return }
                 take(in: link, &state)
             } catch {
-                if error.code == .unavailable { throw error }
+                try error.throwIfUnavailable()
                 state.position += 1
                 state.report.events += 1
                 state.report.add(Finding(.entryUnreadable, position: state.position, message: error.message))

@@ -110,7 +110,7 @@ struct CountryPools: Sendable {
                         metadata: ["country": "\(country.code)", "error": "\(error.message)"])
                     continue
                 }
-                guard error.code == .unavailable else { throw error }
+                try error.throwUnlessUnavailable()
                 logger.warning(
                     "a country's database does not answer; its requests wait for it",
                     metadata: ["country": "\(country.code)", "error": "\(error)"])

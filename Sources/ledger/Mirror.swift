@@ -74,7 +74,7 @@ struct Mirror: Sendable {
             try await Migrator(readerPool, Migrator.steps(of: .ledger)).check()
             if let problem = try await problem(reader, store, feed: nil) { tell(problem) }
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
         }
     }
 
@@ -107,7 +107,7 @@ struct Mirror: Sendable {
                 logger.error("the mirror stands still", metadata: ["error": "\(problem)"])
             }
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
             logger.warning(
                 "the mirror does not answer; it is filled when it does",
                 metadata: ["mirror": "\(summary)", "error": "\(error)"])

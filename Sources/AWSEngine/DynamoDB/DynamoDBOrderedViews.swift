@@ -108,7 +108,7 @@ extension DynamoDBAppointmentView {
 
     /// Takes rows away whose keys name no appointment; gives how many there were.
     func remove(strays: [String]) async throws(EventStoreError) -> Int {
-        try await beside(strays.filter { Self.appointment($0) == nil }) { (key: String) throws(EventStoreError) in
+        try await inOrder(strays.filter { Self.appointment($0) == nil }) { (key: String) throws(EventStoreError) in
             try await self.rows.delete { $0.attribute("appointmentId", text: key) }
         }.count(where: \.self)
     }

@@ -93,7 +93,7 @@ extension DynamoDBScan: StreamScan {
             ? [range.through]
             : Array(look.streams[(range.after.map(look.index) ?? 0)...].prefix { $0 <= range.through })
                 .filter(range.contains)
-        return try await beside(streams) { (stream: StreamID) throws(EventStoreError) in
+        return try await inOrder(streams) { (stream: StreamID) throws(EventStoreError) in
             try await self.store.items(of: stream, from: 1).map { item throws(EventStoreError) in
                 try self.placed(item, in: look)
             }

@@ -12,7 +12,7 @@ extension DynamoDBTable {
 
     /// The items with some keys, as the last write left them, in no order; those that are not there are missing.
     func items(_ keys: [JSONValue]) async throws(EventStoreError) -> [Item] {
-        try await beside(keys.inBatches(of: Self.readLimit)) { (batch: [JSONValue]) throws(EventStoreError) in
+        try await inOrder(keys.inBatches(of: Self.readLimit)) { (batch: [JSONValue]) throws(EventStoreError) in
             var found: [Item] = []
             try await whole("BatchGetItem", batch) { rest, writer in
                 writer.object { writer in
@@ -29,7 +29,7 @@ extension DynamoDBTable {
 
     /// Carries out requests made by `putting` and `deleting`, in no order and without conditions.
     func carryOut(_ requests: [JSONValue]) async throws(EventStoreError) {
-        _ = try await beside(requests.inBatches(of: Self.writeLimit)) { (batch: [JSONValue]) throws(EventStoreError) in
+        _ = try await inOrder(requests.inBatches(of: Self.writeLimit)) { (batch: [JSONValue]) throws(EventStoreError) in
             try await whole("BatchWriteItem", batch) { rest, writer in
                 writer.value(.array(rest))
             } left: { answer in
@@ -106,7 +106,7 @@ extension DynamoDBTable {
         _ parameters: @escaping @Sendable (inout JSONWriter) -> Void,
         read: @escaping @Sendable ([Item]) throws(EventStoreError) -> [Product]
     ) async throws(EventStoreError) -> [Product] {
-        try await beside(Array(0..<Self.segments)) { (segment: Int) throws(EventStoreError) in
+        try await inOrder(Array(0..<Self.segments)) { (segment: Int) throws(EventStoreError) in
             var products: [Product] = []
             try await pages("Scan") { writer in
                 writer.member("Segment", segment)
@@ -120,43 +120,6 @@ extension DynamoDBTable {
             return products
         }.flatMap(\.self)
     }
-}
-
-/// Does work on pieces beside each other, at most `width` at once; gives the products in the order of the pieces.
-///
-/// - Throws: the first failure; the rest is given up.
-func beside<Piece: Sendable, Product: Sendable>(
-    _ pieces: [Piece], width: Int = 8,
-    _ work: @escaping @Sendable (Piece) async throws(EventStoreError) -> Product
-) async throws(EventStoreError) -> [Product] {
-    let outcome = await withTaskGroup(
-        of: (Int, Result<Product, EventStoreError>).self, returning: Result<[Product], EventStoreError>.self
-    ) { group in
-        var products: [Int: Product] = [:]
-        var begun = 0
-        while products.count < pieces.count {
-            while begun < pieces.count, begun - products.count < width {
-                let (number, piece) = (begun, pieces[begun])
-                begun += 1
-                group.addTask {
-                    do throws(EventStoreError) {
-                        return (number, .success(try await work(piece)))
-                    } catch {
-                        return (number, .failure(error))
-                    }
-                }
-            }
-            switch await group.next() {
-            case (let number, .success(let product))?: products[number] = product
-            case (_, .failure(let error))?:
-                group.cancelAll()
-                return .failure(error)
-            case nil: preconditionFailure("as many are at work as are missing")
-            }
-        }
-        return .success(pieces.indices.compactMap { products[$0] })
-    }
-    return try outcome.get()
 }
 
 extension Array {

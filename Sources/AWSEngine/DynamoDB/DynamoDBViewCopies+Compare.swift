@@ -67,7 +67,7 @@ extension DynamoDBViewCopies {
     private func standingStill(
         _ appointments: [(id: AppointmentID, version: Int)]
     ) async throws(EventStoreError) -> [AppointmentID] {
-        let stand = try await beside(appointments) {
+        let stand = try await inOrder(appointments) {
             (place: (id: AppointmentID, version: Int)) throws(EventStoreError) in
             try await self.store.head(of: place.id.stream).version <= place.version
         }

@@ -110,7 +110,7 @@ package final class DynamoDBViewCopies: ViewCopies {
             count += events
             taken.append(stream)
         }
-        let rows = try await beside(taken) { (stream: StreamID) throws(EventStoreError) in
+        let rows = try await inOrder(taken) { (stream: StreamID) throws(EventStoreError) in
             try await self.fold(stream, with: projection)
         }
         try await records.write(rows.compactMap(\.self), to: record.generation)

@@ -149,7 +149,7 @@ extension SetRecords {
 
     /// The version of each row.
     func versions(_ generation: Int) async throws(EventStoreError) -> [AppointmentID: Int] {
-        let found = try await beside(Array(0..<Self.shards)) { (shard: Int) throws(EventStoreError) in
+        let found = try await inOrder(Array(0..<Self.shards)) { (shard: Int) throws(EventStoreError) in
             var versions: [(AppointmentID, Int)] = []
             try await self.items(generation, shard, attributes: "itemId, version") { items throws(EventStoreError) in
                 for item in items {
@@ -168,7 +168,7 @@ extension SetRecords {
 
     /// Takes all rows away.
     func clear(_ generation: Int) async throws(EventStoreError) {
-        _ = try await beside(Array(0..<Self.shards)) { (shard: Int) throws(EventStoreError) in
+        _ = try await inOrder(Array(0..<Self.shards)) { (shard: Int) throws(EventStoreError) in
             try await self.items(generation, shard, attributes: "projectionId, itemId") {
                 items throws(EventStoreError) in
                 try await self.table.carryOut(

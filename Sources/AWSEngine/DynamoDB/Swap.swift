@@ -22,7 +22,7 @@ struct Swap: Sendable {
         let live = try await views.ids()
         // A live row that the set lacks is new since the last look, or no event explains it.
         let strangers = live.sorted.filter { held[$0] == nil }
-        let folded = try await beside(strangers) { (id: AppointmentID) throws(EventStoreError) in
+        let folded = try await inOrder(strangers) { (id: AppointmentID) throws(EventStoreError) in
             try await sets.fold(id.stream, with: projection)
         }
         let uncovered = zip(strangers, folded).filter { $1 == nil }.map(\.0)
@@ -59,7 +59,7 @@ struct Swap: Sendable {
         _ live: RowIDs, than held: [AppointmentID: Int]
     ) async throws(EventStoreError) -> Int {
         let unsure = live.versions.filter { id, version in held[id].map { $0 < version } ?? (version > 1) }
-        return try await beside(unsure.sorted { $0.key < $1.key }) {
+        return try await inOrder(unsure.sorted { $0.key < $1.key }) {
             (row: (key: AppointmentID, value: Int)) throws(EventStoreError) in
             let version = try await sets.store.head(of: row.key.stream).version
             // Without any event it is uncovered, and counted as that.
@@ -69,7 +69,7 @@ struct Swap: Sendable {
 
     private func exchange(_ rows: [AppointmentRow], _ record: SetRecord) async throws(EventStoreError) {
         let live = try await views.standing(rows.map(\.appointment))
-        _ = try await beside(rows) { (row: AppointmentRow) throws(EventStoreError) in
+        _ = try await inOrder(rows) { (row: AppointmentRow) throws(EventStoreError) in
             let there = live[row.appointment]
             if let keeping = record.keeping, let old = there?.row {
                 try await sets.records.save(old, to: keeping)
@@ -97,7 +97,7 @@ struct Swap: Sendable {
     /// Takes rows away that no event explains.
     private func remove(_ appointments: [AppointmentID], _ record: SetRecord) async throws(EventStoreError) {
         let live = try await views.standing(appointments)
-        _ = try await beside(appointments) { (id: AppointmentID) throws(EventStoreError) in
+        _ = try await inOrder(appointments) { (id: AppointmentID) throws(EventStoreError) in
             guard let there = live[id] else { return }
             if let keeping = record.keeping, let old = there.row {
                 try await sets.records.save(old, to: keeping)

@@ -33,7 +33,7 @@ package struct SQSDeadLetters: DeadLetters {
     package func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter] {
         guard limit > 0 else { return [] }
         // Beside each other: the end of each queue shows only in an answer that was waited for.
-        let letters = try await beside(places.filter { queue == nil || queue == $0.name }) {
+        let letters = try await inOrder(places.filter { queue == nil || queue == $0.name }) {
             (place: Place) throws(EventStoreError) in
             var seen: [String: DeadLetter] = [:]
             try await look(into: place) { page throws(EventStoreError) in
@@ -49,7 +49,7 @@ package struct SQSDeadLetters: DeadLetters {
     }
 
     package func letter(_ id: String) async throws(EventStoreError) -> DeadLetter? {
-        try await beside(places) { (place: Place) throws(EventStoreError) in
+        try await inOrder(places) { (place: Place) throws(EventStoreError) in
             var found: DeadLetter?
             try await look(into: place) { page throws(EventStoreError) in
                 if let message = page.first(where: { $0.id == id }) { found = try await place.letter(message) }
@@ -88,7 +88,7 @@ package struct SQSDeadLetters: DeadLetters {
     private func take(_ ids: Set<String>, sendingBack: Bool) async throws(EventStoreError) -> Int {
         let left = Letters(ids)
         if ids.isEmpty { return 0 }
-        return try await beside(places) { (place: Place) throws(EventStoreError) in
+        return try await inOrder(places) { (place: Place) throws(EventStoreError) in
             var count = 0
             try await look(into: place) { page throws(EventStoreError) in
                 let chosen = page.filter { left.contains($0.id) }

@@ -74,7 +74,7 @@ package struct AccessLogs: AccessLog {
             guard try await takesFirst() else { return try await otherwise.record(access) }
             try await first.record(access)
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
             try await otherwise.record(access)
         }
     }

@@ -210,13 +210,11 @@ extension MirrorRunner {
     /// The event if it hashes to its leaf; else what the store holds in its place, if that does.
     private func whole(_ event: RecordedEvent) async throws(EventStoreError) -> RecordedEvent? {
         if event.isChecked || Hash.leaf(of: event.entry.bytes) == event.leaf { return event }
-        do throws(EventStoreError) {
-            let stored = try await store.read(event.stream, from: event.version).first
-            return stored.flatMap { Hash.leaf(of: $0.entry.bytes) == $0.leaf ? $0 : nil }
-        } catch {
-            if error.code == .unavailable { throw error }
-            return nil
+        let stored = try await unlessDamaged { () throws(EventStoreError) in
+            try await store.read(event.stream, from: event.version).first
         }
+        guard let stored = stored ?? nil, Hash.leaf(of: stored.entry.bytes) == stored.leaf else { return nil }
+        return stored
     }
 
     /// The row after an event; nil when it can't be folded, which keeps no entry out of the mirror.
@@ -232,7 +230,7 @@ extension MirrorRunner {
             }
             return try AppointmentProjection.project(event, onto: row, insured: insured)
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             return nil
         }
     }
@@ -242,7 +240,7 @@ extension MirrorRunner {
         do throws(EventStoreError) {
             return try await people.insured(ofAll: events)
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
             return [:]
         }
     }

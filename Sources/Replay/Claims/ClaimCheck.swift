@@ -72,7 +72,7 @@ package struct ClaimCheck: Sendable {
                 state.report.claims += state.claims[country]?.count ?? 0
                 try await compareMedics(of: country, database, &state.report.report)
             } catch {
-                guard error.code == .unavailable else { throw error }
+                try error.throwUnlessUnavailable()
                 state.claims[country] = nil
                 state.report.away.append(country)
             }
@@ -94,7 +94,7 @@ package struct ClaimCheck: Sendable {
                 case .differs(let finding): state.report.report.add(finding)
                 }
             } catch {
-                guard error.code == .unavailable else { throw error }
+                try error.throwUnlessUnavailable()
                 state.report.away.append(country)
             }
         }
@@ -135,7 +135,7 @@ package struct ClaimCheck: Sendable {
             if !events.isEmpty { streams.append(try LoadedAppointment(events)) }
             return streams
         } catch {
-            if error.code == .unavailable { throw error }
+            try error.throwIfUnavailable()
         }
         var streams: [LoadedAppointment] = []
         for country in state.claims.keys {
@@ -144,7 +144,7 @@ package struct ClaimCheck: Sendable {
                     let events = try await store.read(id.stream)
                     if !events.isEmpty { streams.append(try LoadedAppointment(events)) }
                 } catch {
-                    if error.code == .unavailable { throw error }
+                    try error.throwIfUnavailable()
                     state.claims[country]?[id] = nil
                 }
             }

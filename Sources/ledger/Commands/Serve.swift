@@ -153,7 +153,7 @@ struct Serve: AsyncParsableCommand {
             try await ledger.messaging.begin()
             try await catchUp(ledger, logger)
         } catch {
-            guard error.code == .unavailable else { throw error }
+            try error.throwUnlessUnavailable()
             logger.error(
                 "nothing can be written now: readers are served, and requests are refused until it can",
                 metadata: ["error": "\(error.message)"])
