@@ -62,10 +62,11 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
-            resources: [.embedInCode("country"), .embedInCode("ledger")], swiftSettings: strict),
+            resources: [.embedInCode("country"), .embedInCode("embedded"), .embedInCode("ledger")],
+            swiftSettings: strict),
         .target(
             name: "SQLiteEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", grdb, sqlite],
+            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations", grdb, sqlite],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
@@ -126,7 +127,8 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "HostSystem", grdb, logging,
+                "SQLiteEngine", "PostgresEngine", "Migrations", "TestPostgres", "AWSEngine", "TestAWS", "HostSystem",
+                grdb, logging,
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
         .target(

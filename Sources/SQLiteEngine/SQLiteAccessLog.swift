@@ -64,4 +64,20 @@ extension SQLiteAccessLog: ChainedRecords {
                 number: row.integer(0), fields: [0, 1, 2, 3, 4].map { row.text($0) }, hash: Hash(raw: row.bytes(5)))
         }
     }
+
+    /// Takes the accesses that were recorded before there was a chain into it, as they stand.
+    static func chainRecords(in database: Database) throws {
+        var chain = RecordChain(name)
+        var place: Int?
+        while true {
+            let page = try records(after: place, limit: 1000, in: database)
+            guard let last = page.last else { break }
+            for record in page {
+                try database.run(
+                    "UPDATE audit_access SET hash = ? WHERE id = ?", [chain.append(record.fields).blob, record.number])
+            }
+            place = last.number
+        }
+        try database.run("INSERT INTO record_chains VALUES (?, ?, ?)", [name, chain.count, chain.end.blob])
+    }
 }

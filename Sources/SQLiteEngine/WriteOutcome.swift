@@ -16,11 +16,6 @@ final class WriteOutcome: Sendable {
     func recovered() { failure.withLock { $0 = nil } }
 }
 
-extension Schema {
-    /// Where a probe is written and taken away again.
-    static let probe = "CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), filler BLOB NOT NULL) STRICT;"
-}
-
 extension SQLiteFile {
     /// The bytes of a probe: more than the largest entry has.
     private static let probeBytes = 65_536

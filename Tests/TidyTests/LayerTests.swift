@@ -23,7 +23,7 @@ import Testing
             ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"], others: ["Glibc", "Logging"]),
         "MemoryEngine": Layer(ours: ["EventStore", "Appointments", "Projections", "Handlers"]),
         "SQLiteEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers"],
+            ours: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations"],
             others: system.union(["GRDB", "GRDBSQLite"])),
         "AWSEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
