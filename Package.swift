@@ -123,32 +123,56 @@ let package = Package(
                 logging,
             ],
             swiftSettings: strict),
-        .testTarget(
-            name: "EngineTests",
+        .target(
+            name: "TestEngines",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-                "SQLiteEngine", "PostgresEngine", "Migrations", "TestPostgres", "AWSEngine", "TestAWS", "HostSystem",
-                grdb, logging,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
+                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS",
+            ],
+            path: "Tests/Contracts/Engines", swiftSettings: strict),
+        .testTarget(
+            name: "Contracts",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
+                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "TestEngines",
+            ],
+            exclude: ["Engines"], swiftSettings: strict),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "API", "PostgresEngine", "TestPostgres",
+                "TestEngines",
             ],
             resources: [.copy("Golden")], swiftSettings: strict),
-        .target(
-            name: "TestPostgres", dependencies: ["EventStore", "PostgresEngine"],
-            path: "Tests/TestPostgres", swiftSettings: strict),
         .testTarget(
-            name: "PostgresTests",
-            dependencies: ["EventStore", "Appointments", "Handlers", "PostgresEngine", "TestPostgres"],
+            name: "SQLiteEngineTests",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "Migrations",
+                "TestEngines", grdb,
+            ],
             swiftSettings: strict),
         .target(
-            name: "TestAWS", dependencies: ["EventStore", "Handlers", "HTTPClient", "AWSEngine"], path: "Tests/TestAWS",
+            name: "TestPostgres", dependencies: ["EventStore", "PostgresEngine"],
+            path: "Tests/Support/TestPostgres", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
+                "PostgresEngine", "TestPostgres", "TestEngines", "HostSystem", logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TestAWS", dependencies: ["EventStore", "Handlers", "HTTPClient", "AWSEngine"],
+            path: "Tests/Support/TestAWS",
             swiftSettings: strict),
         .testTarget(
             name: "AWSEngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Handlers", "HTTPClient", "MemoryEngine",
-                "AWSEngine", "TestAWS", logging,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "HTTPClient", "MemoryEngine",
+                "AWSEngine", "TestAWS", "TestEngines", logging,
             ],
             resources: [.copy("Signatures")], swiftSettings: strict),
-        .target(name: "TestPrograms", path: "Tests/TestPrograms", swiftSettings: strict),
+        .target(name: "TestPrograms", path: "Tests/Support/TestPrograms", swiftSettings: strict),
         .testTarget(
             name: "LambdaTests",
             dependencies: [
@@ -157,7 +181,7 @@ let package = Package(
                 logging,
             ],
             swiftSettings: strict),
-        .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/RawHTTP", swiftSettings: strict),
+        .target(name: "RawHTTP", dependencies: ["EventStore"], path: "Tests/Support/RawHTTP", swiftSettings: strict),
         .testTarget(
             name: "APITests",
             dependencies: [

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything once and runs all tests. The last line says how many passed and failed.
+# Builds everything once and runs all tests. It ends with the ten suites that took longest, and the last line says how
+# many tests passed and failed.
 #
 #   scripts/test.sh [ARGUMENT...]    arguments go to swift test, such as --filter TidyTests; with any, the tests of
 #                                    serverless/, which are Python's, are left out
@@ -40,6 +41,16 @@ count_swift() {
 
 count_deployment() {
     count_report "$deployment_report" || echo "0 1"
+}
+
+# Prints the ten suites of Swift's tests that took longest. The times of a suite's tests are added up; tests run
+# concurrently, so the sums are more than what a clock shows.
+print_slowest() {
+    [[ -s "$testing_report" ]] || return 0
+    echo "the slowest suites, in seconds:"
+    sed -n 's/.*<testcase classname="\([^"]*\)".* time="\([^"]*\)".*/\1 \2/p' "$testing_report" |
+        awk '{ sum[$1] += $2 } END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
+        sort -rn | sed 10q
 }
 
 mkdir -p "$results"
@@ -93,5 +104,6 @@ if [[ $# -eq 0 ]]; then
     read -r more_passed more_failed < <(count_deployment)
     passed=$((passed + more_passed)) failed=$((failed + more_failed))
 fi
+print_slowest
 echo "$passed passed, $failed failed" | tee "$results/summary"
 exit "$status"

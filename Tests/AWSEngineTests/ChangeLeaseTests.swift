@@ -1,6 +1,7 @@
 import EventStore
 import Handlers
 import TestAWS
+import TestEngines
 import Testing
 
 @testable import AWSEngine

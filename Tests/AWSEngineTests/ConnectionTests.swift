@@ -58,7 +58,7 @@ struct ConnectionTests {
     @Test("Where nobody listens the call fails and says so")
     func unreachable() async throws {
         let clock = TestClock()
-        let error = await failure { try await AWSClient(to: "http://127.0.0.1:1", clock).ask() }
+        let error = await awsFailure { try await AWSClient(to: "http://127.0.0.1:1", clock).ask() }
         #expect(error?.code == .unreachable)
         #expect(error?.asStoreError.code == .unavailable)
         #expect(clock.sleeps.count == 3)
@@ -68,7 +68,7 @@ struct ConnectionTests {
     func cancellation() async throws {
         let server = WireProxy(to: nil) { [fine] _ in .slow(milliseconds: 8000, fine) }
         let client = try AWSClient(to: server.url, TestClock())
-        let call = Task { await failure { try await client.ask(timeoutMilliseconds: 8000) } }
+        let call = Task { await awsFailure { try await client.ask(timeoutMilliseconds: 8000) } }
         while server.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
         call.cancel()
         #expect(await call.value?.message == "the call was cancelled")
@@ -81,6 +81,6 @@ struct ConnectionTests {
             .answer(200, headers: [:], body: String(repeating: " ", count: 9 << 20) + "{}")
         }
         let client = try AWSClient(to: server.url, TestClock(), environment: ["AWS_MAX_ATTEMPTS": "1"])
-        #expect(await failure { try await client.ask() }?.code == .unreachable)
+        #expect(await awsFailure { try await client.ask() }?.code == .unreachable)
     }
 }

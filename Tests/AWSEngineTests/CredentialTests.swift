@@ -273,7 +273,7 @@ struct CredentialKeeperTests {
         let source = Source()
         let server = WireProxy(to: nil) { _ in .refuse("ExpiredToken") }
         let client = try AWSClient(to: server.url, source.clock, credentials: .kept(source.keeper()))
-        #expect(await failure { try await client.ask() }?.code == .refused("ExpiredToken"))
+        #expect(await awsFailure { try await client.ask() }?.code == .refused("ExpiredToken"))
         #expect(server.count("Ask") == 2)
         #expect(source.made == 2)
     }

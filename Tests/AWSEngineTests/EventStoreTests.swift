@@ -1,29 +1,9 @@
 import EventStore
 import TestAWS
+import TestEngines
 import Testing
 
 @testable import AWSEngine
-
-/// Events that these tests write. The same numbers give the same events.
-enum Samples {
-    static func id(_ number: Int) -> Identifier { Identifier(high: 0x7000, low: 1 << 63 | UInt64(number)) }
-
-    static func stream(_ number: Int) -> StreamID { StreamID(id(number)) }
-
-    static func event(_ number: Int, _ type: String = "routed", personal: [SealedField] = []) -> NewEvent {
-        NewEvent(
-            type: type, schema: 1, id: id(number), at: Timestamp(milliseconds: 1_795_504_253_123), country: "PE",
-            actor: "router", correlation: "c-1", causation: nil, data: Array(#"{"topic":"appointments-pe"}"#.utf8),
-            personal: personal)
-    }
-
-    static func sealed(_ stream: StreamID) throws -> SealedField {
-        try SealedField(
-            "00123", field: "insured",
-            key: SubjectKey(subject: id(7), number: 1, bytes: Array(repeating: 9, count: 32)), stream: stream,
-            version: 1, type: "requested", nonce: Array(repeating: 3, count: 12))
-    }
-}
 
 @Suite("Events in DynamoDB", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
 struct EventStoreTests {

@@ -3,6 +3,7 @@ import HTTPClient
 import Handlers
 import Logging
 import TestAWS
+import TestEngines
 import Testing
 
 @testable import AWSEngine

@@ -1,6 +1,7 @@
 import EventStore
 import Projections
 import TestAWS
+import TestEngines
 import Testing
 
 @testable import AWSEngine

@@ -38,7 +38,7 @@ struct RetryTests {
         ])
     func final(code: String) async throws {
         let (server, clock) = (server(.refuse(code, message: "item 00123")), TestClock())
-        let error = try #require(await failure { try await AWSClient(to: server.url, clock).ask() })
+        let error = try #require(await awsFailure { try await AWSClient(to: server.url, clock).ask() })
         #expect(error.code == .refused(code))
         #expect(error.status == 400)
         #expect(error.requestID == "request-of-the-proxy")
@@ -56,7 +56,7 @@ struct RetryTests {
             ("InvalidSignatureException", false),
         ] {
             let server = server(.refuse(code, message: "about 00123"))
-            let error = await failure { try await AWSClient(to: server.url, TestClock()).ask() }
+            let error = await awsFailure { try await AWSClient(to: server.url, TestClock()).ask() }
             #expect(error.map { "\($0)".contains("00123") } == isShown)
             #expect(error.map { "\($0.asStoreError)".contains("00123") } == isShown)
         }
@@ -70,14 +70,14 @@ struct RetryTests {
         ] as [(AWSProduct, Int, [Int64])] {
             broken.forget()
             let clock = TestClock()
-            let error = await failure { try await AWSClient(to: broken.url, clock).ask(product) }
+            let error = await awsFailure { try await AWSClient(to: broken.url, clock).ask(product) }
             #expect(error?.attempts == attempts)
             #expect(broken.count("Ask") == attempts)
             #expect(clock.sleeps == waits)
         }
         let clock = TestClock()
         broken.forget()
-        _ = await failure {
+        _ = await awsFailure {
             try await AWSClient(to: broken.url, clock, environment: ["AWS_MAX_ATTEMPTS": "2"]).ask()
         }
         #expect(broken.count("Ask") == 2)
@@ -110,7 +110,7 @@ struct RetryTests {
     func tokens() async throws {
         let broken = WireProxy(to: nil) { _ in .refuse("InternalServerError", status: 500) }
         let client = try AWSClient(to: broken.url, TestClock())
-        for _ in 0..<20 { _ = await failure { try await client.ask() } }
+        for _ in 0..<20 { _ = await awsFailure { try await client.ask() } }
         // 500 tokens pay for 35 retries of 14.
         #expect(broken.count("Ask") == 20 + 35)
     }
@@ -122,7 +122,7 @@ struct RetryTests {
                 ? .refuse("InternalServerError", status: 500) : fine
         }
         let client = try AWSClient(to: server.url, TestClock())
-        for _ in 0..<40 { _ = await failure { try await client.ask(.sqs) } }
+        for _ in 0..<40 { _ = await awsFailure { try await client.ask(.sqs) } }
         server.forget()
         _ = try await client.ask(.dynamoDB)
         #expect(server.count("Ask") == 2)
@@ -133,7 +133,7 @@ struct RetryTests {
         let server = WireProxy(to: nil) { _ in
             .answer(200, headers: ["x-amzn-RequestId": "request-7"], body: "<html>")
         }
-        let error = await failure { try await AWSClient(to: server.url, TestClock()).ask() }
+        let error = await awsFailure { try await AWSClient(to: server.url, TestClock()).ask() }
         #expect(error?.code == .unreadable)
         #expect(error?.status == 200)
         #expect(error.map { "\($0)".contains("request id request-7") } == true)
@@ -166,7 +166,7 @@ struct RetryTests {
     @Test("A signature that is refused although the clocks agree is no matter of time")
     func noSkew() async throws {
         let server = server(.refuse("SignatureDoesNotMatch", headers: ["Date": "Tue, 24 Nov 2026 07:11:53 GMT"]))
-        let error = await failure { try await AWSClient(to: server.url, TestClock()).ask() }
+        let error = await awsFailure { try await AWSClient(to: server.url, TestClock()).ask() }
         #expect(error?.code == .refused("SignatureDoesNotMatch"))
         #expect(server.count("Ask") == 1)
     }

@@ -4,6 +4,7 @@ import Handlers
 import Logging
 import Synchronization
 import TestAWS
+import TestEngines
 
 @testable import AWSEngine
 

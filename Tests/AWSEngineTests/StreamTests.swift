@@ -5,6 +5,7 @@ import Logging
 import Projections
 import Synchronization
 import TestAWS
+import TestEngines
 import Testing
 
 @testable import AWSEngine

@@ -70,7 +70,7 @@ extension AWSClient {
 }
 
 /// The error that a call ends with; nil when it succeeds, or fails otherwise.
-func failure<Value>(_ body: () async throws -> Value) async -> AWSError? {
+func awsFailure<Value>(_ body: () async throws -> Value) async -> AWSError? {
     do {
         _ = try await body()
         return nil
