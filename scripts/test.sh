@@ -46,9 +46,11 @@ count_deployment() {
 # Prints the ten suites of Swift's tests that took longest. The times of a suite's tests are added up; tests run
 # concurrently, so the sums are more than what a clock shows.
 print_slowest() {
-    [[ -s "$testing_report" ]] || return 0
+    local from="$testing_report"
+    [[ -s "$from" ]] || from="$report"
+    [[ -s "$from" ]] || return 0
     echo "the slowest suites, in seconds:"
-    sed -n 's/.*<testcase classname="\([^"]*\)".* time="\([^"]*\)".*/\1 \2/p' "$testing_report" |
+    sed -n 's/.*<testcase classname="\([^"]*\)".* time="\([^"]*\)".*/\1 \2/p' "$from" |
         awk '{ sum[$1] += $2 } END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
         sort -rn | sed 10q
 }
