@@ -39,28 +39,35 @@ package struct PersonResolver: Sendable {
         return people
     }
 
-    /// As `insured(ofAll:)`, without those whose field does not open: verification names them, and the others are not
-    /// to wait for it.
+    /// As `insured(ofAll:)`, also where some fields do not open: the others are not to wait for them.
     ///
     /// - Throws: `unavailable`.
-    package func insuredWhereReadable(
-        ofAll events: [RecordedEvent]
-    ) async throws(EventStoreError) -> (insured: [StreamID: InsuredID], unreadable: Set<StreamID>) {
-        do throws(EventStoreError) {
-            return (try await insured(ofAll: events), [])
-        } catch {
-            try error.throwIfUnavailable()
-        }
-        var (people, unreadable): ([StreamID: InsuredID], Set<StreamID>) = ([:], [])
+    package func persons(of events: [RecordedEvent]) async throws(EventStoreError) -> Persons {
+        let all = try await unlessDamaged { () throws(EventStoreError) in try await insured(ofAll: events) }
+        if let all { return Persons(insured: all) }
+        var persons = Persons()
         for event in events where event.insuredSubject != nil {
             do throws(EventStoreError) {
-                people[event.stream] = try await insured(of: event)
+                persons.insured[event.stream] = try await insured(of: event)
             } catch {
                 try error.throwIfUnavailable()
-                unreadable.insert(event.stream)
+                persons.unreadable[event.stream] = error
             }
         }
-        return (people, unreadable)
+        return persons
+    }
+}
+
+/// Who the appointments of some streams are for.
+package struct Persons: Sendable {
+    package var insured: [StreamID: InsuredID] = [:]
+    /// Why a sealed field does not open.
+    package var unreadable: [StreamID: EventStoreError] = [:]
+
+    /// Takes in what was found of a stream that was looked at again.
+    mutating func replace(_ stream: StreamID, with other: Persons) {
+        insured[stream] = other.insured[stream]
+        unreadable[stream] = other.unreadable[stream]
     }
 }
 

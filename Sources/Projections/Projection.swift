@@ -30,22 +30,10 @@ package struct Projection: Sendable {
     package func next(
         _ event: RecordedEvent, onto row: AppointmentRow?, insured: InsuredID?
     ) throws(EventStoreError) -> AppointmentRow? {
-        switch Verdict(of: event, holding: row?.head) {
-        case .duplicate: return nil
-        case .accept: break
-        case .gap(let version):
-            throw EventStoreError(
-                .corrupt, message: "\(event.named) comes where version \(version) is missing: run `ledger verify`")
-        case .conflict:
-            throw EventStoreError(
-                .corrupt, message: "\(event.named) does not follow the event before it: run `ledger verify`")
-        }
-        do throws(EventStoreError) {
-            return try project(event, row, insured)
-        } catch {
-            try error.throwIfUnavailable()
-            throw EventStoreError(error.code, message: "\(event.named): \(error.message)", cause: error.cause)
-        }
+        if Verdict(of: event, holding: row?.head) == .duplicate { return nil }
+        var fold = Fold(event.stream, onto: row)
+        fold.take(event, insured: insured, by: self)
+        return try fold.whole()
     }
 }
 

@@ -31,54 +31,25 @@ extension MirrorRepair {
     ) async throws(EventStoreError) -> Set<AppointmentID> {
         let events = try await scan.events(in: range)
         let entries = try await mirror.entries(at: events.map(\.place))
-        let (insured, unreadable) = try await people.insuredWhereReadable(ofAll: events)
-        var wanted: [AppointmentID: AppointmentRow] = [:]
-        // The last version that the mirror holds, also behind a hole.
-        var last: [AppointmentID: Int] = [:]
-        // What can't be folded says nothing about its row; `verify` names it.
-        var unfoldable = Set(unreadable.map(\.appointment))
-        for event in events where entries[event.place] != nil {
-            let id = event.stream.appointment
-            last[id] = max(last[id] ?? 0, event.version)
-            // Behind a hole there is nothing to fold onto.
-            guard !unfoldable.contains(id), event.version == (wanted[id]?.version ?? 0) + 1 else { continue }
-            do throws(EventStoreError) {
-                wanted[id] = try AppointmentProjection.project(event, onto: wanted[id], insured: insured[event.stream])
-            } catch {
-                unfoldable.insert(id)
-            }
-        }
-        let (held, damaged) = try await rows(in: range)
+        let made = try await RangeFold(people).folds(of: events) { entries[$0.place] != nil }
+        let found = try await FoundRows(range, of: mirror)
         var folds: [AppointmentID: MirroredFold] = [:]
-        for id in damaged.union(wanted.keys).union(held.keys).subtracting(unfoldable)
-        where damaged.contains(id) || held[id] != wanted[id] {
-            folds[id] = MirroredFold(version: last[id] ?? 0, row: wanted[id])
+        for pair in found.compared(with: made) {
+            let fold = pair.fold.map { made[$0] }
+            // What can't be read says nothing about its row; `verify` names it. Up to a hole the row is known.
+            if let damage = fold?.damage, !damage.isHole { continue }
+            let held = pair.row.map { found.rows[$0] }
+            switch held?.row {
+            case nil where fold?.row == nil: continue
+            case .success(let row)? where row == fold?.row: continue
+            case nil, .success?, .failure?: break
+            }
+            guard let id = held?.appointment ?? fold?.stream.appointment else { continue }
+            folds[id] = MirroredFold(version: fold?.version ?? 0, row: fold?.row)
         }
         if folds.isEmpty { return [] }
         let moved = isDry ? [] : try await mirror.mend(folds)
         outcome.rows += folds.count - moved.count
         return moved
-    }
-
-    /// The rows of a range, and the appointments whose row can't be read.
-    private func rows(
-        in range: StreamRange
-    ) async throws(EventStoreError) -> (held: [AppointmentID: AppointmentRow], damaged: Set<AppointmentID>) {
-        var (held, damaged): ([AppointmentID: AppointmentRow], Set<AppointmentID>) = ([:], [])
-        do throws(EventStoreError) {
-            for row in try await mirror.rows(in: range) { held[row.appointment] = row }
-            return (held, [])
-        } catch {
-            try error.throwIfUnavailable()
-        }
-        for appointment in try await mirror.appointments(in: range) {
-            do throws(EventStoreError) {
-                if let row = try await mirror.row(appointment) { held[appointment] = row }
-            } catch {
-                try error.throwIfUnavailable()
-                damaged.insert(appointment)
-            }
-        }
-        return (held, damaged)
     }
 }

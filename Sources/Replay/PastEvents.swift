@@ -45,7 +45,7 @@ package struct PastEvents: Sendable {
             filter.country.map { $0.code != event.entry.country } ?? false
                 || filter.from.map { event.entry.at < $0 } ?? false || filter.to.map { event.entry.at > $0 } ?? false
         }
-        let insured = filter.insured == nil ? [:] : try await people.insuredWhereReadable(ofAll: first).insured
+        let insured = filter.insured == nil ? [:] : try await people.persons(of: first).insured
         return Set(
             first.filter { filter.insured == nil || insured[$0.stream] == filter.insured }
                 .map { RowPlace(createdAt: $0.entry.at, appointment: $0.stream.appointment) }
@@ -54,6 +54,6 @@ package struct PastEvents: Sendable {
 
     /// Who asked for an appointment that the view does not have; nil also where that can't be opened.
     func insured(of history: [RecordedEvent]) async throws(EventStoreError) -> InsuredID? {
-        try await people.insuredWhereReadable(ofAll: Array(history.prefix(1))).insured.values.first
+        try await people.persons(of: Array(history.prefix(1))).insured.values.first
     }
 }

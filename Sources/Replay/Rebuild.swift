@@ -144,21 +144,7 @@ package struct Rebuild: Sendable {
 
     private func fold(_ range: StreamRange) async throws(EventStoreError) -> Part {
         let events = try await scan.events(in: range)
-        let insured = try await people.insured(ofAll: events)
-        var rows: [AppointmentRow] = []
-        rows.reserveCapacity(events.count / 4)
-        var row: AppointmentRow?
-        // By index, so that no event is copied: that costs more than its fold.
-        for index in events.indices {
-            let stream = events[index].stream
-            if row.map({ $0.appointment.stream != stream }) ?? false {
-                if let whole = row { rows.append(whole) }
-                row = nil
-            }
-            row = try projection.next(
-                events[index], onto: row, insured: events[index].version == 1 ? insured[stream] : nil)
-        }
-        if let row { rows.append(row) }
+        let rows = try await RangeFold(people, by: projection).rows(of: events)
         return Part(through: range.through, events: events.count, last: events.last?.named, rows: rows)
     }
 }

@@ -118,7 +118,7 @@ package struct Reconcile: Sendable {
         let least = events.prefix { ($0.position ?? 0) <= reached }.count
         let held = difference.held?.version ?? 0
         guard (least..<events.count).contains(held) else { return false }
-        return try await FoldedRows(scan, people).fold(Array(events.prefix(held))).first?.digest
+        return try await RangeFold(people).rows(of: Array(events.prefix(held))).first?.digest
             == difference.held?.digest
     }
 
@@ -126,12 +126,10 @@ package struct Reconcile: Sendable {
         _ store: [AppointmentRow], _ held: [AppointmentRow], _ copy: String
     ) -> [Difference] {
         if store == held { return [] }
-        let ours = Dictionary(uniqueKeysWithValues: store.map { ($0.appointment, $0) })
-        let theirs = Dictionary(uniqueKeysWithValues: held.map { ($0.appointment, $0) })
-        return Set(ours.keys).union(theirs.keys).sorted().compactMap { id in
-            let (our, their) = (ours[id], theirs[id])
-            if our?.digest == their?.digest { return nil }
-            return Difference(appointment: id, copy: copy, store: our, held: their)
+        return pairs(store.map(\.appointment), held.map(\.appointment)).compactMap { (first, second) in
+            let (ours, theirs) = (first.map { store[$0] }, second.map { held[$0] })
+            guard let id = (ours ?? theirs)?.appointment, ours?.digest != theirs?.digest else { return nil }
+            return Difference(appointment: id, copy: copy, store: ours, held: theirs)
         }
     }
 }
@@ -144,21 +142,7 @@ package struct FoldedRows: RowScan {
     package init(_ scan: any StreamScan, _ people: PersonResolver) { (self.scan, self.people) = (scan, people) }
 
     package func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow] {
-        try await fold(try await scan.events(in: range))
-    }
-
-    /// The rows of some events, each stream's together and in order.
-    func fold(_ events: [RecordedEvent]) async throws(EventStoreError) -> [AppointmentRow] {
-        let insured = try await people.insured(ofAll: events)
-        var rows: [AppointmentRow] = []
-        for event in events {
-            let isNext = rows.last?.appointment.stream == event.stream
-            let row = try Projection.appointments.next(
-                event, onto: isNext ? rows.last : nil, insured: insured[event.stream])
-            guard let row else { continue }
-            if isNext { rows[rows.count - 1] = row } else { rows.append(row) }
-        }
-        return rows
+        try await RangeFold(people).rows(of: try await scan.events(in: range))
     }
 }
 

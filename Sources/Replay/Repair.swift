@@ -133,11 +133,7 @@ package struct Repair: Sendable {
     private func refold(_ appointment: AppointmentID) async throws(EventStoreError) {
         while true {
             let events = try await store.read(appointment.stream)
-            let insured = try await people.insured(ofAll: events)[appointment.stream]
-            var row: AppointmentRow?
-            for event in events {
-                row = try Projection.appointments.next(event, onto: row, insured: insured) ?? row
-            }
+            let row = try await RangeFold(people).rows(of: events).first
             // An event that came meanwhile is in the next reading.
             if try await sets.mend(appointment, with: row, of: ProjectionRunner.projection) { return }
         }

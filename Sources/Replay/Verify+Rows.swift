@@ -8,21 +8,14 @@ extension Verify {
     private struct RangeReport: Sendable {
         var findings: [Finding] = []
         var rows = 0
+        var events = 0
+        var streams = 0
 
         mutating func add(
             _ kind: Finding.Kind, _ stream: StreamID?, version: Int? = nil, position: Int? = nil, _ message: String
         ) {
             findings.append(Finding(kind, stream: stream, version: version, position: position, message: message))
         }
-    }
-
-    /// The row that the events of a stream make.
-    private struct Folded {
-        /// Nil where they can't be folded, which was reported.
-        var row: AppointmentRow?
-        /// The version of the last event.
-        var version = 0
-        var hasRow = false
     }
 
     func compareRows(_ state: inout State) async throws(EventStoreError) {
@@ -33,7 +26,7 @@ extension Verify {
         let known = { @Sendable (range: StreamRange) in streams.keys.filter(range.contains).sorted() }
         try await inOrder(ahead: Self.windows) { () throws(EventStoreError) in
             if isOver { return nil }
-            // Behind the last stream may stand rows that no event explains.
+            // After the last stream there may be rows that no event explains.
             let range = try await scan.range(after: after, events: batch) ?? .rest(after: after)
             (isOver, after) = (range == .rest(after: after), range.through)
             return range
@@ -42,6 +35,11 @@ extension Verify {
         } take: { (found: RangeReport) throws(EventStoreError) in
             for finding in found.findings { state.report.add(finding) }
             state.report.rows += found.rows
+            if readsChain { return }
+            state.report.events += found.events
+            state.report.streams += found.streams
+            progress(
+                VerifyProgress(position: state.report.events, head: head, findings: state.report.findingCount))
         }
     }
 
@@ -50,91 +48,117 @@ extension Verify {
     ) async throws(EventStoreError) -> RangeReport {
         var report = RangeReport()
         // The events before the rows: what a row has beyond them is read again.
-        var folded: [StreamID: Folded]
-        do throws(EventStoreError) {
-            folded = try await fold(try await scan.events(in: range), upTo: head, &report)
-        } catch {
-            try error.throwIfUnavailable()
-            folded = [:]
-            for stream in known(range) {
-                do throws(EventStoreError) {
-                    let events = try await store.read(stream)
-                    folded.merge(try await fold(events, upTo: head, &report)) { $1 }
-                } catch {
-                    try error.throwIfUnavailable()
-                    // The chain has named the event that can't be read.
-                    folded[stream] = Folded()
+        let folds = try await folds(range, upTo: head, known, &report)
+        let found = try await FoundRows(range, of: views)
+        let before = report.findings.count
+        var missing: [Fold] = []
+        for pair in found.compared(with: folds) {
+            let fold = pair.fold.map { folds[$0] }
+            guard let held = pair.row.map({ found.rows[$0] }) else {
+                if let fold { missing.append(fold) }
+                continue
+            }
+            do throws(EventStoreError) {
+                let row = try held.row.get()
+                report.rows += 1
+                if let found = try await damage(of: row, fold) {
+                    report.add(found.kind, fold?.stream ?? row.appointment.stream, version: row.version, found.message)
                 }
+            } catch {
+                try error.throwIfUnavailable()
+                report.add(.rowUnreadable, held.appointment.stream, error.message)
             }
         }
-        do throws(EventStoreError) {
-            for row in try await views.rows(in: range) { try await take(row, &folded, &report) }
-        } catch {
-            try error.throwIfUnavailable()
-            try await compareSingly(range, &folded, error, &report)
+        for name in found.strays {
+            report.findings.append(
+                Finding(.rowUnreadable, key: name, message: "a row stands under an id that is none: \(name)"))
         }
-        for (stream, made) in folded.filter({ !$0.value.hasRow }).sorted(by: { $0.key < $1.key }) {
+        if let damage = found.damage, report.findings.count == before {
+            report.add(.rowUnreadable, nil, damage.message)
+        }
+        for fold in missing {
             report.add(
-                .rowMissing, stream, version: made.version > 0 ? made.version : nil,
+                .rowMissing, fold.stream, version: fold.version > 0 ? fold.version : nil,
                 "the appointment has events and no row in the view")
         }
         return report
     }
 
-    /// Goes through the rows of a range one by one, to name those that the view can't give out.
-    private func compareSingly(
-        _ range: StreamRange, _ folded: inout [StreamID: Folded], _ damage: EventStoreError,
+    /// What the events of a range make, stream by stream.
+    private func folds(
+        _ range: StreamRange, upTo head: Int, _ known: @Sendable (StreamRange) -> [StreamID],
         _ report: inout RangeReport
-    ) async throws(EventStoreError) {
-        let before = report.findings.count
-        for key in try await views.keys(in: range) {
-            switch key {
-            case .stray(let name):
-                report.findings.append(
-                    Finding(.rowUnreadable, key: name, message: "a row stands under an id that is none: \(name)"))
-            case .appointment(let id):
-                do throws(EventStoreError) {
-                    guard let row = try await views.row(id) else { continue }
-                    try await take(row, &folded, &report)
-                } catch {
-                    try error.throwIfUnavailable()
-                    folded[id.stream]?.hasRow = true
-                    report.add(.rowUnreadable, id.stream, error.message)
-                }
+    ) async throws(EventStoreError) -> [Fold] {
+        let events = try await unlessDamaged { () throws(EventStoreError) in try await scan.events(in: range) }
+        if let events { return try await folds(of: events, upTo: head, &report) }
+        var folds: [Fold] = []
+        for stream in readsChain ? known(range) : try await streams(in: range) {
+            do throws(EventStoreError) {
+                folds += try await self.folds(of: try await store.read(stream), upTo: head, &report)
+            } catch {
+                try error.throwIfUnavailable()
+                // The chain, where it is read, has named the event that can't be read.
+                folds.append(Fold(stream, unreadable: error))
+                report.streams += 1
+                if !readsChain { report.add(.entryUnreadable, stream, error.message) }
             }
         }
-        if report.findings.count == before { report.add(.rowUnreadable, nil, damage.message) }
+        return folds
     }
 
-    private func take(
-        _ row: AppointmentRow, _ folded: inout [StreamID: Folded], _ report: inout RangeReport
-    ) async throws(EventStoreError) {
-        let stream = row.appointment.stream
-        report.rows += 1
-        let made = folded[stream]
-        folded[stream]?.hasRow = true
-        // Events that can't be folded say nothing about the row.
-        if let made, made.row == nil { return }
-        if let found = try await damage(of: row, folded: made?.row) {
-            report.add(found.kind, stream, version: row.version, found.message)
+    /// The streams of a range, whether or not their events can be read.
+    private func streams(in range: StreamRange) async throws(EventStoreError) -> [StreamID] {
+        var streams: [StreamID] = []
+        var after = range.after
+        while let next = try await scan.range(after: after, events: 1)?.through, next <= range.through {
+            streams.append(next)
+            after = next
         }
+        return streams
     }
 
-    /// How a row differs from what its events make.
+    private func folds(
+        of events: [RecordedEvent], upTo head: Int, _ report: inout RangeReport
+    ) async throws(EventStoreError) -> [Fold] {
+        var count = 0
+        let folds = try await fold.folds(of: events) { event in
+            let isTaken = event.position ?? 0 <= head
+            if isTaken { count += 1 }
+            return isTaken
+        }
+        (report.events, report.streams) = (report.events + count, report.streams + folds.count)
+        for fold in folds {
+            guard let damage = fold.damage, let kind = kind(of: damage) else { continue }
+            report.add(kind, fold.stream, version: damage.version, position: damage.position, damage.reason)
+        }
+        return folds
+    }
+
+    /// The finding that an event makes which stands in the way of a row; nil where the chain has named it.
+    func kind(of damage: Fold.Damage) -> Finding.Kind? {
+        if damage.isHole { return readsChain ? nil : .versionGap }
+        return damage.version == 1 ? .sealedDiffers : .entryUnreadable
+    }
+
+    /// How a row differs from what its events make. Events that can't be folded say nothing about it.
     func damage(
-        of row: AppointmentRow, folded held: AppointmentRow?
+        of row: AppointmentRow, _ made: Fold?
     ) async throws(EventStoreError) -> (kind: Finding.Kind, message: String)? {
-        let folded: AppointmentRow
+        if made?.damage != nil { return nil }
+        var folded = made?.row
         do throws(EventStoreError) {
-            guard let made = try await foldOn(row.appointment.stream, from: held, to: row.version) else {
-                return (.rowWithoutEvents, "the view has a row that no event explains")
+            // What was appended after the head of this run, as far as the row has come.
+            if row.version > folded?.version ?? 0 {
+                let stream = row.appointment.stream
+                let events = try await store.read(stream, from: (folded?.version ?? 0) + 1)
+                folded = try await fold.row(of: events.filter { $0.version <= row.version }, onto: folded)
             }
-            folded = made
         } catch {
             // Its events are there and can't be read: that says nothing about the row.
             try error.throwIfUnavailable()
             return (.entryUnreadable, error.message)
         }
+        guard let folded else { return (.rowWithoutEvents, "the view has a row that no event explains") }
         if row.version < folded.version {
             return (.rowBehind, "the row stands at version \(row.version) of \(folded.version)")
         }
@@ -149,72 +173,8 @@ extension Verify {
             slot: row.slot, failure: row.failure, version: row.version, leaf: row.leaf)
         return without == folded
     }
-}
 
-// MARK: - Folding
+    private var readsChain: Bool { parts.contains(.chain) }
 
-extension Verify {
-    /// The rows that events make, by stream. What can't be folded is reported.
-    private func fold(
-        _ events: [RecordedEvent], upTo head: Int, _ report: inout RangeReport
-    ) async throws(EventStoreError) -> [StreamID: Folded] {
-        let insured = try await insured(of: events)
-        var folded: [StreamID: Folded] = [:]
-        folded.reserveCapacity(events.count / 4)
-        var (stream, made) = (StreamID?.none, Folded())
-        for event in events where event.position ?? 0 <= head {
-            if event.stream != stream {
-                if let stream { folded[stream] = made }
-                (stream, made) = (event.stream, Folded())
-            }
-            let follows = event.version == made.version + 1 && (made.version == 0 || made.row != nil)
-            made.version = event.version
-            guard follows else {
-                // Behind a hole or an event that can't be folded there is nothing to fold onto: that was said already.
-                made.row = nil
-                continue
-            }
-            do throws(EventStoreError) {
-                made.row = try await fold(event, onto: made.row, insured[event.stream])
-            } catch {
-                try error.throwIfUnavailable()
-                made.row = nil
-                report.add(
-                    event.version == 1 ? .sealedDiffers : .entryUnreadable, event.stream, version: event.version,
-                    position: event.position, error.message)
-            }
-        }
-        if let stream { folded[stream] = made }
-        return folded
-    }
-
-    /// Who asked, by stream; only as far as it could be opened. One that does not open is looked for, and named, when
-    /// it is its turn.
-    private func insured(of events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
-        do throws(EventStoreError) {
-            return try await people?.insured(ofAll: events) ?? [:]
-        } catch {
-            try error.throwIfUnavailable()
-            return [:]
-        }
-    }
-
-    func fold(
-        _ event: RecordedEvent, onto row: AppointmentRow?, _ known: InsuredID? = nil
-    ) async throws(EventStoreError) -> AppointmentRow {
-        let insured = event.version > 1 ? nil : known != nil ? known : try await people?.insured(of: event)
-        return try AppointmentProjection.project(event, onto: row, insured: insured)
-    }
-
-    /// Takes in what was appended after the head of this run, as far as the row has come.
-    private func foldOn(
-        _ stream: StreamID, from row: AppointmentRow?, to version: Int
-    ) async throws(EventStoreError) -> AppointmentRow? {
-        var row = row
-        guard version > row?.version ?? 0 else { return row }
-        for event in try await store.read(stream, from: (row?.version ?? 0) + 1) where event.version <= version {
-            row = try await fold(event, onto: row)
-        }
-        return row
-    }
+    private var fold: RangeFold { RangeFold(people) }
 }

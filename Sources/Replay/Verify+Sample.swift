@@ -37,27 +37,20 @@ extension Verify {
             state.report.events += 1
             link(EventLink(event), &state)
         }
-        guard parts.contains(.views), let last = events.last else { return }
+        guard parts.contains(.views), let fold = try await RangeFold(people).folds(of: events).first else { return }
         func add(_ kind: Finding.Kind, version: Int?, _ message: String) {
             state.report.add(Finding(kind, stream: stream, version: version, message: message))
         }
-        var folded: AppointmentRow?
-        for event in events {
-            do throws(EventStoreError) {
-                folded = try await fold(event, onto: folded)
-            } catch {
-                try error.throwIfUnavailable()
-                return add(
-                    event.version == 1 ? .sealedDiffers : .entryUnreadable, version: event.version, error.message)
-            }
+        if let damage = fold.damage, !damage.isHole, let kind = kind(of: damage) {
+            return add(kind, version: damage.version, damage.reason)
         }
         do throws(EventStoreError) {
             guard let row = try await views.row(stream.appointment) else {
                 return add(
-                    .rowMissing, version: last.version, "the appointment has events and no row in the view")
+                    .rowMissing, version: fold.version, "the appointment has events and no row in the view")
             }
             state.report.rows += 1
-            if let found = try await damage(of: row, folded: folded) {
+            if let found = try await damage(of: row, fold) {
                 add(found.kind, version: row.version, found.message)
             }
         } catch {

@@ -17,7 +17,7 @@ package struct Verify: Sendable {
     let people: PersonResolver?
     let parts: Set<Finding.Part>
     let batch: Int
-    private let progress: @Sendable (VerifyProgress) -> Void
+    let progress: @Sendable (VerifyProgress) -> Void
 
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter checkpoints: those of `consumers` are looked at; none without it.
@@ -60,6 +60,17 @@ package struct Verify: Sendable {
                     .checkpointAhead, position: position, key: name.description,
                     message: "the checkpoint of \(name) is at position \(position), and the last event at \(head)"))
         }
+        if parts.contains(.chain) {
+            try await readChain(&state)
+            state.report.streams = state.streams.count
+        }
+        if parts.contains(.views) { try await compareRows(&state) }
+        return state.report
+    }
+
+    /// Reads the feed from its first position to the head, and what stands next to it.
+    private func readChain(_ state: inout State) async throws(EventStoreError) {
+        let head = state.report.head
         var start = 0
         try await inOrder(ahead: Self.windows) { () throws(EventStoreError) in
             guard start < head else { return nil }
@@ -91,15 +102,10 @@ package struct Verify: Sendable {
                         + "\(foreign == 1 ? "is no event" : "are no events"): no appointment and version in the key"))
         }
         try await findOutside(&state)
-        if parts.contains(.chain) {
-            for miscount in try await feed.miscounts() { state.report.add(Finding(.countDiffers, message: miscount)) }
-            for records in records {
-                if let finding = try await records.finding(in: "the ledger") { state.report.add(finding) }
-            }
+        for miscount in try await feed.miscounts() { state.report.add(Finding(.countDiffers, message: miscount)) }
+        for records in records {
+            if let finding = try await records.finding(in: "the ledger") { state.report.add(finding) }
         }
-        if parts.contains(.views) { try await compareRows(&state) }
-        state.report.streams = state.streams.count
-        return state.report
     }
 
     /// Names events that stand where the windows do not come.

@@ -130,11 +130,7 @@ package final class DynamoDBViewCopies: ViewCopies {
 
     /// The row that all events of a stream make; nil for a stream without any.
     func fold(_ stream: StreamID, with projection: Projection) async throws(EventStoreError) -> AppointmentRow? {
-        let events = try await store.read(stream)
-        let insured = try await people.insured(ofAll: events)[stream]
-        var row: AppointmentRow?
-        for event in events { row = try projection.next(event, onto: row, insured: insured) ?? row }
-        return row
+        try await RangeFold(people, by: projection).rows(of: try await store.read(stream)).first
     }
 
     /// The record of a set that is filled.

@@ -157,13 +157,6 @@ extension PostgresMirror {
     }
 
     package func keys(in range: StreamRange) async throws(EventStoreError) -> [RowKey] {
-        try await pool.use { session in
-            try session.query(
-                """
-                SELECT appointment FROM ledger.appointments
-                WHERE ($1::uuid IS NULL OR appointment > $1) AND appointment <= $2 ORDER BY appointment
-                """, [.ifPresent(range.after) { .uuid($0.id) }, .uuid(range.through.id)]
-            ) { .appointment(AppointmentID(try $0.uuid(0))) }
-        }
+        try await appointments(in: range).map(RowKey.appointment)
     }
 }

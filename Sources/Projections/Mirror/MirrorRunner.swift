@@ -94,7 +94,7 @@ extension MirrorRunner {
     /// A batch while its events are compared with the mirror.
     private struct Preparation {
         let now: Timestamp
-        let insured: [StreamID: InsuredID]
+        var persons: Persons
         var held: [StreamID: MirroredStream]
         var moved: Set<StreamID> = []
         /// Nil while all events so far are taken in as they came: copying each would cost more than comparing it.
@@ -118,13 +118,13 @@ extension MirrorRunner {
         _ events: [RecordedEvent], at state: MirrorState, behind ahead: PreparedBatch?, checkpoint: Int?, now: Timestamp
     ) async throws(EventStoreError) -> PreparedBatch {
         let held = try await streams(of: events, behind: ahead)
-        var work = Preparation(now: now, insured: try await insured(of: events), held: held)
+        var work = Preparation(now: now, persons: try await people.persons(of: events), held: held)
         // In the order in which they came: it becomes the order of positions.
         for index in events.indices {
             let verdict = Verdict(of: events[index], holding: work.held[events[index].stream]?.head)
             if events[index].isChecked, verdict == .accept {
                 work.entries?.append(events[index])
-                try await accept(events[index], into: &work)
+                accept(events[index], into: &work)
             } else {
                 if work.entries == nil { work.entries = Array(events[..<index]) }
                 try await take(events[index], into: &work)
@@ -153,10 +153,13 @@ extension MirrorRunner {
     }
 
     /// Takes in an event that follows what is held of its stream.
-    private func accept(_ event: RecordedEvent, into work: inout Preparation) async throws(EventStoreError) {
-        let row = try await row(after: event, onto: work.held[event.stream]?.row, knowing: work.insured)
+    ///
+    /// One that can't be folded is not kept out of the mirror: it has no row there.
+    private func accept(_ event: RecordedEvent, into work: inout Preparation) {
+        var fold = Fold(event.stream, onto: work.held[event.stream]?.row, version: event.version - 1)
+        fold.take(event, work.persons, by: .appointments)
         work.held[event.stream] = MirroredStream(
-            head: StreamHead(version: event.version, leaf: event.leaf), row: row)
+            head: StreamHead(version: event.version, leaf: event.leaf), row: fold.damage == nil ? fold.row : nil)
         work.moved.insert(event.stream)
     }
 
@@ -167,10 +170,14 @@ extension MirrorRunner {
         guard let event = try await whole(record) else {
             return work.keep(record, "the entry does not hash to its leaf")
         }
+        // It may be none of those that were looked up together.
+        if event.version == 1, work.persons.insured[event.stream] == nil {
+            work.persons.replace(event.stream, with: try await people.persons(of: [event]))
+        }
         switch Verdict(of: event, holding: work.held[event.stream]?.head) {
         case .accept:
             work.entries?.append(event)
-            try await accept(event, into: &work)
+            accept(event, into: &work)
         case .duplicate: work.earlier.append(event)
         case .conflict: work.keep(event, "the mirror holds another history")
         case .gap(let version):
@@ -215,34 +222,6 @@ extension MirrorRunner {
         }
         guard let stored = stored ?? nil, Hash.leaf(of: stored.entry.bytes) == stored.leaf else { return nil }
         return stored
-    }
-
-    /// The row after an event; nil when it can't be folded, which keeps no entry out of the mirror.
-    private func row(
-        after event: RecordedEvent, onto row: AppointmentRow?, knowing known: [StreamID: InsuredID]
-    ) async throws(EventStoreError) -> AppointmentRow? {
-        if event.version > 1, row == nil { return nil }
-        do throws(EventStoreError) {
-            var insured: InsuredID?
-            if event.version == 1 {
-                insured = known[event.stream]
-                if insured == nil { insured = try await people.insured(of: event) }
-            }
-            return try AppointmentProjection.project(event, onto: row, insured: insured)
-        } catch {
-            try error.throwIfUnavailable()
-            return nil
-        }
-    }
-
-    /// Who asked, looked up in one go; none where one of them does not open, which is then met one by one.
-    private func insured(of events: [RecordedEvent]) async throws(EventStoreError) -> [StreamID: InsuredID] {
-        do throws(EventStoreError) {
-            return try await people.insured(ofAll: events)
-        } catch {
-            try error.throwIfUnavailable()
-            return [:]
-        }
     }
 }
 
