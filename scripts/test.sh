@@ -12,6 +12,8 @@ report="$results/tests.xml"
 # swift test adds the library's name to the file of Swift Testing.
 testing_report="$results/tests-swift-testing.xml"
 log="$results/tests.log"
+# When each case of a test began and ended.
+events="$results/tests.jsonl"
 
 # Two tests a core: some wait for files and sockets, and more at once would only take each other's time.
 : "${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:=$((2 * $(nproc)))}"
@@ -43,20 +45,19 @@ count_deployment() {
     count_report "$deployment_report" || echo "0 1"
 }
 
-# Prints the ten suites of Swift's tests that took longest. The times of a suite's tests are added up; tests run
-# concurrently, so the sums are more than what a clock shows.
+# Prints the ten suites of Swift's tests that took longest: how long their tests ran, added up. Tests run concurrently,
+# so the sums are more than what a clock shows. A report says of a test only when it ended after all had been told to
+# begin; the events say when each case had its turn.
 print_slowest() {
-    local from="$testing_report"
-    [[ -s "$from" ]] || from="$report"
-    [[ -s "$from" ]] || return 0
+    [[ -s "$events" ]] || return 0
     echo "the slowest suites, in seconds:"
-    sed -n 's/.*<testcase classname="\([^"]*\)".* time="\([^"]*\)".*/\1 \2/p' "$from" |
-        awk '{ sum[$1] += $2 } END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
+    sed -nE 's/.*"absolute":([0-9.]+).*"kind":"testCase(Started|Ended)".*"testID":"([^"\\]+).*/\2 \1 \3/p' "$events" |
+        awk '{ sum[$3] += $1 == "Ended" ? $2 : -$2 } END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
         sort -rn | sed 10q
 }
 
 mkdir -p "$results"
-rm -f "$report" "$testing_report" "$deployment_report" "$log" "$results/summary"
+rm -f "$report" "$testing_report" "$deployment_report" "$log" "$events" "$results/summary"
 
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error
@@ -86,7 +87,8 @@ if [[ -z "${LEDGER_TEST_POSTGRES:-}" ]]; then
 fi
 
 status=0
-swift test --skip-build --disable-xctest --xunit-output "$report" "$@" </dev/null 2>&1 | tee "$log" || status=$?
+swift test --skip-build --disable-xctest --xunit-output "$report" --event-stream-output-path "$events" \
+    --event-stream-version 0 "$@" </dev/null 2>&1 | tee "$log" || status=$?
 
 read -r passed failed < <(count_swift)
 if [[ $((passed + failed)) -eq 0 ]]; then

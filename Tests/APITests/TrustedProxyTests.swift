@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(
-        "Forwarded is read as RFC 7239 says",
+        "forwarded is read as RFC 7239 says",
         arguments: [
             ("for=203.0.113.9", "203.0.113.9"), ("For=203.0.113.9;proto=https;by=10.0.0.1", "203.0.113.9"),
             (#"for="[2001:db8:cafe::17]:4711""#, "2001:db8:cafe::17"), (#"for="203.0.113.9:80""#, "203.0.113.9"),

@@ -35,7 +35,7 @@ struct ChangeLeaseTests {
             holder: holder)
     }
 
-    @Test("Of two workers one reads, and the other goes on when it stops", .timeLimit(.minutes(5)))
+    @Test("of two workers one reads, and the other goes on when it stops", .timeLimit(.minutes(5)))
     func handedOver() async throws {
         let ledger = try await StreamLedger()
         // Not the first to follow, who would take in the table as well.
@@ -56,7 +56,7 @@ struct ChangeLeaseTests {
         #expect(first.sink.ids == [1, 2].map(Samples.id))
     }
 
-    @Test("Another takes over from a worker that died once its lease has run out", .timeLimit(.minutes(5)))
+    @Test("another takes over from a worker that died once its lease has run out", .timeLimit(.minutes(5)))
     func takenOver() async throws {
         let ledger = try await StreamLedger()
         #expect(try await lease(ledger, "dead").take(at: ledger.clock.now))
@@ -73,7 +73,7 @@ struct ChangeLeaseTests {
         #expect(try await lease(ledger, "next").take(at: ledger.clock.now))
     }
 
-    @Test("A lease is renewed by its holder alone, and given back by nobody else")
+    @Test("a lease is renewed by its holder alone, and given back by nobody else")
     func holder() async throws {
         let ledger = try await StreamLedger()
         let (mine, other, now) = (lease(ledger, "mine"), lease(ledger, "other"), ledger.clock.now)
@@ -86,7 +86,7 @@ struct ChangeLeaseTests {
         #expect(try await mine.take(at: now.adding(milliseconds: 50_002)) == false)
     }
 
-    @Test("A lease that was taken by a clock hours ahead holds nobody up")
+    @Test("a lease that was taken by a clock hours ahead holds nobody up")
     func ahead() async throws {
         let ledger = try await StreamLedger()
         let (mine, other, now) = (lease(ledger, "mine"), lease(ledger, "other"), ledger.clock.now)
@@ -97,7 +97,7 @@ struct ChangeLeaseTests {
         #expect(try await mine.take(at: now) == false)
     }
 
-    @Test("A worker whose work fails for seconds leaves it to another", .timeLimit(.minutes(5)))
+    @Test("a worker whose work fails for seconds leaves it to another", .timeLimit(.minutes(5)))
     func failing() async throws {
         let ledger = try await StreamLedger()
         // Not the first to follow, who would take in the table as well.

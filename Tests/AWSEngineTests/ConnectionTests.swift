@@ -9,7 +9,7 @@ import Testing
 struct ConnectionTests {
     private let fine = WireProxy.Reaction.answer(200, headers: [:], body: "{}")
 
-    @Test("One connection carries one call after the other")
+    @Test("one connection carries one call after the other")
     func reuse() async throws {
         let server = WireProxy(to: nil) { [fine] _ in fine }
         let client = try AWSClient(to: server.url, TestClock())
@@ -17,7 +17,7 @@ struct ConnectionTests {
         #expect(Set(server.requests.map(\.connection)) == [1])
     }
 
-    @Test("Not more calls run at once than there are connections; the others wait for their turn")
+    @Test("not more calls run at once than there are connections; the others wait for their turn")
     func crowd() async throws {
         let server = WireProxy(to: nil) { [fine] _ in .slow(milliseconds: 2, fine) }
         let client = try AWSClient(to: server.url, TestClock(), pool: ConnectionPool(size: 3))
@@ -29,7 +29,7 @@ struct ConnectionTests {
         #expect((server.requests.map(\.connection).max() ?? 0) <= 3)
     }
 
-    @Test("Sixteen calls that wait for their answers leave the shared threads to others")
+    @Test("sixteen calls that wait for their answers leave the shared threads to others")
     func blocking() async throws {
         let server = WireProxy(to: nil) { [fine] request in
             // Nobody is answered before all have asked.
@@ -47,7 +47,7 @@ struct ConnectionTests {
         #expect(server.count("Open") == 1)
     }
 
-    @Test("An answer that does not come in time is given up, and asked for again")
+    @Test("an answer that does not come in time is given up, and asked for again")
     func timeOut() async throws {
         let server = WireProxy(to: nil) { [fine] in $0.number == 1 ? .slow(milliseconds: 30_000, fine) : fine }
         let client = try AWSClient(to: server.url, TestClock())
@@ -55,7 +55,7 @@ struct ConnectionTests {
         #expect(server.count("Ask") == 2)
     }
 
-    @Test("Where nobody listens the call fails and says so")
+    @Test("where nobody listens the call fails and says so")
     func unreachable() async throws {
         let clock = TestClock()
         let error = await awsFailure { try await AWSClient(to: "http://127.0.0.1:1", clock).ask() }
@@ -64,7 +64,7 @@ struct ConnectionTests {
         #expect(clock.sleeps.count == 3)
     }
 
-    @Test("A cancelled call ends early and is not made again")
+    @Test("a cancelled call ends early and is not made again")
     func cancellation() async throws {
         let server = WireProxy(to: nil) { [fine] _ in .slow(milliseconds: 8000, fine) }
         let client = try AWSClient(to: server.url, TestClock())
@@ -75,7 +75,7 @@ struct ConnectionTests {
         #expect(server.count("Ask") == 1)
     }
 
-    @Test("An answer that never ends is refused")
+    @Test("an answer that never ends is refused")
     func endless() async throws {
         let server = WireProxy(to: nil) { _ in
             .answer(200, headers: [:], body: String(repeating: " ", count: 9 << 20) + "{}")

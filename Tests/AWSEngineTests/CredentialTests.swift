@@ -50,7 +50,7 @@ struct CredentialTests {
         return url.path
     }
 
-    @Test("The environment goes before all")
+    @Test("the environment goes before all")
     func environment() async throws {
         let server = server()
         let found = try await find(
@@ -62,7 +62,7 @@ struct CredentialTests {
         #expect(server.requests.isEmpty)
     }
 
-    @Test("A web identity is changed for a role, in a call without a signature")
+    @Test("a web identity is changed for a role, in a call without a signature")
     func webIdentity() async throws {
         let server = server()
         let token = try file("a.b+c\n")
@@ -75,7 +75,7 @@ struct CredentialTests {
         #expect(request.headers["authorization"] == nil)
     }
 
-    @Test("A profile holds keys, or assumes a role with another's keys")
+    @Test("a profile holds keys, or assumes a role with another's keys")
     func profiles() async throws {
         let server = server()
         let credentials = try file("[default]\naws_access_key_id = AKD\naws_secret_access_key = d\n[keys]\n")
@@ -134,7 +134,7 @@ struct CredentialTests {
         #expect(try AWSSettings(environment: files).region == "eu-west-1")
     }
 
-    @Test("A container's endpoint is asked with its token")
+    @Test("a container's endpoint is asked with its token")
     func container() async throws {
         let server = server()
         let found = try await find(
@@ -148,7 +148,7 @@ struct CredentialTests {
     }
 
     @Test(
-        "A token is sent only over https, to this machine, or to the two hosts of ECS and EKS",
+        "a token is sent only over https, to this machine, or to the two hosts of ECS and EKS",
         arguments: [
             ("https://example.com/x", true), ("http://localhost/x", true), ("http://127.0.0.1:80/x", true),
             ("http://127.9.9.9/x", true), ("http://[::1]:8080/x", true), ("http://169.254.170.2/x", true),
@@ -163,7 +163,7 @@ struct CredentialTests {
         #expect(MetadataCredentials.isTrusted(url) == isTrusted)
     }
 
-    @Test("An instance is asked for a token, its role, and the role's keys")
+    @Test("an instance is asked for a token, its role, and the role's keys")
     func instance() async throws {
         let server = server()
         let found = try await find([:], server)
@@ -200,7 +200,7 @@ struct CredentialKeeperTests {
         var made: Int { count.withLock { $0 } }
     }
 
-    @Test("Of a hundred callers at once one gets them")
+    @Test("of a hundred callers at once one gets them")
     func oneCaller() async throws {
         let source = Source()
         let keeper = source.keeper()
@@ -211,7 +211,7 @@ struct CredentialKeeperTests {
         #expect(source.made == 1)
     }
 
-    @Test("They are renewed before their end, while the old ones are still used")
+    @Test("they are renewed before their end, while the old ones are still used")
     func renewal() async throws {
         let source = Source()
         let keeper = source.keeper()
@@ -225,7 +225,7 @@ struct CredentialKeeperTests {
         #expect(source.made == 2)
     }
 
-    @Test("A step of the wall clock neither lengthens nor shortens their life", arguments: [-7_200_000, 7_200_000])
+    @Test("a step of the wall clock neither lengthens nor shortens their life", arguments: [-7_200_000, 7_200_000])
     func steps(milliseconds: Int64) async throws {
         let source = Source()
         let keeper = source.keeper()
@@ -237,7 +237,7 @@ struct CredentialKeeperTests {
         #expect(try await keeper.credentials().accessKey == "key-2")
     }
 
-    @Test("In their last minute everybody waits for new ones; a source that is out of order leaves the old ones")
+    @Test("in their last minute everybody waits for new ones; a source that is out of order leaves the old ones")
     func lastMinute() async throws {
         let source = Source()
         let keeper = source.keeper()
@@ -252,7 +252,7 @@ struct CredentialKeeperTests {
         await #expect(throws: CredentialFailure.self) { try await keeper.credentials() }
     }
 
-    @Test("Keys that AWS calls expired are replaced once, whoever finds it out, and the call is made again")
+    @Test("keys that AWS calls expired are replaced once, whoever finds it out, and the call is made again")
     func expired() async throws {
         let source = Source()
         let server = WireProxy(to: nil) { request in
@@ -268,7 +268,7 @@ struct CredentialKeeperTests {
         #expect(source.clock.sleeps.isEmpty)
     }
 
-    @Test("Keys that stay expired end the call after one replacement")
+    @Test("keys that stay expired end the call after one replacement")
     func staysExpired() async throws {
         let source = Source()
         let server = WireProxy(to: nil) { _ in .refuse("ExpiredToken") }

@@ -37,7 +37,7 @@ struct DeadLetterTests {
         func counts() async throws -> [Int] { [try await source.counts().waiting, try await dead.counts().waiting] }
     }
 
-    @Test("A letter whose message is refused on its way back stays a letter")
+    @Test("a letter whose message is refused on its way back stays a letter")
     func refused() async throws {
         let place = try await Place(1) { request in
             request.operation == "SendMessageBatch"
@@ -52,7 +52,7 @@ struct DeadLetterTests {
         #expect(try await place.counts() == [0, 1])
     }
 
-    @Test("A look waits for its answers: the queue ends where nothing comes though it was waited for")
+    @Test("a look waits for its answers: the queue ends where nothing comes though it was waited for")
     func longPoll() async throws {
         let place = try await Place(3)
         #expect(try await place.letters.list(.peru, limit: 10).count == 3)
@@ -63,7 +63,7 @@ struct DeadLetterTests {
         #expect(try await place.letters.list(.peru, limit: 10).count == 3)
     }
 
-    @Test("A list reads no more than its limit asks for")
+    @Test("a list reads no more than its limit asks for")
     func limited() async throws {
         let place = try await Place(60)
         #expect(try await place.letters.list(.peru, limit: 15).count == 15)
@@ -73,7 +73,7 @@ struct DeadLetterTests {
         #expect(try await place.counts() == [0, 60])
     }
 
-    @Test("Letters that go back page by page are read once")
+    @Test("letters that go back page by page are read once")
     func redriven() async throws {
         let place = try await Place(60)
         var moved: [Int] = []
@@ -88,7 +88,7 @@ struct DeadLetterTests {
         #expect(try await place.counts() == [60, 0])
     }
 
-    @Test("Letters that are looked at for long are kept hidden")
+    @Test("letters that are looked at for long are kept hidden")
     func hidden() async throws {
         let clock = Mutex<TestClock?>(nil)
         let place = try await Place(40) { request in

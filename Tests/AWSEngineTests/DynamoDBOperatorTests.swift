@@ -71,7 +71,7 @@ struct DynamoDBOperatorTests {
         }
     }
 
-    @Test("A whole ledger verifies and reconciles; damaged rows of every kind are named, and mended")
+    @Test("a whole ledger verifies and reconciles; damaged rows of every kind are named, and mended")
     func rows() async throws {
         let ledger = try await Ledger(streams: 12, seed: 51)
         let clean = try await ledger.verify().run()
@@ -110,7 +110,7 @@ struct DynamoDBOperatorTests {
     }
 
     @Test(
-        "Half a slot, half a failure, a version of another type and ids that are none are named, and mended",
+        "half a slot, half a failure, a version of another type and ids that are none are named, and mended",
         arguments: [
             (#"{"centerId":{"N":"5"}}"#, 0), (#"{"failureMessage":{"S":"x"}}"#, 0),
             (#"{"failureReason":{"S":"SLOT_TAKEN"}}"#, 0), (#"{"version":{"S":"x"}}"#, 0),
@@ -145,7 +145,7 @@ struct DynamoDBOperatorTests {
         #expect(try await ledger.verify().run().isClean)
     }
 
-    @Test("Reconciliation names the appointments whose rows are not what the events make")
+    @Test("reconciliation names the appointments whose rows are not what the events make")
     func reconciled() async throws {
         let ledger = try await Ledger(streams: 9, seed: 52)
         let rows = ledger.history.rows
@@ -160,7 +160,7 @@ struct DynamoDBOperatorTests {
         #expect((report.differences, report.appointments) == (2, 9))
     }
 
-    @Test("An event that was changed, one that was taken away, and a last one that is gone are all found")
+    @Test("an event that was changed, one that was taken away, and a last one that is gone are all found")
     func events() async throws {
         let ledger = try await Ledger(streams: 12, seed: 53)
         let long = ledger.history.rows.filter { $0.version >= 3 }.map(\.appointment.stream)
@@ -180,7 +180,7 @@ struct DynamoDBOperatorTests {
         #expect(try await ledger.verify().sample(12, random: { Int.random(in: $0) }).isClean == false)
     }
 
-    @Test("An item that is no event is named by verify, and nobody else trips over it")
+    @Test("an item that is no event is named by verify, and nobody else trips over it")
     func foreign() async throws {
         let ledger = try await Ledger(streams: 6, seed: 56)
         for key in ["note-1", "appointment-nobody"] {
@@ -212,7 +212,7 @@ struct DynamoDBOperatorTests {
         #expect(try await repair.plan(for: report).count(.none) == 1)
     }
 
-    @Test("Positions keep an appointment's events in order whatever its clocks said, and pages give each event once")
+    @Test("positions keep an appointment's events in order whatever its clocks said, and pages give each event once")
     func positions() async throws {
         let engine = try await TestEngine.aws(clock: HandClock())
         let stream = Samples.appointment(1).stream

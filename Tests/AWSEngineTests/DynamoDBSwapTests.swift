@@ -77,7 +77,7 @@ struct DynamoDBSwapTests {
         return next
     }
 
-    @Test("A row that moves while the set is put in place keeps its last state, folded by the rule of the set")
+    @Test("a row that moves while the set is put in place keeps its last state, folded by the rule of the set")
     func moving() async throws {
         let ledger = try await Ledger()
         let stream = Samples.appointment(1).stream
@@ -110,7 +110,7 @@ struct DynamoDBSwapTests {
         #expect(try await ledger.views.pausedAt(ProjectionRunner.projection) == now)
     }
 
-    @Test("Whoever reads while rows are written and replaced never sees an appointment go back")
+    @Test("whoever reads while rows are written and replaced never sees an appointment go back")
     func readers() async throws {
         let ledger = try await Ledger()
         let history = try await RandomHistory.write(to: ledger.engine, streams: 5, seed: 31)
@@ -145,7 +145,7 @@ struct DynamoDBSwapTests {
         #expect(try await steps > 0)
     }
 
-    @Test("A swap that is killed anywhere is given again and ends the same; the old rows are kept as they were")
+    @Test("a swap that is killed anywhere is given again and ends the same; the old rows are kept as they were")
     func killed() async throws {
         var isDone = false
         for allowed in stride(from: 0, to: 200, by: 5) where !isDone {
@@ -175,7 +175,7 @@ struct DynamoDBSwapTests {
         #expect(isDone)
     }
 
-    @Test("What DynamoDB leaves over of a batch is sent again; when it takes nothing at all, that is said")
+    @Test("what DynamoDB leaves over of a batch is sent again; when it takes nothing at all, that is said")
     func leftOver() async throws {
         let ledger = try await Ledger()
         let history = try await RandomHistory.write(to: ledger.engine, streams: 30, seed: 34)

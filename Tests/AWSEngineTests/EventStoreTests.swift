@@ -21,7 +21,7 @@ struct EventStoreTests {
 
     private func operations(_ proxy: WireProxy) -> [String] { proxy.requests.map(\.operation) }
 
-    @Test("An append is one conditional write, after one read unless it begins the stream")
+    @Test("an append is one conditional write, after one read unless it begins the stream")
     func calls() async throws {
         let (store, proxy) = try await store()
         _ = try await store.append([Samples.event(1, "requested")], to: stream, expecting: .empty)
@@ -34,7 +34,7 @@ struct EventStoreTests {
         #expect(operations(proxy) == ["Query", "PutItem"])
     }
 
-    @Test("A retry and a refusal cost one read and one write at most")
+    @Test("a retry and a refusal cost one read and one write at most")
     func refusals() async throws {
         let (store, proxy) = try await store()
         for number in 1...4 {
@@ -51,7 +51,7 @@ struct EventStoreTests {
         #expect(try await store.count() == 4)
     }
 
-    @Test("A writer who is overtaken between its read and its write learns so without another read")
+    @Test("a writer who is overtaken between its read and its write learns so without another read")
     func overtaken() async throws {
         let account = Emulator.account()
         let direct = DynamoDBEventStore(try Emulator.client(account: account), tables: .init())
@@ -75,7 +75,7 @@ struct EventStoreTests {
         #expect(operations(proxy) == ["Query", "PutItem"])
     }
 
-    @Test("An appointment's four events use four units of write and three of read")
+    @Test("an appointment's four events use four units of write and three of read")
     func capacity() async throws {
         let (store, proxy) = try await store()
         let personal = [try Samples.sealed(stream)]
@@ -91,7 +91,7 @@ struct EventStoreTests {
     }
 
     @Test(
-        "An append whose answer is lost succeeds and is stored once",
+        "an append whose answer is lost succeeds and is stored once",
         arguments: [WireProxy.Reaction.failAfterWrite, .cutAfterWrite])
     func lostAnswer(reaction: WireProxy.Reaction) async throws {
         let (store, proxy) = try await store { request in
@@ -109,7 +109,7 @@ struct EventStoreTests {
         #expect(proxy.count("PutItem") == 6)
     }
 
-    @Test("Throttling, conflicts, cuts and slow answers lose nothing and cost less than three calls for one")
+    @Test("throttling, conflicts, cuts and slow answers lose nothing and cost less than three calls for one")
     func weather() async throws {
         let (store, proxy) = try await store { request in
             switch (request.operation, request.number % 16) {
@@ -147,7 +147,7 @@ struct EventStoreTests {
         #expect(try await store.count() == 48)
     }
 
-    @Test("A store that stays away is unavailable, and says which call it was")
+    @Test("a store that stays away is unavailable, and says which call it was")
     func outage() async throws {
         let (store, proxy) = try await store { _ in .refuse("InternalServerError", status: 500) }
         await #expect {
@@ -161,7 +161,7 @@ struct EventStoreTests {
         #expect(proxy.count("PutItem") == 4)
     }
 
-    @Test("An item that was changed in the table is corrupt")
+    @Test("an item that was changed in the table is corrupt")
     func tampered() async throws {
         let (store, proxy) = try await store()
         defer { withExtendedLifetime(proxy) {} }
@@ -185,7 +185,7 @@ struct EventStoreTests {
         }
     }
 
-    @Test("A stream of more than a page is read whole")
+    @Test("a stream of more than a page is read whole")
     func pages() async throws {
         let (store, proxy) = try await store()
         let large = NewEvent(

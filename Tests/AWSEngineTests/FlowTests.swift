@@ -101,7 +101,7 @@ struct FlowTests {
         }
     }
 
-    @Test("While the view is held appointments go on, and the view takes in what it has missed once it is resumed")
+    @Test("while the view is held appointments go on, and the view takes in what it has missed once it is resumed")
     func held() async throws {
         let ledger = try await Ledger { _ in .forward }
         try await ledger.views.pause(ProjectionRunner.projection, at: ledger.performer.now())
@@ -122,7 +122,7 @@ struct FlowTests {
     }
 
     @Test(
-        "An appointment goes from request to completion through stream, topic, queues and bus, in any weather",
+        "an appointment goes from request to completion through stream, topic, queues and bus, in any weather",
         arguments: [false, true])
     func completed(inBadWeather: Bool) async throws {
         let ledger = try await Ledger { request in

@@ -25,7 +25,7 @@ struct LogTests {
         return (DynamoDBScan(client, tables: .init()), proxy)
     }
 
-    @Test("A look reads the table once, a stream costs one unit, and events by position one request for a hundred")
+    @Test("a look reads the table once, a stream costs one unit, and events by position one request for a hundred")
     func cost() async throws {
         let (log, proxy) = try await log()
         let count = Self.streams * 3
@@ -51,7 +51,7 @@ struct LogTests {
         #expect(proxy.requests.map(\.operation) == ["BatchGetItem"])
     }
 
-    @Test("A range that was begun by another run goes on behind any stream, whether or not it is there")
+    @Test("a range that was begun by another run goes on behind any stream, whether or not it is there")
     func resumed() async throws {
         let (log, proxy) = try await log()
         let range = try #require(try await log.range(after: Samples.stream(4), events: 4))

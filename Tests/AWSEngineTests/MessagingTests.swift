@@ -30,7 +30,7 @@ struct MessagingTests {
             .map { String(decoding: $0.body, as: UTF8.self) }.sorted()
     }
 
-    @Test("Entries of a batch that fail are sent again, and those alone")
+    @Test("entries of a batch that fail are sent again, and those alone")
     func partialSend() async throws {
         let (client, proxy) = try await client { request in
             guard request.operation == "SendMessageBatch", request.number == 1 else { return .forward }
@@ -50,7 +50,7 @@ struct MessagingTests {
         #expect(try await texts(queue) == ["b"])
     }
 
-    @Test("An entry that is wrong by itself is invalid, and not sent again")
+    @Test("an entry that is wrong by itself is invalid, and not sent again")
     func wrongEntry() async throws {
         let (client, proxy) = try await client { request in
             request.operation == "SendMessageBatch"
@@ -68,7 +68,7 @@ struct MessagingTests {
     }
 
     @Test(
-        "What SQS does not say that it took is not taken",
+        "what SQS does not say that it took is not taken",
         arguments: [
             "", "{}", #"{"Successful":[{"Id":"1"}]}"#,
             #"{"Failed":[{"Id":"7","SenderFault":false,"Code":"InternalError"}]}"#,
@@ -89,7 +89,7 @@ struct MessagingTests {
         #expect(proxy.count("SendMessageBatch") == (isInvalid || answer.contains("7") ? 1 : 4))
     }
 
-    @Test("A receipt that ran out is passed over where a message is deleted or hidden")
+    @Test("a receipt that ran out is passed over where a message is deleted or hidden")
     func passedOver() async throws {
         let (client, proxy) = try await client { request in
             ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"].contains(request.operation)
@@ -103,7 +103,7 @@ struct MessagingTests {
         #expect(proxy.count("DeleteMessageBatch") == 1 && proxy.count("ChangeMessageVisibilityBatch") == 1)
     }
 
-    @Test("A hundred messages go in batches of ten, and come out in as many")
+    @Test("a hundred messages go in batches of ten, and come out in as many")
     func batches() async throws {
         let (client, proxy) = try await client()
         let queue = queue(client)
@@ -120,7 +120,7 @@ struct MessagingTests {
         #expect(try await queue.depth() == QueueDepth(waiting: 0, inFlight: 0, dead: 0, tellsAges: false))
     }
 
-    @Test("A receive waits for the first message")
+    @Test("a receive waits for the first message")
     func longPoll() async throws {
         let (client, proxy) = try await client()
         let (queue, sender) = (queue(client), queue(client))
@@ -131,7 +131,7 @@ struct MessagingTests {
         #expect(proxy.count("ReceiveMessage") == 1)
     }
 
-    @Test("An event that EventBridge did not take, though it took the call, is put again")
+    @Test("an event that EventBridge did not take, though it took the call, is put again")
     func partialPut() async throws {
         let (client, proxy) = try await client { request in
             guard request.operation == "PutEvents", request.number <= 2 else { return .forward }
@@ -147,7 +147,7 @@ struct MessagingTests {
         #expect(try await errors.depth().waiting == 1)
     }
 
-    @Test("What EventBridge does not say that it took is not taken", arguments: ["", "{}", #"{"Entries":[{}]}"#])
+    @Test("what EventBridge does not say that it took is not taken", arguments: ["", "{}", #"{"Entries":[{}]}"#])
     func untoldPut(answer: String) async throws {
         let (client, proxy) = try await client { request in
             request.operation == "PutEvents"
@@ -162,7 +162,7 @@ struct MessagingTests {
         #expect(proxy.count("PutEvents") == 4)
     }
 
-    @Test("An event that EventBridge can't read is invalid")
+    @Test("an event that EventBridge can't read is invalid")
     func malformed() async throws {
         let (client, proxy) = try await client { request in
             request.operation == "PutEvents"
@@ -188,7 +188,7 @@ struct KMSKeyRingTests {
         return try #require(made["KeyMetadata"]?["KeyId"]?.text)
     }
 
-    @Test("All processes open the ring that the first one has made, also of many at once")
+    @Test("all processes open the ring that the first one has made, also of many at once")
     func same() async throws {
         let account = Emulator.account()
         let client = try Emulator.client(account: account)
@@ -208,7 +208,7 @@ struct KMSKeyRingTests {
         #expect(proxy.requests.map(\.operation) == ["GetItem", "Decrypt"])
     }
 
-    @Test("The master key is stored nowhere in clear")
+    @Test("the master key is stored nowhere in clear")
     func wrapped() async throws {
         let account = Emulator.account()
         let direct = try Emulator.client(account: account)

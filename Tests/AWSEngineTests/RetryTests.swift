@@ -14,7 +14,7 @@ struct RetryTests {
     }
 
     @Test(
-        "What passes is tried again",
+        "what passes is tried again",
         arguments: [
             WireProxy.Reaction.throttle, .refuse("ThrottlingException"), .refuse("InternalServerError", status: 500),
             .refuse("ServiceUnavailable", status: 503), .refuse("RequestLimitExceeded"),
@@ -31,7 +31,7 @@ struct RetryTests {
     }
 
     @Test(
-        "What would fail again is not tried again, and tells its request id",
+        "what would fail again is not tried again, and tells its request id",
         arguments: [
             "ConditionalCheckFailedException", "ValidationException", "AccessDeniedException",
             "ResourceNotFoundException", "TransactionCanceledException",
@@ -48,7 +48,7 @@ struct RetryTests {
         #expect(clock.sleeps.isEmpty)
     }
 
-    @Test("An error shows what AWS said only where that can't quote what was sent")
+    @Test("an error shows what AWS said only where that can't quote what was sent")
     func discretion() async throws {
         // A service that finds a signature wrong quotes the headers that it has read, with the session token.
         for (code, isShown) in [
@@ -62,7 +62,7 @@ struct RetryTests {
         }
     }
 
-    @Test("A call is made as often as its product allows, waiting up to twice as long each time")
+    @Test("a call is made as often as its product allows, waiting up to twice as long each time")
     func attempts() async throws {
         let broken = WireProxy(to: nil) { _ in .refuse("InternalServerError", status: 500) }
         for (product, attempts, waits) in [
@@ -83,7 +83,7 @@ struct RetryTests {
         #expect(broken.count("Ask") == 2)
     }
 
-    @Test("The wait is drawn from nothing up to its ceiling: one second for throttling, twenty at most")
+    @Test("the wait is drawn from nothing up to its ceiling: one second for throttling, twenty at most")
     func jitter() {
         var error = AWSError(.refused("ThrottlingException"), .sqs, "Ask", message: "")
         #expect(RetryPolicy.delay(after: error, attempt: 1, random: 0) == 0)
@@ -98,7 +98,7 @@ struct RetryTests {
         #expect(RetryPolicy.delay(after: error, attempt: 1, random: 1 << 63) == 500)
     }
 
-    @Test("The wait that an answer asks for is kept", arguments: [("x-amz-retry-after", "1200"), ("Retry-After", "1")])
+    @Test("the wait that an answer asks for is kept", arguments: [("x-amz-retry-after", "1200"), ("Retry-After", "1")])
     func retryAfter(header: String, value: String) async throws {
         let server = server(.refuse("InternalServerError", status: 500, headers: [header: value]))
         let clock = TestClock(random: 0)
@@ -106,7 +106,7 @@ struct RetryTests {
         #expect(clock.sleeps == [header == "Retry-After" ? 1000 : 1200])
     }
 
-    @Test("When all calls fail the tokens run out, and no call is tried twice any more")
+    @Test("when all calls fail the tokens run out, and no call is tried twice any more")
     func tokens() async throws {
         let broken = WireProxy(to: nil) { _ in .refuse("InternalServerError", status: 500) }
         let client = try AWSClient(to: broken.url, TestClock())
@@ -115,7 +115,7 @@ struct RetryTests {
         #expect(broken.count("Ask") == 20 + 35)
     }
 
-    @Test("An outage of one product leaves the others their retries")
+    @Test("an outage of one product leaves the others their retries")
     func tokensOfEach() async throws {
         let server = WireProxy(to: nil) { [fine] request in
             request.headers["x-amz-target"]?.hasPrefix("AmazonSQS") == true || request.number % 2 == 1
@@ -128,7 +128,7 @@ struct RetryTests {
         #expect(server.count("Ask") == 2)
     }
 
-    @Test("An answer that can't be read tells its status and its request id")
+    @Test("an answer that can't be read tells its status and its request id")
     func unreadable() async throws {
         let server = WireProxy(to: nil) { _ in
             .answer(200, headers: ["x-amzn-RequestId": "request-7"], body: "<html>")
@@ -139,7 +139,7 @@ struct RetryTests {
         #expect(error.map { "\($0)".contains("request id request-7") } == true)
     }
 
-    @Test("A call that succeeds gives back what its last retry has cost")
+    @Test("a call that succeeds gives back what its last retry has cost")
     func refund() async throws {
         let server = WireProxy(to: nil) { [fine] in $0.number % 2 == 1 ? .throttle : fine }
         let client = try AWSClient(to: server.url, TestClock())
@@ -147,7 +147,7 @@ struct RetryTests {
         #expect(server.count("Ask") == 300)
     }
 
-    @Test("A clock that is wrong by hours is corrected from AWS's answer, once and for all later calls")
+    @Test("a clock that is wrong by hours is corrected from AWS's answer, once and for all later calls")
     func skew() async throws {
         let clock = TestClock()
         let server = WireProxy(to: nil) { [fine] request in
@@ -163,7 +163,7 @@ struct RetryTests {
         #expect(server.count("Ask") == 3)
     }
 
-    @Test("A signature that is refused although the clocks agree is no matter of time")
+    @Test("a signature that is refused although the clocks agree is no matter of time")
     func noSkew() async throws {
         let server = server(.refuse("SignatureDoesNotMatch", headers: ["Date": "Tue, 24 Nov 2026 07:11:53 GMT"]))
         let error = await awsFailure { try await AWSClient(to: server.url, TestClock()).ask() }

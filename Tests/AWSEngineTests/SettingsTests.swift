@@ -10,7 +10,7 @@ struct SettingsTests {
         try AWSSettings(environment: noFiles.merging(variables) { $1 })
     }
 
-    @Test("Each product has its address in a region")
+    @Test("each product has its address in a region")
     func addresses() throws {
         let settings = try settings(["AWS_REGION": "sa-east-1"])
         #expect(settings.url(of: .streams) == "https://streams.dynamodb.sa-east-1.amazonaws.com/")
@@ -20,7 +20,7 @@ struct SettingsTests {
         #expect(try self.settings(["AWS_DEFAULT_REGION": "us-west-2"]).region == "us-west-2")
     }
 
-    @Test("An endpoint of one product goes before that of all, and both before AWS's own")
+    @Test("an endpoint of one product goes before that of all, and both before AWS's own")
     func endpoints() throws {
         var variables = [
             "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
@@ -34,7 +34,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "What can't be meant is refused",
+        "what can't be meant is refused",
         arguments: [
             [:], ["AWS_REGION": "us east"], ["AWS_REGION": "x.evil.example/"],
             ["AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "ftp://host"],

@@ -38,14 +38,14 @@ struct SignatureTests {
         return names
     }
 
-    @Test("Every operation that is called is compared, and none besides")
+    @Test("every operation that is called is compared, and none besides")
     func operations() throws {
         let called = try Self.operationsCalled()
         #expect(called.isSuperset(of: Self.unsigned) && called.count > 20)
         #expect(called.subtracting(Self.unsigned) == Set(Self.shapes.compactMap { $0["operation"]?.text }))
     }
 
-    @Test("Every operation is signed as botocore signs it, over one connection after the other's keys")
+    @Test("every operation is signed as botocore signs it, over one connection after the other's keys")
     func signatures() async throws {
         try #require(!Self.shapes.isEmpty)
         let server = WireProxy(to: nil) { _ in .answer(200, headers: [:], body: "{}") }

@@ -12,7 +12,7 @@ import Testing
 
 @Suite("The change stream of the events table", .enabled(if: Emulator.isThere, Comment(rawValue: Emulator.reason)))
 struct StreamTests {
-    @Test("Every event comes once and in order, also to a follower that was started again")
+    @Test("every event comes once and in order, also to a follower that was started again")
     func resumed() async throws {
         let ledger = try await StreamLedger()
         try await ledger.follower().drain()
@@ -24,7 +24,7 @@ struct StreamTests {
         #expect(ledger.sink.ids == (1...5).map(Samples.id))
     }
 
-    @Test("A batch that the consumer refuses comes again")
+    @Test("a batch that the consumer refuses comes again")
     func refused() async throws {
         let ledger = try await StreamLedger()
         let follower = ledger.follower()
@@ -36,7 +36,7 @@ struct StreamTests {
         #expect(ledger.sink.ids == (1...2).map(Samples.id))
     }
 
-    @Test("A new follower takes in from the table what the stream has dropped already")
+    @Test("a new follower takes in from the table what the stream has dropped already")
     func first() async throws {
         let ledger = try await StreamLedger()
         try await ledger.append(1...2)
@@ -49,7 +49,7 @@ struct StreamTests {
         #expect(Set(ledger.sink.ids) == Set((1...2).map(Samples.id)))
     }
 
-    @Test("An iterator that has ended is replaced, and no record is lost or repeated")
+    @Test("an iterator that has ended is replaced, and no record is lost or repeated")
     func expiredIterator() async throws {
         let ledger = try await StreamLedger()
         let follower = ledger.follower()
@@ -69,7 +69,7 @@ struct StreamTests {
     }
 
     @Test(
-        "What was trimmed before it was read is taken in from the table", arguments: ["GetShardIterator", "GetRecords"])
+        "what was trimmed before it was read is taken in from the table", arguments: ["GetShardIterator", "GetRecords"])
     func trimmed(operation: String) async throws {
         let ledger = try await StreamLedger()
         try await ledger.follower().drain()
@@ -94,7 +94,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("Scan") > 0)
     }
 
-    @Test("The table is gone through once for all that was dropped before its shards were listed")
+    @Test("the table is gone through once for all that was dropped before its shards were listed")
     func trimmedAfterBackfill() async throws {
         let ledger = try await StreamLedger()
         try await ledger.append(1...2)
@@ -112,7 +112,7 @@ struct StreamTests {
         #expect(Set(ledger.sink.ids) == Set((1...2).map(Samples.id)))
     }
 
-    @Test("What is too much for AWS just now costs no other calls, and neither does listing the shards anew")
+    @Test("what is too much for AWS just now costs no other calls, and neither does listing the shards anew")
     func throttled() async throws {
         let ledger = try await StreamLedger()
         let follower = ledger.follower()
@@ -135,7 +135,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("DescribeStream") == 3)
     }
 
-    @Test("Going through the table ends at the next page when a stop is asked for", .timeLimit(.minutes(5)))
+    @Test("going through the table ends at the next page when a stop is asked for", .timeLimit(.minutes(5)))
     func stopped() async throws {
         let ledger = try await StreamLedger()
         ledger.react { request in
@@ -157,7 +157,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("Scan") == 1)
     }
 
-    @Test("The places of shards that were read to their end and are gone are taken away")
+    @Test("the places of shards that were read to their end and are gone are taken away")
     func removedPlaces() async throws {
         let ledger = try await StreamLedger()
         let isOld = Mutex(false)
@@ -190,7 +190,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("Scan") == 1)
     }
 
-    @Test("After a silence longer than the stream remembers the table is looked through")
+    @Test("after a silence longer than the stream remembers the table is looked through")
     func silence() async throws {
         let ledger = try await StreamLedger()
         try await ledger.follower().drain()
@@ -203,7 +203,7 @@ struct StreamTests {
         #expect(ledger.proxy.count("Scan") == 1)
     }
 
-    @Test("A change or a removal in the events table raises the alarm")
+    @Test("a change or a removal in the events table raises the alarm")
     func tampering() async throws {
         let ledger = try await StreamLedger()
         let follower = ledger.follower()
@@ -236,7 +236,7 @@ struct StreamTests {
                 == ["it was changed in the table", "it was removed from the table"])
     }
 
-    @Test("An item that is no event raises the alarm, when it comes and when it goes, and holds up nobody")
+    @Test("an item that is no event raises the alarm, when it comes and when it goes, and holds up nobody")
     func foreign() async throws {
         let ledger = try await StreamLedger()
         try await ledger.append(1...1)
@@ -260,7 +260,7 @@ struct StreamTests {
         #expect(try await views.parked(by: TamperAlarm.projection).map(\.appointment) == [TamperAlarm.nobody])
     }
 
-    @Test("A record that can't be read holds up its own shard, and no other one")
+    @Test("a record that can't be read holds up its own shard, and no other one")
     func unreadable() async throws {
         let ledger = try await StreamLedger()
         ledger.react { request in
@@ -286,7 +286,7 @@ struct StreamTests {
         #expect(read.filter { $0.text.contains(#""good""#) }.count == 2)
     }
 
-    @Test("A shard is read behind its parent, and a closed one is left behind for good")
+    @Test("a shard is read behind its parent, and a closed one is left behind for good")
     func shards() async throws {
         let ledger = try await StreamLedger()
         let shared = Order()

@@ -27,7 +27,7 @@ struct APIKeysContract {
         try await carryOut(.create(name: name, role: role, digest: digest(secret)), on: keys)
     }
 
-    @Test("A key is found by the digest of its secret", arguments: Engine.ofStores, Role.allCases)
+    @Test("a key is found by the digest of its secret", arguments: Engine.ofStores, Role.allCases)
     func found(engine: Engine, role: Role) async throws {
         let keys = try await engine.make().keys
         try await create("desk", role, "secret", on: keys)
@@ -35,7 +35,7 @@ struct APIKeysContract {
         #expect(try await keys.key(digest: digest("Secret")) == nil)
     }
 
-    @Test("Keys are listed by holder and age", arguments: Engine.ofStores)
+    @Test("keys are listed by holder and age", arguments: Engine.ofStores)
     func listed(engine: Engine) async throws {
         let keys = try await engine.make().keys
         #expect(try await keys.list().isEmpty)
@@ -46,7 +46,7 @@ struct APIKeysContract {
         #expect(try await keys.list()[2].createdAt == Samples.noon.adding(milliseconds: 5))
     }
 
-    @Test("A holder is made once, also when all keys were revoked", arguments: Engine.ofStores)
+    @Test("a holder is made once, also when all keys were revoked", arguments: Engine.ofStores)
     func nameTaken(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await create("desk", .intake, "1", on: keys)
@@ -59,7 +59,7 @@ struct APIKeysContract {
         #expect(try await carryOut(.create(name: "desk", role: .intake, digest: digest("1")), on: keys).isEmpty)
     }
 
-    @Test("A revoked key is still found, with the moment of its revocation", arguments: Engine.ofStores)
+    @Test("a revoked key is still found, with the moment of its revocation", arguments: Engine.ofStores)
     func revoked(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await create("desk", .intake, "1", on: keys)
@@ -72,7 +72,7 @@ struct APIKeysContract {
     }
 
     @Test(
-        "A holder has two live secrets at most, and the older one can be told whatever the clock did",
+        "a holder has two live secrets at most, and the older one can be told whatever the clock did",
         arguments: Engine.ofStores)
     func rotated(engine: Engine) async throws {
         let keys = try await engine.make().keys
@@ -98,7 +98,7 @@ struct APIKeysContract {
         #expect(try await KeyCheck(keys).run().isClean)
     }
 
-    @Test("A role is the holder's: live keys get it, those that ended keep theirs", arguments: Engine.ofStores)
+    @Test("a role is the holder's: live keys get it, those that ended keep theirs", arguments: Engine.ofStores)
     func role(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await create("desk", .intake, "1", on: keys)
@@ -112,7 +112,7 @@ struct APIKeysContract {
         #expect(try await KeyCheck(keys).run().isClean)
     }
 
-    @Test("Each change is a record that names the hash of the one before", arguments: Engine.ofStores)
+    @Test("each change is a record that names the hash of the one before", arguments: Engine.ofStores)
     func recorded(engine: Engine) async throws {
         let keys = try await engine.make().keys
         try await create("desk", .intake, "1", on: keys)
@@ -130,7 +130,7 @@ struct APIKeysContract {
         #expect(try await KeyCheck(keys).run().isClean)
     }
 
-    @Test("Changes at the same time are all recorded, one after the other", arguments: Engine.ofStores)
+    @Test("changes at the same time are all recorded, one after the other", arguments: Engine.ofStores)
     func together(engine: Engine) async throws {
         let keys = try await engine.make().keys
         await withTaskGroup(of: Void.self) { group in
@@ -149,7 +149,7 @@ struct APIKeysContract {
         #expect(try await KeyCheck(keys).run().isClean)
     }
 
-    @Test("A name with five digits in a row is refused", arguments: Engine.ofStores)
+    @Test("a name with five digits in a row is refused", arguments: Engine.ofStores)
     func number(engine: Engine) async throws {
         let keys = try await engine.make().keys
         for name in ["70123", "desk-70123", "a70123b"] {

@@ -55,7 +55,7 @@ struct AccessLogContract {
             filters: Array(#"{"after": 0}"#.utf8), rows: Int(minute))
     }
 
-    @Test("Accesses come newest first, those of a caller and a time", arguments: Trail.available)
+    @Test("accesses come newest first, those of a caller and a time", arguments: Trail.available)
     func filters(trail: Trail) async throws {
         let trail = try await trail.make()
         let all = (1...6).map { access(Int64($0), by: $0.isMultiple(of: 2) ? "key:ana" : "key:luz") }
@@ -72,7 +72,7 @@ struct AccessLogContract {
         #expect(try await found(AccessFilter(caller: "key:")).isEmpty)
     }
 
-    @Test("Each access is chained to the one before it, whoever records beside whom", arguments: Trail.chained)
+    @Test("each access is chained to the one before it, whoever records beside whom", arguments: Trail.chained)
     func chained(trail: Trail) async throws {
         let trail = try #require(try await trail.make() as? any AccessLog & ChainedRecords)
         #expect(try await trail.chain() == RecordChain(trail.chainName))
@@ -90,7 +90,7 @@ struct AccessLogContract {
     }
 
     @Test(
-        "An access that was rewritten in the mirror is found at its place, and what stood there before is in the chain",
+        "an access that was rewritten in the mirror is found at its place, and what stood there before is in the chain",
         .enabled(if: TestCluster.isThere, TestCluster.reason))
     func rewritten() async throws {
         let steps = Migrator.steps(of: .ledger)
@@ -127,7 +127,7 @@ struct AccessLogContract {
         #expect(try await trail.firstBreak() == .record(number: 2))
     }
 
-    @Test("Accesses of the two trails are shown together, in their order")
+    @Test("accesses of the two trails are shown together, in their order")
     func together() async throws {
         let (first, second) = (MemoryAccessLog(), MemoryAccessLog())
         for minute in [1, 3, 5] as [Int64] { try await first.record(access(minute, by: "a")) }

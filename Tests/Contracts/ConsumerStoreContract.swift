@@ -17,7 +17,7 @@ struct ConsumerStoreContract {
         #expect(try await ledger.projections.commit(commit, of: name, expecting: checkpoint))
     }
 
-    @Test("A checkpoint begins at 0 and moves with its commit", arguments: Engine.ofStores)
+    @Test("a checkpoint begins at 0 and moves with its commit", arguments: Engine.ofStores)
     func checkpoint(engine: Engine) async throws {
         let projections = try await engine.make().projections
         #expect(try await projections.checkpoint(of: name) == 0)
@@ -25,7 +25,7 @@ struct ConsumerStoreContract {
         #expect(try await projections.checkpoint(of: name) == 7)
     }
 
-    @Test("A worker whose checkpoint was moved by another writes nothing", arguments: Engine.ofStores)
+    @Test("a worker whose checkpoint was moved by another writes nothing", arguments: Engine.ofStores)
     func lostRace(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.projections.commit(ProjectionCommit(checkpoint: 7), of: name, expecting: 0))
@@ -38,7 +38,7 @@ struct ConsumerStoreContract {
         #expect(try await ledger.projections.parked(by: name).isEmpty)
     }
 
-    @Test("Of many workers at one checkpoint one commits", arguments: Engine.ofStores)
+    @Test("of many workers at one checkpoint one commits", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let projections = try await engine.make().projections
         let name = name
@@ -53,7 +53,7 @@ struct ConsumerStoreContract {
         #expect(committed == 1)
     }
 
-    @Test("Projections have checkpoints and parked events of their own", arguments: Engine.ofStores)
+    @Test("projections have checkpoints and parked events of their own", arguments: Engine.ofStores)
     func ownCheckpoints(engine: Engine) async throws {
         let projections = try await engine.make().projections
         let (router, next) = (ConsumerName("router", number: 1), ConsumerName(name.name, number: name.number + 1))
@@ -66,7 +66,7 @@ struct ConsumerStoreContract {
         #expect(try await projections.parked(by: name).isEmpty)
     }
 
-    @Test("The first parked event of each appointment is shown, by id", arguments: Engine.ofStores)
+    @Test("the first parked event of each appointment is shown, by id", arguments: Engine.ofStores)
     func firstParked(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(2, version: 3, reason: "waits"), parked(2, version: 2, reason: "broken")], in: ledger)
@@ -76,7 +76,7 @@ struct ConsumerStoreContract {
                 == [parked(1, version: 1), parked(2, version: 2, reason: "broken")])
     }
 
-    @Test("An event that is parked again keeps its first reason", arguments: Engine.ofStores)
+    @Test("an event that is parked again keeps its first reason", arguments: Engine.ofStores)
     func parkedTwice(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2, reason: "broken")], in: ledger)
@@ -84,7 +84,7 @@ struct ConsumerStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 2, reason: "broken")])
     }
 
-    @Test("Unparking takes away the parked events of one appointment", arguments: Engine.ofStores)
+    @Test("unparking takes away the parked events of one appointment", arguments: Engine.ofStores)
     func unpark(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2), parked(1, version: 3), parked(2, version: 1)], in: ledger)
@@ -93,7 +93,7 @@ struct ConsumerStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(2, version: 1)])
     }
 
-    @Test("Unparking leaves what was parked meanwhile", arguments: Engine.ofStores)
+    @Test("unparking leaves what was parked meanwhile", arguments: Engine.ofStores)
     func unparkEarlier(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await park([parked(1, version: 2), parked(1, version: 3), parked(1, version: 4)], in: ledger)
@@ -101,7 +101,7 @@ struct ConsumerStoreContract {
         #expect(try await ledger.projections.parked(by: name) == [parked(1, version: 4)])
     }
 
-    @Test("A row that comes late does not take the place of a later one", arguments: Engine.ofStores)
+    @Test("a row that comes late does not take the place of a later one", arguments: Engine.ofStores)
     func lateRow(engine: Engine) async throws {
         let ledger = try await engine.make()
         let early = try Samples.row(1)

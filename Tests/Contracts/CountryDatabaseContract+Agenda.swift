@@ -19,7 +19,7 @@ extension CountryDatabaseContract {
         }
     }
 
-    @Test("The agenda is judged as it is afterwards: slots shift, swap and rotate", arguments: Engine.ofCountries)
+    @Test("the agenda is judged as it is afterwards: slots shift, swap and rotate", arguments: Engine.ofCountries)
     func shift(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([slot(1, 0), slot(2, 30), slot(3, 60)])
@@ -31,7 +31,7 @@ extension CountryDatabaseContract {
         }
     }
 
-    @Test("A medic has one slot at a time, in whatever centre", arguments: Engine.ofCountries)
+    @Test("a medic has one slot at a time, in whatever centre", arguments: Engine.ofCountries)
     func medic(engine: Engine) async throws {
         let ledger = try await engine.make()
         let peru = try ledger.country(.peru)
@@ -51,7 +51,7 @@ extension CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10).count == 4)
     }
 
-    @Test("All slots that are refused are named at once", arguments: Engine.ofCountries)
+    @Test("all slots that are refused are named at once", arguments: Engine.ofCountries)
     func refused(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (peru, chile) = (try ledger.country(.peru), try ledger.country(.chile))
@@ -65,7 +65,7 @@ extension CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10).count == 2)
     }
 
-    @Test("Claims that stand are listed by appointment, page by page", arguments: Engine.ofCountries)
+    @Test("claims that stand are listed by appointment, page by page", arguments: Engine.ofCountries)
     func standing(engine: Engine) async throws {
         let ledger = try await engine.make()
         let peru = try ledger.country(.peru)
@@ -84,7 +84,7 @@ extension CountryDatabaseContract {
         #expect(try await ledger.country(.chile).claims(after: nil, limit: 9).isEmpty)
     }
 
-    @Test("A lost claim is put back where its slot is free, and nowhere else", arguments: Engine.ofCountries)
+    @Test("a lost claim is put back where its slot is free, and nowhere else", arguments: Engine.ofCountries)
     func putBack(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(1, at: noon), Samples.slot(2, at: noon)])

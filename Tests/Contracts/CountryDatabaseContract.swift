@@ -25,7 +25,7 @@ struct CountryDatabaseContract {
     @Test("PostgreSQL keeps the contract as well", .enabled(if: TestCluster.isThere, TestCluster.reason))
     func postgres() { #expect(Engine.ofCountries.contains(.postgres)) }
 
-    @Test("A free slot is held by who claims it, and is listed so", arguments: Engine.ofCountries)
+    @Test("a free slot is held by who claims it, and is listed so", arguments: Engine.ofCountries)
     func held(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -38,7 +38,7 @@ struct CountryDatabaseContract {
                 == [ScheduleRow(slot: slot, country: .peru, holder: Samples.appointment(1))])
     }
 
-    @Test("Each reason for a refusal is given", arguments: Engine.ofCountries)
+    @Test("each reason for a refusal is given", arguments: Engine.ofCountries)
     func reasons(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -55,7 +55,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(7, 102, subject: 2)) == .held(Samples.slot(102, at: noon)))
     }
 
-    @Test("A slot that begins now is past", arguments: Engine.ofCountries)
+    @Test("a slot that begins now is past", arguments: Engine.ofCountries)
     func beginsNow(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon)])
@@ -66,7 +66,7 @@ struct CountryDatabaseContract {
     }
 
     @Test(
-        "Of several reasons the first counts: held by itself, past, closed, taken, already booked",
+        "of several reasons the first counts: held by itself, past, closed, taken, already booked",
         arguments: Engine.ofCountries)
     func order(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
@@ -82,7 +82,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(6, 102, subject: 1)) == .refused(.slotTaken))
     }
 
-    @Test("Claiming again what the appointment holds gives the same answer", arguments: Engine.ofCountries)
+    @Test("claiming again what the appointment holds gives the same answer", arguments: Engine.ofCountries)
     func idempotent(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -90,7 +90,7 @@ struct CountryDatabaseContract {
         for _ in 0..<3 { #expect(try await peru.claim(claim(1, 100)) == .held(slot)) }
     }
 
-    @Test("Of a hundred claims at once one holds the slot", arguments: Engine.ofCountries)
+    @Test("of a hundred claims at once one holds the slot", arguments: Engine.ofCountries)
     func race(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -104,7 +104,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.slotTaken) } == 99)
     }
 
-    @Test("Of two claims of one person for overlapping slots at once one is held", arguments: Engine.ofCountries)
+    @Test("of two claims of one person for overlapping slots at once one is held", arguments: Engine.ofCountries)
     func overlapRace(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let numbers = Array(Int64(1)...20)
@@ -117,7 +117,7 @@ struct CountryDatabaseContract {
         #expect(results.count { $0 == .refused(.alreadyBooked) } == 19)
     }
 
-    @Test("Slots that touch do not overlap; those that share a minute do", arguments: Engine.ofCountries)
+    @Test("slots that touch do not overlap; those that share a minute do", arguments: Engine.ofCountries)
     func overlap(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([
@@ -131,7 +131,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 102)) == .held(Samples.slot(102, at: at(12, 30))))
     }
 
-    @Test("A released slot is free for others, and the person for other slots", arguments: Engine.ofCountries)
+    @Test("a released slot is free for others, and the person for other slots", arguments: Engine.ofCountries)
     func release(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -145,7 +145,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.claim(claim(3, 101)) == .held(Samples.slot(101, at: noon)))
     }
 
-    @Test("What was refused or given back stays refused, however late a claim comes", arguments: Engine.ofCountries)
+    @Test("what was refused or given back stays refused, however late a claim comes", arguments: Engine.ofCountries)
     func late(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add([Samples.slot(100, at: noon)])
@@ -163,7 +163,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 1).first?.holder == nil)
     }
 
-    @Test("Of claim and return of one appointment at once neither leaves it held", arguments: Engine.ofCountries)
+    @Test("of claim and return of one appointment at once neither leaves it held", arguments: Engine.ofCountries)
     func returnRace(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let numbers = Array(Int64(1)...30)
@@ -180,7 +180,7 @@ struct CountryDatabaseContract {
     }
 
     @Test(
-        "Free slots are replaced; one that is held stays as it is, and nothing is added then",
+        "free slots are replaced; one that is held stays as it is, and nothing is added then",
         arguments: Engine.ofCountries)
     func add(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
@@ -200,7 +200,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10) == before)
     }
 
-    @Test("A slot belongs to one country", arguments: Engine.ofCountries)
+    @Test("a slot belongs to one country", arguments: Engine.ofCountries)
     func otherCountry(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (peru, chile) = (try ledger.country(.peru), try ledger.country(.chile))
@@ -211,7 +211,7 @@ struct CountryDatabaseContract {
         #expect(try await chile.claim(claim(1, 100, country: .chile)) == .refused(.scheduleNotFound))
     }
 
-    @Test("The same medic at the same place and time is listed once", arguments: Engine.ofCountries)
+    @Test("the same medic at the same place and time is listed once", arguments: Engine.ofCountries)
     func twin(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         let slot = try Samples.slot(100, at: noon)
@@ -221,7 +221,7 @@ struct CountryDatabaseContract {
         #expect(try await peru.schedules(after: nil, limit: 10).isEmpty)
     }
 
-    @Test("Slots are listed by id, page by page", arguments: Engine.ofCountries)
+    @Test("slots are listed by id, page by page", arguments: Engine.ofCountries)
     func pages(engine: Engine) async throws {
         let peru = try await engine.make().country(.peru)
         try await peru.add(try [30, 10, 20, ScheduleID.bounds.upperBound].map { try Samples.slot($0, at: noon) })

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("The contract of EventFeed and AuditLog")
 struct EventFeedContract {
-    @Test("The feed has all streams in the order of their appends, without holes", arguments: Engine.available)
+    @Test("the feed has all streams in the order of their appends, without holes", arguments: Engine.available)
     func order(engine: Engine) async throws {
         let ledger = try await engine.make()
         for number in 1...5 {
@@ -20,7 +20,7 @@ struct EventFeedContract {
         #expect(try await ledger.feed.head() == 7)
     }
 
-    @Test("A reader resumes behind any position", arguments: Engine.available)
+    @Test("a reader resumes behind any position", arguments: Engine.available)
     func resumption(engine: Engine) async throws {
         let ledger = try await engine.make()
         for number in 1...5 {
@@ -34,7 +34,7 @@ struct EventFeedContract {
         #expect(try await ledger.feed.events(after: 0, limit: 0).isEmpty)
     }
 
-    @Test("A refused append takes no position", arguments: Engine.available)
+    @Test("a refused append takes no position", arguments: Engine.available)
     func refusedTakesNoPosition(engine: Engine) async throws {
         let ledger = try await engine.make()
         let stream = Samples.appointment(1).stream
@@ -46,7 +46,7 @@ struct EventFeedContract {
     }
 
     @Test(
-        "A reader that saw position n never later finds a new event at or below n, under 16 concurrent writers",
+        "a reader that saw position n never later finds a new event at or below n, under 16 concurrent writers",
         arguments: Engine.available)
     func noLateEvents(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -80,7 +80,7 @@ struct EventFeedContract {
         }
     }
 
-    @Test("An audit asks by every field, and by all together", arguments: Engine.ofStores)
+    @Test("an audit asks by every field, and by all together", arguments: Engine.ofStores)
     func audit(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await fill(ledger)
@@ -109,7 +109,7 @@ struct EventFeedContract {
         #expect(try await positions(EventFilter(), limit: 0) == [])
     }
 
-    @Test("Events are counted by type and country, in that order", arguments: Engine.ofStores)
+    @Test("events are counted by type and country, in that order", arguments: Engine.ofStores)
     func counts(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.audit.counts().isEmpty)

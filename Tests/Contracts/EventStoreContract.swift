@@ -7,12 +7,12 @@ import Testing
 struct EventStoreContract {
     private let stream = Samples.appointment(1).stream
 
-    @Test("A stream that nobody wrote has no events", arguments: Engine.ofStores)
+    @Test("a stream that nobody wrote has no events", arguments: Engine.ofStores)
     func unknownStream(engine: Engine) async throws {
         #expect(try await engine.make().store.read(stream).isEmpty)
     }
 
-    @Test("An event reads back as it was appended, with its sealed fields", arguments: Engine.ofStores)
+    @Test("an event reads back as it was appended, with its sealed fields", arguments: Engine.ofStores)
     func readBack(engine: Engine) async throws {
         let store = try await engine.make().store
         let field = try Samples.sealed("00123", stream: stream)
@@ -28,7 +28,7 @@ struct EventStoreContract {
         }
     }
 
-    @Test("Versions count from 1 and each links to the leaf before", arguments: Engine.ofStores)
+    @Test("versions count from 1 and each links to the leaf before", arguments: Engine.ofStores)
     func chain(engine: Engine) async throws {
         let store = try await engine.make().store
         _ = try await store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -39,7 +39,7 @@ struct EventStoreContract {
         #expect(events.map(\.entry.previous) == [nil] + events.dropLast().map(\.leaf))
     }
 
-    @Test("A stream is read from a version on", arguments: Engine.ofStores, [Int.min, 0, 1, 2, 3, 4, Int.max])
+    @Test("a stream is read from a version on", arguments: Engine.ofStores, [Int.min, 0, 1, 2, 3, 4, Int.max])
     func readFrom(engine: Engine, version: Int) async throws {
         let store = try await engine.make().store
         let events = [try Samples.requested(1), Samples.later(2), Samples.later(3)]
@@ -48,7 +48,7 @@ struct EventStoreContract {
         #expect(read == [1, 2, 3].filter { $0 >= version })
     }
 
-    @Test("A writer that expects another version is refused and nothing is written", arguments: Engine.ofStores)
+    @Test("a writer that expects another version is refused and nothing is written", arguments: Engine.ofStores)
     func staleWriter(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await ledger.store.append(
@@ -63,7 +63,7 @@ struct EventStoreContract {
         #expect(try await ledger.eventCount() == 2)
     }
 
-    @Test("A writer to an empty stream who expects events is refused", arguments: Engine.ofStores)
+    @Test("a writer to an empty stream who expects events is refused", arguments: Engine.ofStores)
     func expectsTooMuch(engine: Engine) async throws {
         let store = try await engine.make().store
         let event = try Samples.requested(1)
@@ -71,7 +71,7 @@ struct EventStoreContract {
         #expect(code == .conflict(expected: .version(1), actual: 0))
     }
 
-    @Test("A call that makes no sense is invalid", arguments: Engine.ofStores)
+    @Test("a call that makes no sense is invalid", arguments: Engine.ofStores)
     func invalid(engine: Engine) async throws {
         let ledger = try await engine.make()
         let store = ledger.store
@@ -83,7 +83,7 @@ struct EventStoreContract {
         #expect(try await ledger.eventCount() == 0)
     }
 
-    @Test("Of two writers that race for a version, one wins", arguments: Engine.ofStores)
+    @Test("of two writers that race for a version, one wins", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let store = try await engine.make().store
         let stream = stream
@@ -103,7 +103,7 @@ struct EventStoreContract {
         #expect(try await store.read(stream).count == 2)
     }
 
-    @Test("A retry whose first answer was lost succeeds and writes nothing", arguments: Engine.ofStores)
+    @Test("a retry whose first answer was lost succeeds and writes nothing", arguments: Engine.ofStores)
     func retry(engine: Engine) async throws {
         let ledger = try await engine.make()
         let field = try Samples.sealed("00123", stream: stream)
@@ -118,7 +118,7 @@ struct EventStoreContract {
         #expect(try await ledger.eventCount() == 3)
     }
 
-    @Test("A retry in the middle of a stream succeeds", arguments: Engine.ofStores)
+    @Test("a retry in the middle of a stream succeeds", arguments: Engine.ofStores)
     func retryOfLaterEvent(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await ledger.store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -129,7 +129,7 @@ struct EventStoreContract {
         #expect(try await ledger.eventCount() == 2)
     }
 
-    @Test("The same id with other content is a conflict, no retry", arguments: Engine.ofStores)
+    @Test("the same id with other content is a conflict, no retry", arguments: Engine.ofStores)
     func sameIDOtherContent(engine: Engine) async throws {
         let store = try await engine.make().store
         _ = try await store.append([try Samples.requested(1)], to: stream, expecting: .empty)
@@ -138,7 +138,7 @@ struct EventStoreContract {
         #expect(code == .conflict(expected: .empty, actual: 1))
     }
 
-    @Test("A batch of which only the beginning is stored is a conflict", arguments: Engine.ofStores)
+    @Test("a batch of which only the beginning is stored is a conflict", arguments: Engine.ofStores)
     func longerRetry(engine: Engine) async throws {
         let store = try await engine.make().store
         let first = try Samples.requested(1)
@@ -148,7 +148,7 @@ struct EventStoreContract {
         #expect(try await store.read(stream).count == 1)
     }
 
-    @Test("Twenty writers of the very same event make one event", arguments: Engine.ofStores)
+    @Test("twenty writers of the very same event make one event", arguments: Engine.ofStores)
     func idempotent(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (store, stream) = (ledger.store, stream)
@@ -163,7 +163,7 @@ struct EventStoreContract {
         #expect(try await ledger.eventCount() == 1)
     }
 
-    @Test("A batch is appended whole or not at all", arguments: Engine.ofStores)
+    @Test("a batch is appended whole or not at all", arguments: Engine.ofStores)
     func batch(engine: Engine) async throws {
         let ledger = try await engine.make()
         let large = Samples.later(3, topic: String(repeating: "x", count: Entry.maximumBytes))
@@ -178,7 +178,7 @@ struct EventStoreContract {
         #expect(position == (engine.givesPositions ? 1 : nil))
     }
 
-    @Test("An entry of exactly the largest size is stored; one byte more is refused", arguments: Engine.ofStores)
+    @Test("an entry of exactly the largest size is stored; one byte more is refused", arguments: Engine.ofStores)
     func sizeLimit(engine: Engine) async throws {
         let store = try await engine.make().store
         let first = try Samples.requested(1)

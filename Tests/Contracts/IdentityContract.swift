@@ -21,7 +21,7 @@ struct IdentityContract {
         }
     }
 
-    @Test("An epoch begins behind the one that was read, and no other", arguments: Engine.available)
+    @Test("an epoch begins behind the one that was read, and no other", arguments: Engine.available)
     func begins(engine: Engine) async throws {
         let store = try await store(engine)
         #expect(try await store.identity() == nil)
@@ -33,7 +33,7 @@ struct IdentityContract {
         #expect(try await store.identity() == first.next)
     }
 
-    @Test("A mark is a position with the leaf of the event there", arguments: Engine.available)
+    @Test("a mark is a position with the leaf of the event there", arguments: Engine.available)
     func marks(engine: Engine) async throws {
         let store = try await store(engine)
         #expect(try await store.lastMark() == LogMark(position: 0, leaf: nil))
@@ -44,7 +44,7 @@ struct IdentityContract {
         #expect(try await store.mark(at: 4) == LogMark(position: 4, leaf: nil))
     }
 
-    @Test("A ledger that is opened as it was seen keeps its epoch", arguments: Engine.available)
+    @Test("a ledger that is opened as it was seen keeps its epoch", arguments: Engine.available)
     func same(engine: Engine) async throws {
         let store = try await store(engine)
         try await append(1...2, to: store)
@@ -62,7 +62,7 @@ struct IdentityContract {
     }
 
     @Test(
-        "A ledger that holds less than was seen, another history or an older epoch begins a new epoch",
+        "a ledger that holds less than was seen, another history or an older epoch begins a new epoch",
         arguments: Engine.available)
     func putBack(engine: Engine) async throws {
         let seen = try await seen(of: try await store(engine), events: 1...5)
@@ -83,7 +83,7 @@ struct IdentityContract {
         }
     }
 
-    @Test("An old copy without an identity is known by its first event", arguments: Engine.available)
+    @Test("an old copy without an identity is known by its first event", arguments: Engine.available)
     func oldCopy(engine: Engine) async throws {
         let seen = try await seen(of: try await store(engine), events: 1...5)
         let copy = try await store(engine)
@@ -97,7 +97,7 @@ struct IdentityContract {
         #expect(await failure { try await empty.open(seen: seen, newID: id, now: now) } == .invalid)
     }
 
-    @Test("Another ledger is refused where one was seen", arguments: Engine.available)
+    @Test("another ledger is refused where one was seen", arguments: Engine.available)
     func another(engine: Engine) async throws {
         let seen = try await seen(of: try await store(engine), events: 1...2)
         let other = try await store(engine)

@@ -24,7 +24,7 @@ struct MirrorStoreContract {
     @Test("PostgreSQL keeps the contract as well", .enabled(if: TestCluster.isThere, TestCluster.reason))
     func postgres() { #expect(MirrorEngine.available.contains(.postgres)) }
 
-    @Test("Entries, rows, head and checkpoint move together", arguments: MirrorEngine.available)
+    @Test("entries, rows, head and checkpoint move together", arguments: MirrorEngine.available)
     func append(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         #expect(try await mirror.state() == empty)
@@ -47,7 +47,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 7))
     }
 
-    @Test("Entries are answered by place; places that it does not hold are missing", arguments: MirrorEngine.available)
+    @Test("entries are answered by place; places that it does not hold are missing", arguments: MirrorEngine.available)
     func entries(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let events = try await histories.append(3, to: 1)
@@ -63,7 +63,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.entries(at: []).isEmpty)
     }
 
-    @Test("A worker that another was faster than writes nothing", arguments: MirrorEngine.available)
+    @Test("a worker that another was faster than writes nothing", arguments: MirrorEngine.available)
     func fenced(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let (one, other) = (try await histories.append(2, to: 1), try await histories.append(2, to: 2))
@@ -79,7 +79,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.conflicts(limit: 10).isEmpty)
     }
 
-    @Test("A batch that passes over what the mirror does not hold writes nothing", arguments: MirrorEngine.available)
+    @Test("a batch that passes over what the mirror does not hold writes nothing", arguments: MirrorEngine.available)
     func unfounded(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let (one, other) = (try await histories.append(2, to: 1), try await histories.append(1, to: 2))
@@ -97,7 +97,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 3))
     }
 
-    @Test("Of many workers at one place one writes", arguments: MirrorEngine.available)
+    @Test("of many workers at one place one writes", arguments: MirrorEngine.available)
     func race(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let events = try await histories.append(3, to: 1)
@@ -111,7 +111,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.state() == MirrorState(position: 3, checkpoint: 3))
     }
 
-    @Test("A batch that would leave a hole or break a chain writes nothing", arguments: MirrorEngine.available)
+    @Test("a batch that would leave a hole or break a chain writes nothing", arguments: MirrorEngine.available)
     func hole(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let events = try await histories.append(3, to: 1)
@@ -126,7 +126,7 @@ struct MirrorStoreContract {
     }
 
     @Test(
-        "What it holds already is passed over; another event in its place is kept aside with all that follow it",
+        "what it holds already is passed over; another event in its place is kept aside with all that follow it",
         arguments: MirrorEngine.available)
     func taken(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
@@ -147,7 +147,7 @@ struct MirrorStoreContract {
         #expect(try await mirror.entries(at: more.map(\.place)).count == 1)
     }
 
-    @Test("A conflict is kept whole, and once", arguments: MirrorEngine.available)
+    @Test("a conflict is kept whole, and once", arguments: MirrorEngine.available)
     func conflicts(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let events = try await histories.append(3, to: 1)
@@ -182,7 +182,7 @@ extension MirrorStoreContract {
     }
 
     @Test(
-        "An entry gives way to another only where it was seen, and nothing is done by half",
+        "an entry gives way to another only where it was seen, and nothing is done by half",
         arguments: MirrorEngine.available)
     func mend(engine: MirrorEngine) async throws {
         let (mirror, events) = try await filled(engine)
@@ -199,7 +199,7 @@ extension MirrorStoreContract {
         #expect(try await mirror.places(after: 0, limit: 10) == (1...5).map { place(events, $0) })
     }
 
-    @Test("The head goes back with what is cut off, unless the mirror has moved", arguments: MirrorEngine.available)
+    @Test("the head goes back with what is cut off, unless the mirror has moved", arguments: MirrorEngine.available)
     func cut(engine: MirrorEngine) async throws {
         let (mirror, events) = try await filled(engine)
         let state = MirrorState(position: 5, checkpoint: 5)
@@ -217,7 +217,7 @@ extension MirrorStoreContract {
         #expect(try await mirror.places(after: 0, limit: 10) == (1...5).map { place(events, $0) })
     }
 
-    @Test("A row is written over only while its appointment is as it was folded", arguments: MirrorEngine.available)
+    @Test("a row is written over only while its appointment is as it was folded", arguments: MirrorEngine.available)
     func mendRows(engine: MirrorEngine) async throws {
         let (mirror, _) = try await filled(engine)
         let (one, two, three) = (Samples.appointment(1), Samples.appointment(2), Samples.appointment(3))
@@ -249,7 +249,7 @@ struct MirrorRunnerTests {
                 == Dictionary(uniqueKeysWithValues: events.map { ($0.place, $0.leaf) }))
     }
 
-    @Test("It takes the feed in steps of any size", arguments: MirrorEngine.available, [1, 3, 1000])
+    @Test("it takes the feed in steps of any size", arguments: MirrorEngine.available, [1, 3, 1000])
     func steps(engine: MirrorEngine, limit: Int) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         for number in 1...4 { try await histories.append(2, to: number) }
@@ -263,7 +263,7 @@ struct MirrorRunnerTests {
         #expect(held.values.first?.row?.version == 4)
     }
 
-    @Test("Records that come shuffled, twice and with gaps are put in order", arguments: MirrorEngine.available)
+    @Test("records that come shuffled, twice and with gaps are put in order", arguments: MirrorEngine.available)
     func shuffled(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         var records: [RecordedEvent] = []
@@ -277,7 +277,7 @@ struct MirrorRunnerTests {
     }
 
     @Test(
-        "Another event in a place that is taken is kept beside it, and stops that appointment alone",
+        "another event in a place that is taken is kept beside it, and stops that appointment alone",
         arguments: MirrorEngine.available)
     func conflict(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
@@ -294,7 +294,7 @@ struct MirrorRunnerTests {
         #expect(try await mirror.state().position == 3)
     }
 
-    @Test("A damaged record is replaced by what the store holds", arguments: MirrorEngine.available)
+    @Test("a damaged record is replaced by what the store holds", arguments: MirrorEngine.available)
     func damaged(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         let event = try await histories.append(1, to: 1)[0]
@@ -304,7 +304,7 @@ struct MirrorRunnerTests {
         try await expectEqual(mirror, histories.store)
     }
 
-    @Test("Two workers at one feed leave no entry twice", arguments: MirrorEngine.available)
+    @Test("two workers at one feed leave no entry twice", arguments: MirrorEngine.available)
     func twoWorkers(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         for number in 1...20 { try await histories.append(4, to: number) }
@@ -319,7 +319,7 @@ struct MirrorRunnerTests {
         try await expectEqual(mirror, histories.store)
     }
 
-    @Test("A mirror that lost entries behind its checkpoint is filled again", arguments: MirrorEngine.available)
+    @Test("a mirror that lost entries behind its checkpoint is filled again", arguments: MirrorEngine.available)
     func backfill(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         for number in 1...5 { try await histories.append(3, to: number) }
@@ -334,7 +334,7 @@ struct MirrorRunnerTests {
     }
 
     @Test(
-        "What is missing before an event is kept aside with it when it contradicts", arguments: MirrorEngine.available)
+        "what is missing before an event is kept aside with it when it contradicts", arguments: MirrorEngine.available)
     func contradictingGap(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         try await histories.runner(into: mirror).take(in: try await histories.append(2, to: 1), now: now)
@@ -347,7 +347,7 @@ struct MirrorRunnerTests {
         #expect(try await mirror.state().position == 2)
     }
 
-    @Test("A backfill in batches of any size holds each row as the events make it", arguments: [1, 2, 7, 100])
+    @Test("a backfill in batches of any size holds each row as the events make it", arguments: [1, 2, 7, 100])
     func batches(limit: Int) async throws {
         for engine in MirrorEngine.available {
             let (mirror, histories) = (try await engine.make(), Histories())
@@ -371,7 +371,7 @@ struct MirrorRunnerTests {
     }
 
     @Test(
-        "Backfills and workers that move the mirror under each other leave it whole", arguments: MirrorEngine.available)
+        "backfills and workers that move the mirror under each other leave it whole", arguments: MirrorEngine.available)
     func backfillsBeside(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         for number in 1...20 { try await histories.append(4, to: number) }
@@ -388,7 +388,7 @@ struct MirrorRunnerTests {
         #expect(try await mirror.conflicts(limit: 1).isEmpty)
     }
 
-    @Test("What was read before the feed failed is in the mirror", arguments: MirrorEngine.available)
+    @Test("what was read before the feed failed is in the mirror", arguments: MirrorEngine.available)
     func failingFeed(engine: MirrorEngine) async throws {
         let (mirror, histories) = (try await engine.make(), Histories())
         for number in 1...5 { try await histories.append(2, to: number) }

@@ -35,7 +35,7 @@ struct OperatorContract {
     ]
 
     @Test(
-        "A row that was changed and one that no event explains are named, and mended, to the same bytes",
+        "a row that was changed and one that no event explains are named, and mended, to the same bytes",
         arguments: OperatedEngine.compared)
     func damage(engine: OperatedEngine) async throws {
         let seed = UInt64.random(in: 0 ... .max)
@@ -46,7 +46,7 @@ struct OperatorContract {
     }
 
     @Test(
-        "Every engine and every mirror takes part",
+        "every engine and every mirror takes part",
         .enabled(if: TestCluster.isThere && Emulator.isThere, "scripts/test.sh starts what this needs"))
     func takesPart() { #expect(OperatedEngine.compared == [.sqlite, .sqliteMirrored, .aws, .awsMirrored]) }
 

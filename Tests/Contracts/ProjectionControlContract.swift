@@ -9,7 +9,7 @@ struct ConsumerControlContract {
     private let one = ConsumerName("one", number: 1)
     private let two = ConsumerName("two", number: 7)
 
-    @Test("A consumer is held from its first pause to its resumption", arguments: Engine.ofStores)
+    @Test("a consumer is held from its first pause to its resumption", arguments: Engine.ofStores)
     func pause(engine: Engine) async throws {
         let control = try await engine.make().control
         #expect(try await control.pausedAt(one) == nil)
@@ -24,7 +24,7 @@ struct ConsumerControlContract {
     }
 
     @Test(
-        "Whoever has left a checkpoint, a parked event or a pause is named, until forgotten", arguments: Engine.ofStores
+        "whoever has left a checkpoint, a parked event or a pause is named, until forgotten", arguments: Engine.ofStores
     )
     func names(engine: Engine) async throws {
         let ledger = try await engine.make()

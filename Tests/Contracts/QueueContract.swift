@@ -31,14 +31,14 @@ struct QueueContract {
         #expect(try await receive(queue).isEmpty)
     }
 
-    @Test("An empty queue gives nothing", arguments: Engine.ofStores, QueueName.allCases)
+    @Test("an empty queue gives nothing", arguments: Engine.ofStores, QueueName.allCases)
     func empty(engine: Engine, name: QueueName) async throws {
         let queue = try await engine.make().queues(name)
         #expect(try await receive(queue).isEmpty)
         #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
-    @Test("A message is received as it was sent, for the first time", arguments: Engine.ofStores)
+    @Test("a message is received as it was sent, for the first time", arguments: Engine.ofStores)
     func sent(engine: Engine) async throws {
         let queue = try await engine.make().queues(.peru)
         try await send(["{\"name\":\"Ñuñoa 🇨🇱\"}", "second"], to: queue)
@@ -48,7 +48,7 @@ struct QueueContract {
         #expect(Set(messages.map(\.id)).count == 2)
     }
 
-    @Test("At most as many messages as asked for are received", arguments: Engine.ofStores)
+    @Test("at most as many messages as asked for are received", arguments: Engine.ofStores)
     func limit(engine: Engine) async throws {
         let queue = try await engine.make().queues(.peru)
         try await send((1...15).map(String.init), to: queue)
@@ -58,7 +58,7 @@ struct QueueContract {
         #expect(try await receive(queue, limit: 0).isEmpty)
     }
 
-    @Test("A received message is hidden until its visibility runs out, then comes again", arguments: Engine.ofStores)
+    @Test("a received message is hidden until its visibility runs out, then comes again", arguments: Engine.ofStores)
     func visibility(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -74,7 +74,7 @@ struct QueueContract {
     }
 
     @Test(
-        "Whatever the clock does, a message in hand comes again within its visibility", arguments: Engine.ofStores,
+        "whatever the clock does, a message in hand comes again within its visibility", arguments: Engine.ofStores,
         [-7_200_000, 7_200_000] as [Int64])
     func clockSteps(engine: Engine, milliseconds: Int64) async throws {
         let ledger = try await engine.make()
@@ -96,7 +96,7 @@ struct QueueContract {
     }
 
     @Test(
-        "What was sent while the clock was hours ahead waits for nothing once it is right",
+        "what was sent while the clock was hours ahead waits for nothing once it is right",
         arguments: Engine.available)
     func sentAhead(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -110,7 +110,7 @@ struct QueueContract {
         #expect(try await receive(queue).count == 2)
     }
 
-    @Test("What was handled when the clock stepped back is acknowledged", arguments: Engine.ofStores)
+    @Test("what was handled when the clock stepped back is acknowledged", arguments: Engine.ofStores)
     func acknowledgedAfterStep(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -122,7 +122,7 @@ struct QueueContract {
         #expect(try await counts(of: queue) == [0, 0, 0])
     }
 
-    @Test("A message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
+    @Test("a message that is worked on stays hidden for as long as it is asked to", arguments: Engine.ofStores)
     func hiding(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -145,7 +145,7 @@ struct QueueContract {
         #expect(try await queue.depth().dead + queue.depth().waiting == 1)
     }
 
-    @Test("A deleted message never comes again; its neighbours in the batch do", arguments: Engine.ofStores)
+    @Test("a deleted message never comes again; its neighbours in the batch do", arguments: Engine.ofStores)
     func partialFailure(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -157,7 +157,7 @@ struct QueueContract {
         #expect(texts(try await receive(queue)) == ["b"])
     }
 
-    @Test("A receipt that ran out is passed over", arguments: Engine.ofStores)
+    @Test("a receipt that ran out is passed over", arguments: Engine.ofStores)
     func expiredReceipt(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -174,7 +174,7 @@ struct QueueContract {
         #expect(try await receive(queue).count == 1)
     }
 
-    @Test("A receipt that nobody was given is passed over", arguments: Engine.ofStores)
+    @Test("a receipt that nobody was given is passed over", arguments: Engine.ofStores)
     func unknownReceipt(engine: Engine) async throws {
         let queue = try await engine.make().queues(.peru)
         try await send(["m"], to: queue)
@@ -185,7 +185,7 @@ struct QueueContract {
     }
 
     @Test(
-        "A retried message comes again after the time asked for, and its receipt is used up",
+        "a retried message comes again after the time asked for, and its receipt is used up",
         arguments: Engine.ofStores)
     func retry(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -200,7 +200,7 @@ struct QueueContract {
         #expect(try await receive(queue).first?.receiveCount == 2)
     }
 
-    @Test("Queues do not share messages or receipts", arguments: Engine.ofStores)
+    @Test("queues do not share messages or receipts", arguments: Engine.ofStores)
     func separate(engine: Engine) async throws {
         let ledger = try await engine.make()
         let (peru, chile) = (ledger.queues(.peru), ledger.queues(.chile))
@@ -212,7 +212,7 @@ struct QueueContract {
         #expect(try await receive(peru).count == 1)
     }
 
-    @Test("Many receivers at once never share a message", arguments: Engine.ofStores)
+    @Test("many receivers at once never share a message", arguments: Engine.ofStores)
     func receivers(engine: Engine) async throws {
         let queue = try await engine.make().queues(.peru)
         try await send((1...100).map(String.init), to: queue)
@@ -232,7 +232,7 @@ struct QueueContract {
         #expect(Set(ids).count == 100)
     }
 
-    @Test("The depth tells waiting, in flight and dead apart", arguments: Engine.ofStores)
+    @Test("the depth tells waiting, in flight and dead apart", arguments: Engine.ofStores)
     func depth(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -243,7 +243,7 @@ struct QueueContract {
         #expect(try await queue.depth().counts == [2, 1, 1])
     }
 
-    @Test("A message that nobody handles is kept for 14 days and no longer", arguments: Engine.available)
+    @Test("a message that nobody handles is kept for 14 days and no longer", arguments: Engine.available)
     func retention(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -255,7 +255,7 @@ struct QueueContract {
         #expect(try await queue.depth().counts == [0, 0, 0])
     }
 
-    @Test("After three receives a message is dead, with its last reason, and no other is", arguments: Engine.ofStores)
+    @Test("after three receives a message is dead, with its last reason, and no other is", arguments: Engine.ofStores)
     func dead(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -271,7 +271,7 @@ struct QueueContract {
         #expect(texts(try await receive(queue)) == ["good"])
     }
 
-    @Test("A message whose handlers crashed three times is dead without a reason", arguments: Engine.ofStores)
+    @Test("a message whose handlers crashed three times is dead without a reason", arguments: Engine.ofStores)
     func deadByCrash(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await send(["poison"], to: ledger.queues(.error))
@@ -281,7 +281,7 @@ struct QueueContract {
         #expect(letters.map(\.queue) == [.error])
     }
 
-    @Test("A message that succeeds at its third receive is not dead", arguments: Engine.ofStores)
+    @Test("a message that succeeds at its third receive is not dead", arguments: Engine.ofStores)
     func thirdTime(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -296,7 +296,7 @@ struct QueueContract {
         #expect(try await ledger.deadLetters.list(nil, limit: 10).isEmpty)
     }
 
-    @Test("Dead letters are listed oldest first, of one queue or of all", arguments: Engine.ofStores)
+    @Test("dead letters are listed oldest first, of one queue or of all", arguments: Engine.ofStores)
     func letters(engine: Engine) async throws {
         let ledger = try await engine.make()
         for (text, name) in [("a", QueueName.peru), ("b", .chile), ("c", .peru)] {

@@ -17,7 +17,7 @@ struct RebuildContract {
             scan: ledger.scan, feed: ledger.feed, sets: sets ?? ledger.sets, people: ledger.people, sizes: sizes)
     }
 
-    @Test("A rebuild makes the rows that the events make, and the swap puts them in place", arguments: Engine.ofStores)
+    @Test("a rebuild makes the rows that the events make, and the swap puts them in place", arguments: Engine.ofStores)
     func swap(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 25, seed: 1)
@@ -33,7 +33,7 @@ struct RebuildContract {
         #expect(await failure { try await ledger.sets.compare(ViewCopy.next, limit: 1) } == .invalid)
     }
 
-    @Test("Added, missing and changed rows are told apart, each with both of its rows", arguments: Engine.ofStores)
+    @Test("added, missing and changed rows are told apart, each with both of its rows", arguments: Engine.ofStores)
     func compare(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 4, seed: 2)
@@ -54,7 +54,7 @@ struct RebuildContract {
         #expect(try await ledger.sets.compare(ViewCopy.next, limit: 1).first.count == 1)
     }
 
-    @Test("A swap that covers less than the live set is refused, and changes nothing", arguments: Engine.ofStores)
+    @Test("a swap that covers less than the live set is refused, and changes nothing", arguments: Engine.ofStores)
     func uncovered(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 3, seed: 3)
@@ -71,7 +71,7 @@ struct RebuildContract {
     }
 
     @Test(
-        "A swap is refused where a live row claims to be further than its events, and changes nothing",
+        "a swap is refused where a live row claims to be further than its events, and changes nothing",
         arguments: Engine.ofStores)
     func further(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -91,7 +91,7 @@ struct RebuildContract {
         #expect(try await ledger.allRows() == history.rows)
     }
 
-    @Test("A swap is refused while an operator holds the live projection", arguments: Engine.ofStores)
+    @Test("a swap is refused while an operator holds the live projection", arguments: Engine.ofStores)
     func held(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 3, seed: 15)
@@ -108,7 +108,7 @@ struct RebuildContract {
     }
 
     @Test(
-        "The old set is kept where that is asked for, and comes back with what was appended since",
+        "the old set is kept where that is asked for, and comes back with what was appended since",
         arguments: Engine.ofStores)
     func rollback(engine: Engine) async throws {
         let ledger = try await engine.make()
@@ -126,7 +126,7 @@ struct RebuildContract {
         #expect(try await ledger.sets.sets().map(\.name) == [ViewCopy.kept])
     }
 
-    @Test("A rebuild that is stopped anywhere goes on there, and ends with the same bytes", arguments: Engine.ofStores)
+    @Test("a rebuild that is stopped anywhere goes on there, and ends with the same bytes", arguments: Engine.ofStores)
     func stopped(engine: Engine) async throws {
         // Over the wire two histories take as long as all others do in one process.
         for seed in 10..<(engine == .aws ? 12 : 16) as Range<UInt64> {
@@ -150,7 +150,7 @@ struct RebuildContract {
         }
     }
 
-    @Test("What is appended while the set is filled is in it before it is live", arguments: Engine.ofStores)
+    @Test("what is appended while the set is filled is in it before it is live", arguments: Engine.ofStores)
     func traffic(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 10, seed: 6)
@@ -173,7 +173,7 @@ struct RebuildContract {
         #expect(try await ledger.sets.sets().isEmpty)
     }
 
-    @Test("A rebuild and its swap end while events come without a pause", arguments: Engine.ofStores)
+    @Test("a rebuild and its swap end while events come without a pause", arguments: Engine.ofStores)
     func sustained(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 5, seed: 13)
@@ -203,7 +203,7 @@ struct RebuildContract {
 
     private struct Refused: Error { let outcome: SwapOutcome }
 
-    @Test("Two workers on one set: the second is told", arguments: Engine.ofStores)
+    @Test("two workers on one set: the second is told", arguments: Engine.ofStores)
     func twoWorkers(engine: Engine) async throws {
         let ledger = try await engine.make()
         let name = ProjectionRunner.projection
@@ -220,7 +220,7 @@ struct RebuildContract {
         #expect(try await ledger.sets.drop(ViewCopy.next) == false)
     }
 
-    @Test("A swap unparks what the set holds, and nothing else", arguments: Engine.ofStores)
+    @Test("a swap unparks what the set holds, and nothing else", arguments: Engine.ofStores)
     func parked(engine: Engine) async throws {
         let ledger = try await engine.make()
         let history = try await RandomHistory.write(to: ledger, streams: 2, seed: 11)
@@ -237,7 +237,7 @@ struct RebuildContract {
         #expect(try await ledger.allRows() == history.rows)
     }
 
-    @Test("A row is mended where its events end, and its parked events go", arguments: Engine.ofStores)
+    @Test("a row is mended where its events end, and its parked events go", arguments: Engine.ofStores)
     func mend(engine: Engine) async throws {
         let ledger = try await engine.make()
         let name = ProjectionRunner.projection
@@ -257,7 +257,7 @@ struct RebuildContract {
         #expect(try await ledger.projections.parked(by: name).isEmpty)
     }
 
-    @Test("An event that can't be folded stops the rebuild and is named", arguments: Engine.ofStores)
+    @Test("an event that can't be folded stops the rebuild and is named", arguments: Engine.ofStores)
     func unreadable(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await RandomHistory.write(to: ledger, streams: 3, seed: 8)
@@ -277,7 +277,7 @@ struct RebuildContract {
     }
 
     @Test(
-        "Streams come whole and in the order of their ids, in ranges of about as many events as asked for",
+        "streams come whole and in the order of their ids, in ranges of about as many events as asked for",
         arguments: Engine.ofStores)
     func ranges(engine: Engine) async throws {
         let ledger = try await engine.make()

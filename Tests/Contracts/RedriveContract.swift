@@ -25,7 +25,7 @@ struct RedriveContract {
         return try await ledger.deadLetters.list(.peru, limit: 100).map(\.id)
     }
 
-    @Test("A redriven letter is back in its queue with all its receives", arguments: Engine.ofStores)
+    @Test("a redriven letter is back in its queue with all its receives", arguments: Engine.ofStores)
     func redrive(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -42,7 +42,7 @@ struct RedriveContract {
         #expect(try await ledger.deadLetters.list(nil, limit: 10).count == 2)
     }
 
-    @Test("Letters of a queue go back so many at a time, until none is left", arguments: Engine.ofStores)
+    @Test("letters of a queue go back so many at a time, until none is left", arguments: Engine.ofStores)
     func redriveAll(engine: Engine) async throws {
         let ledger = try await engine.make()
         _ = try await kill(["a", "b", "c"], in: ledger)
@@ -59,7 +59,7 @@ struct RedriveContract {
         #expect(try await ledger.queues(.peru).depth().counts == [3, 0, 0])
     }
 
-    @Test("Letters that are gone or named twice are not counted", arguments: Engine.ofStores)
+    @Test("letters that are gone or named twice are not counted", arguments: Engine.ofStores)
     func gone(engine: Engine) async throws {
         let ledger = try await engine.make()
         let ids = try await kill(["a", "b"], in: ledger)
@@ -70,7 +70,7 @@ struct RedriveContract {
         #expect(try await ledger.queues(.peru).depth().counts == [2, 0, 0])
     }
 
-    @Test("Of two who redrive at once, each letter is moved by one, and none comes twice", arguments: Engine.available)
+    @Test("of two who redrive at once, each letter is moved by one, and none comes twice", arguments: Engine.available)
     func twoAtOnce(engine: Engine) async throws {
         let ledger = try await engine.make()
         let queue = ledger.queues(.peru)
@@ -94,7 +94,7 @@ struct RedriveContract {
         #expect(seen.sorted() == texts.sorted())
     }
 
-    @Test("A redriven letter is kept for another 14 days", arguments: Engine.available)
+    @Test("a redriven letter is kept for another 14 days", arguments: Engine.available)
     func retention(engine: Engine) async throws {
         let ledger = try await engine.make()
         let ids = try await kill(["a"], in: ledger)
@@ -104,7 +104,7 @@ struct RedriveContract {
         #expect(try await receive(ledger.queues(.peru)).count == 1)
     }
 
-    @Test("A letter is removed once", arguments: Engine.ofStores)
+    @Test("a letter is removed once", arguments: Engine.ofStores)
     func remove(engine: Engine) async throws {
         let ledger = try await engine.make()
         let ids = try await kill(["a", "b"], in: ledger)

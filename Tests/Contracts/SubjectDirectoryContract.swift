@@ -10,14 +10,14 @@ struct SubjectDirectoryContract {
             wrappedKey: (0..<60).map { UInt8($0 + number) })
     }
 
-    @Test("Nobody is known at first", arguments: Engine.ofStores)
+    @Test("nobody is known at first", arguments: Engine.ofStores)
     func empty(engine: Engine) async throws {
         let directory = try await engine.make().directory
         #expect(try await directory.subject(of: subject(1).person) == nil)
         #expect(try await directory.subject(Samples.id(1)) == nil)
     }
 
-    @Test("A row is found by the person and by its id", arguments: Engine.ofStores)
+    @Test("a row is found by the person and by its id", arguments: Engine.ofStores)
     func found(engine: Engine) async throws {
         let directory = try await engine.make().directory
         #expect(try await directory.add(subject(1)) == subject(1))
@@ -25,7 +25,7 @@ struct SubjectDirectoryContract {
         #expect(try await directory.subject(Samples.id(1)) == subject(1))
     }
 
-    @Test("A person keeps the first row, whoever adds another", arguments: Engine.ofStores)
+    @Test("a person keeps the first row, whoever adds another", arguments: Engine.ofStores)
     func firstRowStays(engine: Engine) async throws {
         let directory = try await engine.make().directory
         _ = try await directory.add(subject(1))
@@ -33,7 +33,7 @@ struct SubjectDirectoryContract {
         #expect(try await directory.subject(Samples.id(2)) == nil)
     }
 
-    @Test("The same number in two countries is two persons", arguments: Engine.ofStores)
+    @Test("the same number in two countries is two persons", arguments: Engine.ofStores)
     func countries(engine: Engine) async throws {
         let directory = try await engine.make().directory
         _ = try await directory.add(subject(1))
@@ -41,7 +41,7 @@ struct SubjectDirectoryContract {
         #expect(try await directory.subject(of: subject(1).person) == subject(1))
     }
 
-    @Test("Twenty first requests at once agree on one row", arguments: Engine.ofStores)
+    @Test("twenty first requests at once agree on one row", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let directory = try await engine.make().directory
         let candidates = (1...20).map { subject($0) }

@@ -26,7 +26,7 @@ struct SweepLogContract {
         #expect(try await ledger.projections.commit(commit, of: name, expecting: checkpoint - 1))
     }
 
-    @Test("An appointment has its rounds at a version and no more", arguments: Engine.ofStores)
+    @Test("an appointment has its rounds at a version and no more", arguments: Engine.ofStores)
     func maximum(engine: Engine) async throws {
         let log = try await engine.make().sweepLog
         for minute in [0, 20, 40] as [Int64] { #expect(try await round(log, at: minute)) }
@@ -34,7 +34,7 @@ struct SweepLogContract {
         #expect(try await round(log, at: 6000) == false)
     }
 
-    @Test("A round waits for the one before", arguments: Engine.ofStores)
+    @Test("a round waits for the one before", arguments: Engine.ofStores)
     func tooEarly(engine: Engine) async throws {
         let log = try await engine.make().sweepLog
         #expect(try await round(log, at: 0))
@@ -42,7 +42,7 @@ struct SweepLogContract {
         #expect(try await round(log, at: 10))
     }
 
-    @Test("A clock that was ahead keeps no round from beginning for longer", arguments: Engine.ofStores)
+    @Test("a clock that was ahead keeps no round from beginning for longer", arguments: Engine.ofStores)
     func ahead(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await show(ledger, version: 1, checkpoint: 1)
@@ -55,7 +55,7 @@ struct SweepLogContract {
         #expect(try await ledger.sweepLog.stuck(rounds: 3, quiet: quiet(30)) == [appointment])
     }
 
-    @Test("A later version starts to count anew", arguments: Engine.ofStores)
+    @Test("a later version starts to count anew", arguments: Engine.ofStores)
     func laterVersion(engine: Engine) async throws {
         let log = try await engine.make().sweepLog
         for minute in [0, 20, 40] as [Int64] { _ = try await round(log, at: minute) }
@@ -63,14 +63,14 @@ struct SweepLogContract {
         #expect(try await round(log, version: 2, at: 120) == false)
     }
 
-    @Test("An earlier version, as a stale view shows it, has no round", arguments: Engine.ofStores)
+    @Test("an earlier version, as a stale view shows it, has no round", arguments: Engine.ofStores)
     func earlierVersion(engine: Engine) async throws {
         let log = try await engine.make().sweepLog
         #expect(try await round(log, version: 2, at: 0))
         #expect(try await round(log, version: 1, at: 60) == false)
     }
 
-    @Test("Of many sweepers at once one begins the round", arguments: Engine.ofStores)
+    @Test("of many sweepers at once one begins the round", arguments: Engine.ofStores)
     func race(engine: Engine) async throws {
         let log = try await engine.make().sweepLog
         let begun = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -80,7 +80,7 @@ struct SweepLogContract {
         #expect(begun == 1)
     }
 
-    @Test("What had all its rounds and still stands there is stuck", arguments: Engine.ofStores)
+    @Test("what had all its rounds and still stands there is stuck", arguments: Engine.ofStores)
     func stuck(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await show(ledger, version: 1, checkpoint: 1)

@@ -17,7 +17,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "A topic's message reaches the country's queue alone, wrapped as SNS wraps it", arguments: Engine.ofStores,
+        "a topic's message reaches the country's queue alone, wrapped as SNS wraps it", arguments: Engine.ofStores,
         Country.allCases)
     func publish(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
@@ -39,7 +39,7 @@ struct TopicsContract {
         #expect(envelope["TopicArn"]?.text?.hasSuffix(":" + TopicName(of: country).rawValue) == true)
     }
 
-    @Test("Nothing is subscribed to the main topic", arguments: Engine.ofStores)
+    @Test("nothing is subscribed to the main topic", arguments: Engine.ofStores)
     func mainTopic(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await ledger.topics.publish(OutgoingMessage(body: Array("{}".utf8)), to: .main)
@@ -47,7 +47,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "A booking reaches the completion queue, wrapped as EventBridge wraps it", arguments: Engine.ofStores,
+        "a booking reaches the completion queue, wrapped as EventBridge wraps it", arguments: Engine.ofStores,
         Country.allCases)
     func processed(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
@@ -67,7 +67,7 @@ struct TopicsContract {
         #expect(envelope["detail"]?["eventId"]?.text == Samples.id(9).description)
     }
 
-    @Test("A failure reaches the error queue", arguments: Engine.ofStores, Country.allCases)
+    @Test("a failure reaches the error queue", arguments: Engine.ofStores, Country.allCases)
     func failed(engine: Engine, country: Country) async throws {
         let ledger = try await engine.make()
         let message = BusMessage.failed(
@@ -82,7 +82,7 @@ struct TopicsContract {
     }
 
     @Test(
-        "An event that no rule matches reaches no queue", arguments: Engine.ofStores,
+        "an event that no rule matches reaches no queue", arguments: Engine.ofStores,
         [
             ("medical.appointment.pe", "Appointment Processed", #"{"status":"PROCESSED","countryISO":"CL"}"#),
             ("medical.appointment.pe", "Appointment Processed", #"{"status":"FAILED","countryISO":"PE"}"#),

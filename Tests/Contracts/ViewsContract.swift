@@ -25,7 +25,7 @@ struct AppointmentViewContract {
             .map { Int($0.appointment.id.low & 0xFFFF) }
     }
 
-    @Test("A row reads back in every field", arguments: Engine.ofStores)
+    @Test("a row reads back in every field", arguments: Engine.ofStores)
     func row(engine: Engine) async throws {
         let ledger = try await engine.make()
         var full = try Samples.row(1, status: .failed, version: 4)
@@ -42,7 +42,7 @@ struct AppointmentViewContract {
         #expect(try await ledger.projections.rows(of: []).isEmpty)
     }
 
-    @Test("A row is replaced by its next version", arguments: Engine.ofStores)
+    @Test("a row is replaced by its next version", arguments: Engine.ofStores)
     func replaced(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await write([try Samples.row(1)], to: ledger)
@@ -53,7 +53,7 @@ struct AppointmentViewContract {
         #expect(try await ledger.views.count(RowFilter(status: .pending)) == 0)
     }
 
-    @Test("Rows come newest first, those of one millisecond by id, the greater first", arguments: Engine.ofStores)
+    @Test("rows come newest first, those of one millisecond by id, the greater first", arguments: Engine.ofStores)
     func newestFirst(engine: Engine) async throws {
         let ledger = try await engine.make()
         let rows = [
@@ -67,7 +67,7 @@ struct AppointmentViewContract {
         #expect(try await numbers(ledger, limit: 0) == [])
     }
 
-    @Test("Page after page gives every row once, also when rows are added meanwhile", arguments: Engine.ofStores)
+    @Test("page after page gives every row once, also when rows are added meanwhile", arguments: Engine.ofStores)
     func pages(engine: Engine) async throws {
         let ledger = try await engine.make()
         try await write((1...10).map { try Samples.row($0, createdAt: at(Int64($0 / 3))) }, to: ledger)
@@ -82,7 +82,7 @@ struct AppointmentViewContract {
         #expect(seen == Array((1...10).reversed()))
     }
 
-    @Test("Filters hold alone and together, their bounds included", arguments: Engine.ofStores)
+    @Test("filters hold alone and together, their bounds included", arguments: Engine.ofStores)
     func filters(engine: Engine) async throws {
         let ledger = try await engine.make()
         let rows = [
@@ -112,7 +112,7 @@ struct AppointmentViewContract {
         #expect(try await numbers(ledger, RowFilter(country: .peru), after: rows[3].place, offset: 1) == [1])
     }
 
-    @Test("Rows are counted by country and status", arguments: Engine.ofStores)
+    @Test("rows are counted by country and status", arguments: Engine.ofStores)
     func counts(engine: Engine) async throws {
         let ledger = try await engine.make()
         #expect(try await ledger.views.counts().isEmpty)
@@ -126,7 +126,7 @@ struct AppointmentViewContract {
     }
 
     @Test(
-        "What stands still, or was written ahead of time, is found oldest first, page by page",
+        "what stands still, or was written ahead of time, is found oldest first, page by page",
         arguments: Engine.ofStores)
     func idle(engine: Engine) async throws {
         let ledger = try await engine.make()

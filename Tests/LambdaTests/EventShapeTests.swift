@@ -31,7 +31,7 @@ import Testing
         #expect(read.requestID == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
     }
 
-    @Test("Without lists of values those with one each are read; a body in base64 is decoded; no body is empty")
+    @Test("without lists of values those with one each are read; a body in base64 is decoded; no body is empty")
     func fewer() throws {
         let text = #"""
             {"httpMethod":"POST","path":"/appointments","headers":{"Accept":"a"},"multiValueHeaders":null,
@@ -47,7 +47,7 @@ import Testing
         #expect(read.remoteAddress == "")
     }
 
-    @Test("Messages keep id, body, receipt and count, and the name of their queue")
+    @Test("messages keep id, body, receipt and count, and the name of their queue")
     func messages() throws {
         let read = try event(
             #"""
@@ -71,7 +71,7 @@ import Testing
         #expect(messages[0].message.body == Array(#"{"Type":"Notification"}"#.utf8))
     }
 
-    @Test("Records keep their sequence numbers; a schedule and an empty batch are told by their shape")
+    @Test("records keep their sequence numbers; a schedule and an empty batch are told by their shape")
     func others() throws {
         let records = try event(
             #"""
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test("An answer goes to API Gateway with all its headers, a repeated one with all its values")
+    @Test("an answer goes to API Gateway with all its headers, a repeated one with all its values")
     func answer() throws {
         let response = APIResponse(
             status: 201, headers: [("Vary", "Origin"), ("Location", "/x"), ("Vary", "Accept")],
@@ -111,7 +111,7 @@ import Testing
         #expect(written["isBase64Encoded"] == .boolean(false))
     }
 
-    @Test("The failures of a batch are named as Lambda reads them, and a metric as CloudWatch does")
+    @Test("the failures of a batch are named as Lambda reads them, and a metric as CloudWatch does")
     func written() {
         #expect(BatchAnswer.bytes(failed: []) == Array(#"{"batchItemFailures":[]}"#.utf8))
         #expect(

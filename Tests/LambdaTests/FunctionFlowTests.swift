@@ -90,7 +90,7 @@ struct FunctionFlowTests {
         #expect(mirrored?.head.version == 4 && mirrored?.row == row)
     }
 
-    @Test("A request goes through all four functions to its end, and every answer is the API's")
+    @Test("a request goes through all four functions to its end, and every answer is the API's")
     func flow() async throws {
         let proxy = WireProxy(to: Emulator.port)
         let deployment = try await Deployment(through: proxy)
@@ -154,7 +154,7 @@ struct FunctionFlowTests {
     }
 
     @Test(
-        "Records twice and out of order, messages twice and shuffled, a mirror killed in mid-batch: the end is the same"
+        "records twice and out of order, messages twice and shuffled, a mirror killed in mid-batch: the end is the same"
     )
     func disorder() async throws {
         let deployment = try await Deployment()
@@ -214,7 +214,7 @@ struct FunctionFlowTests {
         #expect(try await deployment.store.count() == events)
     }
 
-    @Test("In bad weather nothing is lost, and AWS is called less than three times as often as in good weather")
+    @Test("in bad weather nothing is lost, and AWS is called less than three times as often as in good weather")
     func weather() async throws {
         var calls: [Int] = []
         for isBad in [false, true] {
@@ -241,7 +241,7 @@ struct FunctionFlowTests {
         #expect(calls[1] < 3 * calls[0], "\(calls[0]) calls in good weather, \(calls[1]) in bad")
     }
 
-    @Test("A record that can't be read is found by halving and given up alone, and its neighbours go on")
+    @Test("a record that can't be read is found by halving and given up alone, and its neighbours go on")
     func poison() async throws {
         let deployment = try await Deployment()
         try await PostgresCountryDatabase(try deployment.peru.pool, .peru).add(try Self.slots(5))
@@ -265,7 +265,7 @@ struct FunctionFlowTests {
         #expect(stream.invocations.dropFirst().allSatisfy { $0.first == poisoned || !$0.contains(poisoned) })
     }
 
-    @Test("An item that is no event raises the alarm once, and the records around it are taken in")
+    @Test("an item that is no event raises the alarm once, and the records around it are taken in")
     func foreign() async throws {
         let deployment = try await Deployment()
         let ids = try await ask(1, deployment)
@@ -288,7 +288,7 @@ struct FunctionFlowTests {
             try await deployment.views.parked(by: TamperAlarm.projection).map(\.appointment) == [TamperAlarm.nobody])
     }
 
-    @Test("A changed event raises the alarm: in the log, among the parked, and as a metric")
+    @Test("a changed event raises the alarm: in the log, among the parked, and as a metric")
     func tampering() async throws {
         let deployment = try await Deployment()
         let ids = try await ask(1, deployment)
@@ -314,7 +314,7 @@ struct FunctionFlowTests {
         #expect(signs.map(\.appointment) == ids)
     }
 
-    @Test("An event that contradicts the mirror raises the alarm: in the log and as a metric")
+    @Test("an event that contradicts the mirror raises the alarm: in the log and as a metric")
     func conflict() async throws {
         let deployment = try await Deployment()
         let ids = try await ask(3, deployment)
@@ -342,7 +342,7 @@ struct FunctionFlowTests {
         #expect(try await mirror.conflictCount() == 1)
     }
 
-    @Test("The schedule sends round what stands still, and counts what stands for good")
+    @Test("the schedule sends round what stands still, and counts what stands for good")
     func sweep() async throws {
         let deployment = try await Deployment()
         let schedule = #"{"source":"aws.events","detail-type":"Scheduled Event","detail":{},"resources":[]}"#

@@ -15,7 +15,7 @@ import Testing
         ]
     }
 
-    @Test("What keeps a function from beginning is told to Lambda, with what to do")
+    @Test("what keeps a function from beginning is told to Lambda, with what to do")
     func initialError() async throws {
         var environment = Self.environment()
         environment["AWS_REGION"] = ""
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test("An event that is none of the program's, or of another function's, fails and ends nothing")
+    @Test("an event that is none of the program's, or of another function's, fails and ends nothing")
     func strangeEvents() async throws {
         let aws = WireProxy(to: nil) { _ in .refuse("ServiceUnavailable", status: 503) }
         let host = LambdaHost("appointment", Self.environment(aws))
@@ -52,7 +52,7 @@ import Testing
         #expect(host.log.contains(#""requestId":"00000000-0000-4000-8000-10000000000"#))
     }
 
-    @Test("Asked to end while it waits it ends at once; with an invocation in hand it answers that first")
+    @Test("asked to end while it waits it ends at once; with an invocation in hand it answers that first")
     func termination() async throws {
         let aws = WireProxy(to: nil) { _ in
             .slow(milliseconds: 1500, .refuse("ServiceUnavailable", status: 503))
@@ -76,7 +76,7 @@ import Testing
         #expect(try await busy?.waitForExit() == 0)
     }
 
-    @Test("An invocation that can't be done in its time is given up before Lambda kills the process")
+    @Test("an invocation that can't be done in its time is given up before Lambda kills the process")
     func deadline() async throws {
         let aws = WireProxy(to: nil) { _ in .slow(milliseconds: 8000, .refuse("ServiceUnavailable", status: 503)) }
         let host = LambdaHost("appointment", Self.environment(aws))
@@ -95,7 +95,7 @@ import Testing
         Issue.record("it was killed each time: \(host.log)")
     }
 
-    @Test("What a store does not answer is a 503 of the API, not a failure of the function")
+    @Test("what a store does not answer is a 503 of the API, not a failure of the function")
     func unavailable() async throws {
         let aws = WireProxy(to: nil) { request in
             request.operation == "GetItem" || request.operation == "GetParameter"

@@ -133,7 +133,7 @@ struct AWSTests {
         #""figure":"appointments","of":"completed","countryISO":"PE","value":\#(count)}"#
     }
 
-    @Test("In bad weather workers lose nothing, though one is killed and one is stopped in the middle of its work")
+    @Test("in bad weather workers lose nothing, though one is killed and one is stopped in the middle of its work")
     func weather() async throws {
         let (place, _) = try await place()
         let secret = try await prepare(place)
@@ -261,7 +261,7 @@ struct AWSTests {
         #expect(try await place.run("dlq", "list").lines.isEmpty)
     }
 
-    @Test("What is missing is named, with what to do")
+    @Test("what is missing is named, with what to do")
     func refusals() async throws {
         let (place, _) = try await place()
         for (words, environment, told) in [

@@ -57,7 +57,7 @@ struct FromMirrorTests {
         }
     }
 
-    @Test("A rebuild from a mirror that is behind takes the rest from the store, and makes the same rows")
+    @Test("a rebuild from a mirror that is behind takes the rest from the store, and makes the same rows")
     func behind() async throws {
         let mirrored = try await Mirrored()
         _ = try await RandomHistory.write(to: mirrored.ledger, streams: 30, seed: 11)
@@ -73,7 +73,7 @@ struct FromMirrorTests {
         #expect(try await mirrored.ledger.allRows() == before)
     }
 
-    @Test("A rebuild stops at an event that the mirror holds changed, and at one that it lost")
+    @Test("a rebuild stops at an event that the mirror holds changed, and at one that it lost")
     func damaged() async throws {
         let mirrored = try await Mirrored()
         let history = try await RandomHistory.write(to: mirrored.ledger, streams: 10, seed: 12)
@@ -89,7 +89,7 @@ struct FromMirrorTests {
         #expect(await failure { try await mirrored.rebuild.build("ahead", now: now) } == .invalid)
     }
 
-    @Test("What differs in the mirror is named by appointment, in its entries and in its rows")
+    @Test("what differs in the mirror is named by appointment, in its entries and in its rows")
     func reconcile() async throws {
         let mirrored = try await Mirrored()
         let history = try await RandomHistory.write(to: mirrored.ledger, streams: 12, seed: 13)

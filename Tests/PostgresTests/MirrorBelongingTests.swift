@@ -38,7 +38,7 @@ struct MirrorBelongingTests {
             try await mirror.state(), feed: histories.store)
     }
 
-    @Test("The first that writes to it claims it, and another ledger is refused", arguments: MirrorEngine.available)
+    @Test("the first that writes to it claims it, and another ledger is refused", arguments: MirrorEngine.available)
     func claims(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         let histories = try await filled(mirror)
@@ -55,7 +55,7 @@ struct MirrorBelongingTests {
         #expect(try await mirror.state() == MirrorState(position: 10, checkpoint: 10, owner: ours))
     }
 
-    @Test("One that belongs to none is claimed only if the ledger has its entries", arguments: MirrorEngine.available)
+    @Test("one that belongs to none is claimed only if the ledger has its entries", arguments: MirrorEngine.available)
     func unclaimed(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         let histories = Histories()
@@ -72,7 +72,7 @@ struct MirrorBelongingTests {
     }
 
     @Test(
-        "A mirror with what the ledger lost is ahead: not followed, and not answered from",
+        "a mirror with what the ledger lost is ahead: not followed, and not answered from",
         arguments: MirrorEngine.available)
     func ahead(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
@@ -96,7 +96,7 @@ struct MirrorBelongingTests {
         #expect(try await mirror.state().position == 10)
     }
 
-    @Test("A mirror of another epoch waits until it is taken over", arguments: MirrorEngine.available)
+    @Test("a mirror of another epoch waits until it is taken over", arguments: MirrorEngine.available)
     func epochs(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         let histories = try await filled(mirror)
@@ -109,7 +109,7 @@ struct MirrorBelongingTests {
         #expect(try await next.step(now: now).events == 0)
     }
 
-    @Test("A rewind keeps what it moves out, and the mirror follows again", arguments: MirrorEngine.available)
+    @Test("a rewind keeps what it moves out, and the mirror follows again", arguments: MirrorEngine.available)
     func rewind(engine: MirrorEngine) async throws {
         let mirror = try await engine.makeOwned()
         _ = try await filled(mirror)
@@ -132,7 +132,7 @@ struct MirrorBelongingTests {
     }
 
     @Test(
-        "What a rewind moves out stands in a table that nobody changes",
+        "what a rewind moves out stands in a table that nobody changes",
         .enabled(if: TestCluster.isThere, TestCluster.reason))
     func setAside() async throws {
         let database = try await TestCluster.database(.ledger)
@@ -153,7 +153,7 @@ struct MirrorBelongingTests {
         }
     }
 
-    @Test("A checkpoint that was moved ahead is named, and set back by a backfill", arguments: MirrorEngine.available)
+    @Test("a checkpoint that was moved ahead is named, and set back by a backfill", arguments: MirrorEngine.available)
     func misplaced(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         let histories = try await filled(mirror)

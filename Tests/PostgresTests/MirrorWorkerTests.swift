@@ -82,7 +82,7 @@ struct MirrorWorkerTests {
         }
     }
 
-    @Test("A backfill passes over what the mirror has while others move it", arguments: MirrorEngine.available)
+    @Test("a backfill passes over what the mirror has while others move it", arguments: MirrorEngine.available)
     func held(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         for number in 1...5 { try await histories.append(3, to: number) }
@@ -94,7 +94,7 @@ struct MirrorWorkerTests {
     }
 
     @Test(
-        "A backfill whose batches others are always faster than takes smaller ones", arguments: MirrorEngine.available)
+        "a backfill whose batches others are always faster than takes smaller ones", arguments: MirrorEngine.available)
     func smaller(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         for number in 1...50 { try await histories.append(3, to: number) }
@@ -109,7 +109,7 @@ struct MirrorWorkerTests {
         #expect(try await mirror.entries(at: places).count == 150)
     }
 
-    @Test("A mirror that is put back to an old copy while a worker compares gets all that it lost")
+    @Test("a mirror that is put back to an old copy while a worker compares gets all that it lost")
     func putBack() async throws {
         let mirror = MemoryMirror()
         try await histories.append(2, to: 1)
@@ -131,7 +131,7 @@ struct MirrorWorkerTests {
         #expect(try await mirror.state() == MirrorState(position: 4, checkpoint: 4))
     }
 
-    @Test("A pump that always has something to do tells of conflicts as they come", arguments: MirrorEngine.available)
+    @Test("a pump that always has something to do tells of conflicts as they come", arguments: MirrorEngine.available)
     func steady(engine: MirrorEngine) async throws {
         let mirror = try await engine.make()
         let forger = Histories()
@@ -162,7 +162,7 @@ struct MirrorWorkerTests {
         #expect(told.count == 1 && told[0].contains("contradict") && told[0].contains("ERROR"), "\(told)")
     }
 
-    @Test("What no waiting helps against is no outage to a pump")
+    @Test("what no waiting helps against is no outage to a pump")
     func damagedFeed() async throws {
         let (lines, stop) = (Lines(), Stop(alarm: .real))
         let logger = Logger(label: "test") { _ in
@@ -181,7 +181,7 @@ struct MirrorWorkerTests {
     }
 
     @Test(
-        "A mirror that lost its head row is damaged, and does not pass for one that is away",
+        "a mirror that lost its head row is damaged, and does not pass for one that is away",
         .enabled(if: TestCluster.isThere, TestCluster.reason))
     func lostHead() async throws {
         let database = try await TestCluster.database(.ledger)

@@ -35,7 +35,7 @@ struct RebuildPropertyTests {
     }
 
     @Test(
-        "A set begun at any checkpoint, whose worker died anywhere, ends with the bytes of a set made anew",
+        "a set begun at any checkpoint, whose worker died anywhere, ends with the bytes of a set made anew",
         arguments: Engine.ofStores)
     func anywhere(engine: Engine) async throws {
         // Over the wire one history takes as long as the others do in one process.
@@ -84,7 +84,7 @@ struct RebuildPropertyTests {
         }
     }
 
-    @Test("The lists and each state as they were at any position and time are the fold of the events until then")
+    @Test("the lists and each state as they were at any position and time are the fold of the events until then")
     func past() async throws {
         for engine in Engine.available {
             for _ in 0..<6 {
@@ -99,7 +99,7 @@ struct RebuildPropertyTests {
         }
     }
 
-    @Test("The past is the same while the view is held, and lacks events and appointments", arguments: Engine.ofStores)
+    @Test("the past is the same while the view is held, and lacks events and appointments", arguments: Engine.ofStores)
     func pastBehind(engine: Engine) async throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededRandom(seed)

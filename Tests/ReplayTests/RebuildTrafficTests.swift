@@ -24,7 +24,7 @@ import Testing
         init(_ ledger: TestEngine, open: [AppointmentID]) { (self.ledger, self.open) = (ledger, open) }
     }
 
-    @Test("No read during rebuilds sees half an appointment, or an older state than one that was seen before")
+    @Test("no read during rebuilds sees half an appointment, or an older state than one that was seen before")
     func reads() async throws {
         let ledger = try await Engine.sqlite.make()
         let appointments = (0..<Self.events / 4).map(Samples.appointment)

@@ -65,7 +65,7 @@ private enum NextProgram {
     }
 
     @Test(
-        "A second version of the view is put in place while others write and read, and is read whole from then on",
+        "a second version of the view is put in place while others write and read, and is read whole from then on",
         arguments: Engine.ofStores)
     func blueGreen(engine: Engine) async throws {
         let ledger = try await engine.make()

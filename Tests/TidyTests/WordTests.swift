@@ -71,6 +71,29 @@ import Testing
         }
     }
 
+    /// Names, with which a sentence may begin although they are written with a capital. Those with a second capital, or
+    /// with a digit, are known without a list: `PostgreSQL`, `POST`, `UTC-4`.
+    private static let properNames: Set<Substring> = ["Go", "Python", "Santiago"]
+
+    /// Tests whose name begins with a capital.
+    static func capitals(_ files: [Source]) -> [Offence] {
+        files.flatMap { file in
+            let text = file.lines.joined(separator: "\n")
+            return text.split(separator: "@Test(").dropFirst().compactMap { rest -> Offence? in
+                let quoted = rest.drop { $0.isWhitespace }
+                guard quoted.first == "\"" else { return nil }
+                let word = quoted.dropFirst().prefix { !$0.isWhitespace && $0 != "\"" }
+                guard word.first?.isUppercase == true, !properNames.contains(word),
+                    !word.dropFirst().contains(where: { $0.isUppercase || $0.isNumber })
+                else { return nil }
+                return file.offence(1, "'\(word)' begins the name of a test: begin it in lower case")
+            }
+        }
+    }
+
+    @Test("the name of a test begins in lower case")
+    func beginnings() { expectNone(Self.capitals(SourceTree.tests)) }
+
     @Test("no document says behind, beside or at once, which have two meanings each")
     func meanings() { expectNone(Self.ambiguities(SourceTree.files)) }
 
@@ -99,6 +122,8 @@ import Testing
         #expect(Self.words(of: "SQLiteEngineHTTPServer2") == ["SQ", "Lite", "Engine", "HTTP", "Server2"])
         let text = "one\nBehind it\n`row-behind` row-behind\nall at once,\n```\nbeside\n```\nbesides"
         #expect(lines(Self.ambiguities(["a.md": text, "b.swift": "behind"])) == [2, 4])
+        let tests = "@Test(\n\"A rule\")\n@Test(\"a rule\")\n@Test(\"POST works\")\n@Test(\"Go reads it\")\n@Test(.x)"
+        #expect(Self.capitals([Source("Tests/X/Y.swift", tests)]).count == 1)
         let files = ["a.md": "fine\n- \(Self.notes[0]): later\nmktemp \(Self.notes[2])X\n\(Self.places[0])main\n"]
         #expect(lines(Self.found(Self.notes, in: files, asWords: true, "")) == [2])
         #expect(lines(Self.found(Self.places, in: files, asWords: false, "")) == [4])
