@@ -29,8 +29,8 @@ test: ## installs what is missing, builds once, runs every test (ARGUMENTS="--fi
 
 test-long: ## the variants that take minutes: rebuilds under traffic, outages, the specification, random bytes (EVENTS=1000000)
 	scripts/install.sh run test
-	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) LEDGER_TEST_BAD_LUCK_SECONDS=60 \
-		scripts/test.sh --filter 'RebuildTrafficTests|MirrorBadLuckTests' $(ARGUMENTS)
+	LEDGER_TEST_REBUILD_EVENTS=$(EVENTS) LEDGER_TEST_BAD_LUCK_SECONDS=60 LEDGER_TEST_SIMULATION_SECONDS=120 \
+		scripts/test.sh --filter 'RebuildTrafficTests|MirrorBadLuckTests|freshSeeds' $(ARGUMENTS)
 	scripts/fuzz.sh 1000000
 	LEDGER_TEST_SPECIFICATION_EXAMPLES=$(EXAMPLES) \
 		.build/python/bin/python -m pytest --quiet serverless/tests/test_specification.py

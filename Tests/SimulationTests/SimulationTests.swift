@@ -89,12 +89,14 @@ private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> 
         }
     }
 
-    @Test("two minutes of fresh seeds find nothing")
+    /// Half a minute, or what `LEDGER_TEST_SIMULATION_SECONDS` names. Whether everything that can go wrong was seen is
+    /// asked of forty fixed seeds above: how many fresh ones there is time for depends on the machine.
+    @Test("fresh seeds find nothing")
     func freshSeeds() async throws {
-        let output = try await Self.output("--seconds 120")
+        let seconds = ProcessInfo.processInfo.environment["LEDGER_TEST_SIMULATION_SECONDS"].flatMap { Int($0) } ?? 30
+        let output = try await Self.output("--seconds \(seconds)")
         print(output)
         #expect(!output.contains("failed"), "\(output)")
-        #expect(!output.contains("never seen"), "\(output)")
         #expect(output.contains("steps/s"), "\(output)")
     }
 }
