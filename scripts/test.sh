@@ -45,14 +45,15 @@ count_deployment() {
     count_report "$deployment_report" || echo "0 1"
 }
 
-# Prints the ten suites of Swift's tests that took longest: how long their tests ran, added up. Tests run concurrently,
-# so the sums are more than what a clock shows. A report says of a test only when it ended after all had been told to
-# begin; the events say when each case had its turn.
+# Prints the ten suites of Swift's tests that the run waited for longest: the time between the end of one test and the
+# end of the next counts for the suite of the next. All tests are told to begin in the beginning and then wait for their
+# turn, so the times that the report gives them say little. Together the times of all suites are the time of the run.
 print_slowest() {
     [[ -s "$events" ]] || return 0
     echo "the slowest suites, in seconds:"
-    sed -nE 's/.*"absolute":([0-9.]+).*"kind":"testCase(Started|Ended)".*"testID":"([^"\\]+).*/\2 \1 \3/p' "$events" |
-        awk '{ sum[$3] += $1 == "Ended" ? $2 : -$2 } END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
+    sed -nE 's/.*"absolute":([0-9.]+).*"kind":"test(Case)?(Started|Ended)".*"testID":"([^"\\]+).*/\3 \1 \4/p' "$events" |
+        awk '$1 == "Ended" { sum[$3] += $2 - last; last = $2 } !last { last = $2 }
+            END { for (suite in sum) printf "%8.1f  %s\n", sum[suite], suite }' |
         sort -rn | sed 10q
 }
 

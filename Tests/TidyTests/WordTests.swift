@@ -122,8 +122,8 @@ import Testing
         #expect(Self.words(of: "SQLiteEngineHTTPServer2") == ["SQ", "Lite", "Engine", "HTTP", "Server2"])
         let text = "one\nBehind it\n`row-behind` row-behind\nall at once,\n```\nbeside\n```\nbesides"
         #expect(lines(Self.ambiguities(["a.md": text, "b.swift": "behind"])) == [2, 4])
-        let tests = "@Test(\n\"A rule\")\n@Test(\"a rule\")\n@Test(\"POST works\")\n@Test(\"Go reads it\")\n@Test(.x)"
-        #expect(Self.capitals([Source("Tests/X/Y.swift", tests)]).count == 1)
+        let tests = ["A rule", "a rule", "POST works", "Go reads it"].map { "@Test(\n    \"\($0)\")\n" }.joined()
+        #expect(Self.capitals([Source("Tests/X/Y.swift", "import Testing\n\(tests)@Test(.x)")]).count == 1)
         let files = ["a.md": "fine\n- \(Self.notes[0]): later\nmktemp \(Self.notes[2])X\n\(Self.places[0])main\n"]
         #expect(lines(Self.found(Self.notes, in: files, asWords: true, "")) == [2])
         #expect(lines(Self.found(Self.places, in: files, asWords: false, "")) == [4])
