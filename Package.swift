@@ -147,8 +147,8 @@ let package = Package(
         .testTarget(
             name: "SQLiteEngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "Migrations",
-                "TestEngines", grdb,
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
+                "SQLiteEngine", "Migrations", "TestEngines", grdb, logging,
             ],
             swiftSettings: strict),
         .target(

@@ -49,5 +49,6 @@ extension Migration {
         Migration(name: "014-epochs.sql", sql: PackageResources._14_epochs_sql),
         Migration(name: "015-agenda.sql", sql: PackageResources._15_agenda_sql),
         Migration(name: "016-probe.sql", sql: PackageResources._16_probe_sql),
+        Migration(name: "017-claims-of-all-countries.sql", sql: PackageResources._17_claims_of_all_countries_sql),
     ]
 }

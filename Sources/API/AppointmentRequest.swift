@@ -74,7 +74,7 @@ struct AppointmentRequest: Equatable {
             case "scheduleId": try readSchedule(from: &reader)
             default:
                 country = try text(from: &reader).flatMap(Country.init(rawValue:))
-                if country == nil { add(key, "Country must be PE or CL") }
+                if country == nil { add(key, "Country must be \(Country.list)") }
             }
         }
 

@@ -79,7 +79,7 @@ struct RequestQuery {
     }
 
     mutating func country() -> Country? {
-        value("countryISO", "Country must be PE or CL", Country.init(rawValue:))
+        value("countryISO", "Country must be \(Country.list)", Country.init(rawValue:))
     }
 
     mutating func moment(_ name: String, _ label: String) -> Timestamp? {

@@ -29,21 +29,13 @@ package struct AWSNames: Sendable {
         secretParameter = environment.filled("API_KEY_SECRET_NAME")
     }
 
-    private static func variable(_ queue: QueueName) -> String {
-        switch queue {
-        case .peru: "APPOINTMENTS_PE_QUEUE_URL"
-        case .chile: "APPOINTMENTS_CL_QUEUE_URL"
-        case .completion: "APPOINTMENTS_COMPLETION_QUEUE_URL"
-        case .error: "APPOINTMENTS_ERROR_QUEUE_URL"
-        }
-    }
+    /// `APPOINTMENTS_PE_QUEUE_URL` for `appointments-pe`.
+    private static func variable(_ queue: QueueName) -> String { variable(queue.rawValue) + "_QUEUE_URL" }
 
-    private static func variable(_ topic: TopicName) -> String {
-        switch topic {
-        case .main: "APPOINTMENTS_TOPIC_ARN"
-        case .peru: "APPOINTMENTS_PE_TOPIC_ARN"
-        case .chile: "APPOINTMENTS_CL_TOPIC_ARN"
-        }
+    private static func variable(_ topic: TopicName) -> String { variable(topic.rawValue) + "_TOPIC_ARN" }
+
+    private static func variable(_ name: String) -> String {
+        String(name.uppercased().map { $0 == "-" ? "_" : $0 })
     }
 
     /// The queue with this name in the account, as the last part of its ARN or URL; nil when it is none of the

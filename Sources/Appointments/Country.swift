@@ -1,20 +1,100 @@
 package import EventStore
+import Synchronization
 
-/// A country whose insured people book here.
-package enum Country: String, CaseIterable, Sendable {
-    case peru = "PE"
-    case chile = "CL"
-
+/// A country whose insured people book here: one of those in `CountryTable`.
+package struct Country: RawRepresentable, CaseIterable, Hashable, Sendable {
     /// ISO 3166-1 alpha-2 code.
-    package var code: String { rawValue }
+    package let code: String
+
+    package static let peru = Country(CountryTable.peru)
+    package static let chile = Country(CountryTable.chile)
+
+    package static var allCases: [Country] { CountryTable.current.countries }
+
+    /// The countries as a sentence lists them: `PE or CL`.
+    package static var list: String { list { $0 } }
+
+    /// The same of what follows from their codes: `RDS_URL_PE or RDS_URL_CL`.
+    package static func list(_ name: (String) -> String) -> String {
+        let names = allCases.map { name($0.code) }
+        return names.dropLast().joined(separator: ", ") + (names.count > 1 ? " or " : "") + (names.last ?? "")
+    }
+
+    package init(_ facts: CountryFacts) { code = facts.code }
+
+    /// The country with a code; nil when the table has none.
+    package init?(rawValue: String) {
+        guard let country = Self.allCases.first(where: { $0.code == rawValue }) else { return nil }
+        self = country
+    }
+
+    package var rawValue: String { code }
+
+    /// What the table says about the country.
+    package var facts: CountryFacts {
+        guard let facts = CountryTable.current.rows.first(where: { $0.code == code }) else {
+            preconditionFailure("\(code) is not in the table of countries")
+        }
+        return facts
+    }
 }
 
-/// When a country's centres take appointments, in local time.
+/// What the program has to know about a country. All names of its queue, topic, rule, function and variables follow
+/// from its code.
+package struct CountryFacts: Equatable, Sendable {
+    /// ISO 3166-1 alpha-2 code.
+    package let code: String
+    /// The opening hours of each day of the week, from Sunday on; nil for a day on which nobody books.
+    package let hours: [OpeningHours?]
+    package let clock: LocalClock
+    /// The scheduleId of its first demo slot; there are 500.
+    package let firstDemoSlot: Int64
+
+    package init(code: String, hours: [OpeningHours?], clock: LocalClock, firstDemoSlot: Int64) {
+        (self.code, self.hours, self.clock, self.firstDemoSlot) = (code, hours, clock, firstDemoSlot)
+    }
+}
+
+/// The countries of the program. A country that is added here is a country everywhere.
+package struct CountryTable: Equatable, Sendable {
+    package let rows: [CountryFacts]
+    package let countries: [Country]
+
+    package init(_ rows: [CountryFacts]) { (self.rows, countries) = (rows, rows.map(Country.init)) }
+
+    /// Monday to Saturday from 8 to 20.
+    package static let peru = CountryFacts(
+        code: "PE", hours: [nil] + Array(repeating: .from(8, to: 20), count: 6), clock: .lima, firstDemoSlot: 1)
+    /// Monday to Friday from 8 to 18, and Saturday to 13.
+    package static let chile = CountryFacts(
+        code: "CL", hours: [nil] + Array(repeating: .from(8, to: 18), count: 5) + [.from(8, to: 13)], clock: .santiago,
+        firstDemoSlot: 1001)
+
+    package static let released = CountryTable([peru, chile])
+
+    /// The table that this process works with: the released one, unless a program began with another.
+    package static let current = chosen.withLock(\.self) ?? released
+
+    private static let chosen = Mutex<CountryTable?>(nil)
+
+    /// Has this process work with another table. That is for its first line: nothing may have asked for a country yet.
+    package static func begin(with table: CountryTable) {
+        chosen.withLock { $0 = table }
+        precondition(current == table, "the table of countries is in use already")
+    }
+}
+
+/// When a country's centers take appointments, in local time.
 package struct OpeningHours: Equatable, Sendable {
     /// The first minute of the local day at which an appointment may begin.
     package let opensAtMinute: Int
     /// The minute of the local day by which an appointment must have ended.
     package let closesAtMinute: Int
+
+    /// From one full hour to another.
+    package static func from(_ opening: Int, to closing: Int) -> OpeningHours {
+        OpeningHours(opensAtMinute: opening * 60, closesAtMinute: closing * 60)
+    }
 }
 
 extension Country {
@@ -22,15 +102,9 @@ extension Country {
     package static let slotMinutes = 30
 
     /// Opening hours of a day of the week, 0 for Sunday to 6 for Saturday; nil when closed.
-    ///
-    /// Peru books Monday to Saturday from 8 to 20; Chile Monday to Friday from 8 to 18 and Saturday to 13.
     package func openingHours(weekday: Int) -> OpeningHours? {
-        switch (self, weekday) {
-        case (.peru, 1...6): OpeningHours(opensAtMinute: 8 * 60, closesAtMinute: 20 * 60)
-        case (.chile, 1...5): OpeningHours(opensAtMinute: 8 * 60, closesAtMinute: 18 * 60)
-        case (.chile, 6): OpeningHours(opensAtMinute: 8 * 60, closesAtMinute: 13 * 60)
-        default: nil
-        }
+        let hours = facts.hours
+        return hours.indices.contains(weekday) ? hours[weekday] : nil
     }
 
     /// Whether a slot that begins at a moment lies inside the opening hours from its first to its last minute.
@@ -43,6 +117,9 @@ extension Country {
             && inDay + Int64(Self.slotMinutes) * 60_000 <= Int64(hours.closesAtMinute) * 60_000
     }
 
+    /// Minutes to add to UTC.
+    package func offsetMinutes(at moment: Timestamp) -> Int { facts.clock.offsetMinutes(at: moment) }
+
     /// The local wall clock at a moment, as minutes since the local 1970-01-01T00:00, rounded down.
     package func localMinutes(at moment: Timestamp) -> Int64 {
         moment.milliseconds.flooringDivision(by: 60_000) + Int64(offsetMinutes(at: moment))
@@ -50,40 +127,11 @@ extension Country {
 
     /// The moment at which the local wall clock of a day shows a minute.
     ///
-    /// Exact for every minute inside the opening hours: both countries change their clocks at night.
+    /// Exact for every minute inside the opening hours: clocks are changed at night.
     package func moment(of day: CivilDate, minute: Int) -> Timestamp {
         let local = Int64(day.daysSinceEpoch) * 1440 + Int64(minute)
         let guess = Timestamp(
             milliseconds: (local - Int64(offsetMinutes(at: .init(milliseconds: local * 60_000)))) * 60_000)
         return Timestamp(milliseconds: (local - Int64(offsetMinutes(at: guess))) * 60_000)
-    }
-}
-
-// MARK: - Time zones
-
-extension Country {
-    /// Minutes to add to UTC: America/Lima, or America/Santiago with its daylight saving time.
-    ///
-    /// Rules of the tz database 2025b (files `southamerica`, zones Lima and Santiago) from 2019 on. Chile goes to
-    /// UTC-3 on the first Sunday from 2 September (in 2022: from 9 September) at 04:00 UTC, and back to UTC-4 on the
-    /// first Sunday from 2 April at 03:00 UTC. The domain carries them itself, so that a decision never depends on
-    /// what the machine has installed; a test compares them with the machine's tz database.
-    package func offsetMinutes(at moment: Timestamp) -> Int {
-        switch self {
-        case .peru: return -300
-        case .chile:
-            let year = CivilDate(daysSinceEpoch: Int(moment.milliseconds.flooringDivision(by: 86_400_000))).year
-            let winter = Self.firstSunday(year: year, month: 4, from: 2, hour: 3)
-            let summer = Self.firstSunday(year: year, month: 9, from: year == 2022 ? 9 : 2, hour: 4)
-            return moment >= winter && moment < summer ? -240 : -180
-        }
-    }
-
-    private static func firstSunday(year: Int, month: Int, from day: Int, hour: Int64) -> Timestamp {
-        guard let first = CivilDate(year: year, month: month, day: day) else {
-            preconditionFailure("2 April and 2 and 9 September exist in every year from 0 to 9999")
-        }
-        let days = first.daysSinceEpoch + (7 - first.weekday) % 7
-        return Timestamp(milliseconds: (Int64(days) * 24 + hour) * 3_600_000)
     }
 }

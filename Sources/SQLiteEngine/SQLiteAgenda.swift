@@ -48,12 +48,9 @@ struct SQLiteAgenda {
                 guard let country = Country(rawValue: row[5]) else { throw row.damaged(5) }
                 agenda.list(try SQLiteCountryDatabase.slot(row), of: country)
             }
-            for country in Country.allCases {
-                let claims = SQLiteCountryDatabase.claims(of: country)
-                try database.eachRow("SELECT schedule FROM \(claims) WHERE released IS NULL") { row in
-                    guard let schedule = ScheduleID(row[0]) else { throw row.damaged(0) }
-                    agenda.hold(schedule)
-                }
+            try database.eachRow("SELECT schedule FROM claims WHERE released IS NULL") { row in
+                guard let schedule = ScheduleID(row[0]) else { throw row.damaged(0) }
+                agenda.hold(schedule)
             }
             return (agenda, try Self.version(in: database))
         }
@@ -74,9 +71,9 @@ struct SQLiteAgenda {
             guard try Self.version(in: database) == version else { return false }
             let replaced = changes.filter { !$0.isNew }
             for change in replaced {
-                let claims = SQLiteCountryDatabase.claims(of: change.country)
                 let held = try database.row(
-                    "SELECT 1 FROM \(claims) WHERE schedule = ? AND released IS NULL", [change.slot.schedule.number]
+                    "SELECT 1 FROM claims WHERE country = ? AND schedule = ? AND released IS NULL",
+                    [change.country.code, change.slot.schedule.number]
                 ) { _ in true }
                 if held == true { return false }
             }

@@ -118,16 +118,15 @@ struct SQLiteAgendaSwap {
 
     private func swap(in database: Database) throws -> Bool {
         guard try SQLiteAgenda.version(in: database) == version else { return false }
-        for country in Set(changes.map(\.country)) {
-            // Few are held, or few are replaced; either way one index is gone through.
-            let held = try database.row(
-                """
-                SELECT 1 FROM \(SQLiteCountryDatabase.claims(of: country)) AS claim JOIN changed
-                    ON changed.schedule = claim.schedule WHERE claim.released IS NULL AND NOT changed.isNew LIMIT 1
-                """, []
-            ) { _ in true }
-            if held == true { return false }
-        }
+        // Few are held, or few are replaced; either way one index is gone through.
+        let held = try database.row(
+            """
+            SELECT 1 FROM claims AS claim JOIN changed
+                ON changed.country = claim.country AND changed.schedule = claim.schedule
+            WHERE claim.released IS NULL AND NOT changed.isNew LIMIT 1
+            """, []
+        ) { _ in true }
+        if held == true { return false }
         try database.execute(
             sql: SQLiteAgenda.dropTriggers + """
                 ALTER TABLE \(Self.live) RENAME TO \(Self.gone);

@@ -7,15 +7,8 @@ import GRDB
 package final class SQLiteCountryDatabase: CountryDatabase {
     private let file: SQLiteFile
     private let country: Country
-    /// `appointments_pe` or `appointments_cl`.
-    private let claims: String
-    private let refusals: String
 
-    package init(_ file: SQLiteFile, _ country: Country) {
-        (self.file, self.country) = (file, country)
-        claims = Self.claims(of: country)
-        refusals = "refusals_\(country.code.lowercased())"
-    }
+    package init(_ file: SQLiteFile, _ country: Country) { (self.file, self.country) = (file, country) }
 
     package func claim(_ claim: SlotClaim) async throws(EventStoreError) -> ClaimResult {
         try await file.write { [self] writing in try self.claim(claim, in: writing.database) }
@@ -24,8 +17,8 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     package func release(_ appointment: AppointmentID, at now: Timestamp) async throws(EventStoreError) {
         try await file.write { [self] writing in
             try writing.database.run(
-                "UPDATE \(claims) SET released = ? WHERE appointment = ? AND released IS NULL",
-                [now.milliseconds, appointment.blob])
+                "UPDATE claims SET released = ? WHERE country = ? AND appointment = ? AND released IS NULL",
+                [now.milliseconds, country.code, appointment.blob])
             try self.refuse(appointment, .processingExhausted, at: now, in: writing.database)
         }
     }
@@ -46,7 +39,7 @@ package final class SQLiteCountryDatabase: CountryDatabase {
     ) async throws(EventStoreError) -> [ScheduleRow] {
         try await file.scan { [self] database in
             try database.rows(
-                Self.page(of: country), [country.code, schedule?.number ?? 0, max(limit, 0)]
+                Self.page, [country.code, schedule?.number ?? 0, max(limit, 0)]
             ) { row in
                 ScheduleRow(
                     slot: try Self.slot(row), country: country,
@@ -65,7 +58,7 @@ extension SQLiteCountryDatabase {
         try await file.scan { [self] database in
             // The empty blob stands before all.
             try database.rows(
-                Self.claimPage(of: country), [appointment?.blob ?? Data(), max(limit, 0)]
+                Self.claimPage, [country.code, appointment?.blob ?? Data(), max(limit, 0)]
             ) { row in
                 guard let schedule = ScheduleID(row[1]) else { throw row.damaged(1) }
                 return StandingClaim(
@@ -79,7 +72,8 @@ extension SQLiteCountryDatabase {
         try await file.write { [self] writing in
             let database = writing.database
             let own = try database.row(
-                "SELECT schedule FROM \(claims) WHERE appointment = ? AND released IS NULL", [claim.appointment.blob]
+                "SELECT schedule FROM claims WHERE country = ? AND appointment = ? AND released IS NULL",
+                [country.code, claim.appointment.blob]
             ) { ScheduleID($0[0]) }
             let fits = claim.fits(
                 try slot(claim.schedule, in: database), heldBy: try holder(of: claim.schedule, in: database),
@@ -87,12 +81,14 @@ extension SQLiteCountryDatabase {
             guard fits, own == nil else { return fits }
             try database.run(
                 """
-                INSERT INTO \(claims) (appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT (appointment) DO UPDATE SET schedule = excluded.schedule, subject = excluded.subject,
-                    date = excluded.date, claimed = excluded.claimed, released = NULL
+                INSERT INTO claims (country, appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (country, appointment) DO UPDATE SET
+                    schedule = excluded.schedule, subject = excluded.subject, date = excluded.date,
+                    claimed = excluded.claimed, released = NULL
                 """,
                 [
-                    claim.appointment.blob, claim.schedule.number, claim.subject.blob, claim.date.milliseconds,
+                    country.code, claim.appointment.blob, claim.schedule.number, claim.subject.blob,
+                    claim.date.milliseconds,
                     claim.claimed.milliseconds,
                 ])
             return true
@@ -104,24 +100,17 @@ extension SQLiteCountryDatabase {
 
 extension SQLiteCountryDatabase {
     /// The query for a page of slots: country, the slot before it, how many.
-    static func page(of country: Country) -> String {
-        """
-        SELECT \(columns), appointment FROM schedules AS slot LEFT JOIN \(claims(of: country)) AS claim
-            ON claim.schedule = slot.schedule AND claim.released IS NULL
+    static let page = """
+        SELECT \(columns), appointment FROM schedules AS slot LEFT JOIN claims AS claim
+            ON claim.country = slot.country AND claim.schedule = slot.schedule AND claim.released IS NULL
         WHERE slot.country = ? AND slot.schedule > ? ORDER BY slot.schedule LIMIT ?
         """
-    }
 
-    /// The query for a page of claims: the appointment before it, how many.
-    static func claimPage(of country: Country) -> String {
+    /// The query for a page of claims: country, the appointment before it, how many.
+    static let claimPage = """
+        SELECT appointment, schedule, subject, date, claimed FROM claims
+        WHERE country = ? AND released IS NULL AND appointment > ? ORDER BY appointment LIMIT ?
         """
-        SELECT appointment, schedule, subject, date, claimed FROM \(claims(of: country))
-        WHERE released IS NULL AND appointment > ? ORDER BY appointment LIMIT ?
-        """
-    }
-
-    /// The table of those who hold the slots of a country.
-    static func claims(of country: Country) -> String { "appointments_\(country.code.lowercased())" }
 
     static let columns = "slot.schedule, slot.center, slot.specialty, slot.medic, slot.date"
 
@@ -138,7 +127,8 @@ extension SQLiteCountryDatabase {
 
     private func holder(of schedule: ScheduleID, in database: Database) throws -> AppointmentID? {
         try database.row(
-            "SELECT appointment FROM \(claims) WHERE schedule = ? AND released IS NULL", [schedule.number]
+            "SELECT appointment FROM claims WHERE country = ? AND schedule = ? AND released IS NULL",
+            [country.code, schedule.number]
         ) { AppointmentID(try $0.identifier(0)) }
     }
 
@@ -146,9 +136,9 @@ extension SQLiteCountryDatabase {
     private func slots(heldBy subject: Identifier, in database: Database) throws -> [Slot] {
         try database.rows(
             """
-            SELECT \(Self.columns) FROM \(claims) AS claim JOIN schedules AS slot ON slot.schedule = claim.schedule
-            WHERE claim.subject = ? AND claim.released IS NULL
-            """, [subject.blob], Self.slot)
+            SELECT \(Self.columns) FROM claims AS claim JOIN schedules AS slot ON slot.schedule = claim.schedule
+            WHERE claim.country = ? AND claim.subject = ? AND claim.released IS NULL
+            """, [country.code, subject.blob], Self.slot)
     }
 
     private func claim(_ claim: SlotClaim, in database: Database) throws -> ClaimResult {
@@ -163,17 +153,19 @@ extension SQLiteCountryDatabase {
         guard case .held(let slot) = result, holder != claim.appointment else { return result }
         try database.run(
             """
-            INSERT INTO \(claims) (appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO claims (country, appointment, schedule, subject, date, claimed) VALUES (?, ?, ?, ?, ?, ?)
             """,
             [
-                claim.appointment.blob, claim.schedule.number, claim.subject.blob, slot.date.milliseconds,
+                country.code, claim.appointment.blob, claim.schedule.number, claim.subject.blob, slot.date.milliseconds,
                 claim.now.milliseconds,
             ])
         return .held(slot)
     }
 
     private func refusal(of appointment: AppointmentID, in database: Database) throws -> FailureReason? {
-        try database.row("SELECT reason FROM \(refusals) WHERE appointment = ?", [appointment.blob]) { row in
+        try database.row(
+            "SELECT reason FROM refusals WHERE country = ? AND appointment = ?", [country.code, appointment.blob]
+        ) { row in
             guard let reason = FailureReason(rawValue: row[0]) else { throw row.damaged(0) }
             return reason
         }
@@ -184,7 +176,7 @@ extension SQLiteCountryDatabase {
         _ appointment: AppointmentID, _ reason: FailureReason, at now: Timestamp, in database: Database
     ) throws {
         try database.run(
-            "INSERT INTO \(refusals) (appointment, reason, refused) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [appointment.blob, reason.rawValue, now.milliseconds])
+            "INSERT INTO refusals (country, appointment, reason, refused) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [country.code, appointment.blob, reason.rawValue, now.milliseconds])
     }
 }

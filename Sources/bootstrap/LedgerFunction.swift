@@ -13,13 +13,28 @@ import Projections
 /// One of the ledger's functions, wired for AWS.
 struct LedgerFunction: Sendable {
     /// The functions by the names that `_HANDLER` has.
-    enum Name: String, CaseIterable {
+    enum Name: RawRepresentable, CaseIterable, Equatable {
         /// The API, the completion and error queues, the change stream (router and view), and the sweeper.
         case appointment
-        case peru = "appointment-pe"
-        case chile = "appointment-cl"
+        /// The queue of a country.
+        case country(Country)
         /// The change stream into PostgreSQL.
-        case mirror = "appointment-mirror"
+        case mirror
+
+        static var allCases: [Name] { [.appointment] + Country.allCases.map(Self.country) + [.mirror] }
+
+        init?(rawValue: String) {
+            guard let name = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+            self = name
+        }
+
+        var rawValue: String {
+            switch self {
+            case .appointment: "appointment"
+            case .country(let country): "appointment-" + country.code.lowercased()
+            case .mirror: "appointment-mirror"
+            }
+        }
     }
 
     private let name: Name
@@ -77,8 +92,7 @@ struct LedgerFunction: Sendable {
         let wanted: PostgresDatabase
         switch name {
         case .appointment: return nil
-        case .peru: wanted = .country(.peru)
-        case .chile: wanted = .country(.chile)
+        case .country(let country): wanted = .country(country)
         case .mirror: wanted = .ledger
         }
         let settings = try PostgresSettings(wanted, environment: environment) { name throws(EventStoreError) in
@@ -133,8 +147,7 @@ extension LedgerFunction.Name {
     /// The country whose slots the function books.
     var country: Country? {
         switch self {
-        case .peru: .peru
-        case .chile: .chile
+        case .country(let country): country
         case .appointment, .mirror: nil
         }
     }
@@ -154,8 +167,7 @@ extension LedgerFunction {
             return BatchAnswer.bytes(failed: [])
         case (.request(let request), .appointment), (.request(let request), .mirror):
             return await respond(to: request).gatewayBytes
-        case (.messages(let messages), .appointment), (.messages(let messages), .peru),
-            (.messages(let messages), .chile):
+        case (.messages(let messages), .appointment), (.messages(let messages), .country):
             return BatchAnswer.bytes(failed: try await handle(messages))
         case (.records(let records), .appointment):
             return BatchAnswer.bytes(failed: try await follow(records))

@@ -5,12 +5,12 @@ import EventStore
 enum DemoSlots {
     static let count = 500
 
-    /// 500 slots of a country: scheduleId 1 to 500 for Peru, 1001 to 1500 for Chile. They begin tomorrow.
+    /// 500 slots of a country, their ids in a row: 1 to 500 for Peru, 1001 to 1500 for Chile. They begin tomorrow.
     static func make(_ country: Country, from now: Timestamp) -> [Slot] {
         let today = Int(country.localMinutes(at: now).flooringDivision(by: 1440))
         let days = (1...28).map { CivilDate(daysSinceEpoch: today + $0) }
             .compactMap { day in country.openingHours(weekday: day.weekday).map { (day, $0) } }
-        let first: Int64 = country == .peru ? 1 : 1001
+        let first = country.facts.firstDemoSlot
         return (0..<count).map { index in
             let place = index * days.count / count
             let (day, hours) = days[place]

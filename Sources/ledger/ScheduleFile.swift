@@ -87,7 +87,7 @@ struct ScheduleFile {
         }
         let country = Country(rawValue: String(decoding: cells[1], as: UTF8.self))
         if country == nil {
-            errors.add(line, "countryISO is not \(Country.allCases.map(\.code).joined(separator: " or "))")
+            errors.add(line, "countryISO is not \(Country.list)")
         }
         let date = Timestamp(String(decoding: cells[5], as: UTF8.self))
         if date == nil { errors.add(line, "date is no RFC 3339 time such as 2026-12-01T14:00:00Z") }

@@ -168,11 +168,11 @@ import Testing
                     """)
             try writing.database.execute(
                 sql: """
-                    INSERT INTO appointments_pe SELECT randomblob(16), schedule, randomblob(16), date, 0, NULL
+                    INSERT INTO claims SELECT 'PE', randomblob(16), schedule, randomblob(16), date, 0, NULL
                     FROM schedules WHERE country = 'PE' AND schedule % 2 = 0
                     """)
         }
-        let queries = [SQLiteCountryDatabase.page(of: .peru), SQLiteCountryDatabase.claimPage(of: .peru)]
+        let queries = [SQLiteCountryDatabase.page, SQLiteCountryDatabase.claimPage]
         for analyzed in [false, true] {
             if analyzed { try await file.write { try $0.database.execute(sql: "ANALYZE") } }
             for query in queries {

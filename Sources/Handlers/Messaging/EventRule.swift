@@ -1,3 +1,4 @@
+import Appointments
 import EventStore
 
 /// A rule of the event bus: which events it sends to which queue.
@@ -10,18 +11,18 @@ package struct EventRule: Sendable {
     package let country: String?
     package let target: QueueName
 
-    /// The three rules of the bus.
-    package static let all = [
-        EventRule(
-            name: "AppointmentProcessedPERule", source: "medical.appointment.pe",
-            detailType: BusMessage.processedType, status: "PROCESSED", country: "PE", target: .completion),
-        EventRule(
-            name: "AppointmentProcessedCLRule", source: "medical.appointment.cl",
-            detailType: BusMessage.processedType, status: "PROCESSED", country: "CL", target: .completion),
-        EventRule(
-            name: "AppointmentErrorRule", source: "medical.appointment",
-            detailType: BusMessage.errorType, status: "FAILED", country: nil, target: .error),
-    ]
+    /// The rules of the bus: one a country, and one for what failed.
+    package static let all =
+        Country.allCases.map { country in
+            EventRule(
+                name: "AppointmentProcessed\(country.code)Rule",
+                source: "medical.appointment.\(country.code.lowercased())", detailType: BusMessage.processedType,
+                status: "PROCESSED", country: country.code, target: .completion)
+        } + [
+            EventRule(
+                name: "AppointmentErrorRule", source: "medical.appointment",
+                detailType: BusMessage.errorType, status: "FAILED", country: nil, target: .error)
+        ]
 
     /// The queues that the rules send an event to.
     package static func targets(of event: BusEvent) -> [QueueName] {

@@ -2,24 +2,36 @@ package import Appointments
 package import EventStore
 
 /// The queues that handlers read, by their names on AWS and in the embedded ledger alike.
-package enum QueueName: String, CaseIterable, Sendable {
-    case peru = "appointments-pe"
-    case chile = "appointments-cl"
-    case completion = "appointments-completion"
-    case error = "appointments-error"
+package enum QueueName: RawRepresentable, CaseIterable, Hashable, Sendable {
+    /// The requests for a country's slots.
+    case country(Country)
+    case completion
+    case error
 
-    package init(of country: Country) {
-        switch country {
-        case .peru: self = .peru
-        case .chile: self = .chile
+    package static var peru: QueueName { .country(.peru) }
+    package static var chile: QueueName { .country(.chile) }
+
+    package static var allCases: [QueueName] { Country.allCases.map(Self.country) + [.completion, .error] }
+
+    package init(of country: Country) { self = .country(country) }
+
+    package init?(rawValue: String) {
+        guard let name = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+        self = name
+    }
+
+    package var rawValue: String {
+        switch self {
+        case .country(let country): country.messagingName
+        case .completion: "appointments-completion"
+        case .error: "appointments-error"
         }
     }
 
     /// The country whose slots its messages are about; nil for the queues of all.
     package var country: Country? {
         switch self {
-        case .peru: .peru
-        case .chile: .chile
+        case .country(let country): country
         case .completion, .error: nil
         }
     }
@@ -29,16 +41,27 @@ package enum QueueName: String, CaseIterable, Sendable {
 }
 
 /// The topics that the router publishes to.
-package enum TopicName: String, CaseIterable, Sendable {
+package enum TopicName: RawRepresentable, CaseIterable, Hashable, Sendable {
     /// Kept for compatibility; nothing is subscribed to it.
-    case main = "appointments"
-    case peru = "appointments-pe"
-    case chile = "appointments-cl"
+    case main
+    case country(Country)
 
-    package init(of country: Country) {
-        switch country {
-        case .peru: self = .peru
-        case .chile: self = .chile
+    package static var peru: TopicName { .country(.peru) }
+    package static var chile: TopicName { .country(.chile) }
+
+    package static var allCases: [TopicName] { [.main] + Country.allCases.map(Self.country) }
+
+    package init(of country: Country) { self = .country(country) }
+
+    package init?(rawValue: String) {
+        guard let name = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+        self = name
+    }
+
+    package var rawValue: String {
+        switch self {
+        case .main: "appointments"
+        case .country(let country): country.messagingName
         }
     }
 
@@ -46,10 +69,14 @@ package enum TopicName: String, CaseIterable, Sendable {
     package var subscriber: QueueName? {
         switch self {
         case .main: nil
-        case .peru: .peru
-        case .chile: .chile
+        case .country(let country): .country(country)
         }
     }
+}
+
+extension Country {
+    /// What its topic and its queue are called.
+    fileprivate var messagingName: String { "appointments-" + code.lowercased() }
 }
 
 /// How every queue behaves; the same numbers are set on the SQS queues.

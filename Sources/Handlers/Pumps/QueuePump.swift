@@ -29,8 +29,7 @@ package struct QueuePump: Sendable {
     /// The handler of a message of a queue.
     package static func procedure(_ body: [UInt8], of queue: QueueName) -> any Procedure {
         switch queue {
-        case .peru: CountryProcessor(.peru, body: body)
-        case .chile: CountryProcessor(.chile, body: body)
+        case .country(let country): CountryProcessor(country, body: body)
         case .completion: CompletionProjector(body: body)
         case .error: ErrorHandler(body: body)
         }

@@ -89,7 +89,7 @@ struct EventsCommand: AsyncParsableCommand {
 /// Which events are wanted.
 struct EventOptions: ParsableArguments {
     @Option(help: "Only this kind of event.", transform: Reading.eventType) var type: EventType?
-    @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+    @Option(help: "Only this country, \(Country.list).", transform: Reading.country) var country: Country?
     @Option(
         help: "Only this insured person's appointments; - reads the id from standard input.",
         transform: Reading.insured)

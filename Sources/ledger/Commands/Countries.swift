@@ -55,7 +55,7 @@ struct CountriesCommand: AsyncParsableCommand {
                   ledger countries adopt --country PE --yes
                 """)
 
-        @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+        @Option(help: "Only this country, \(Country.list).", transform: Reading.country) var country: Country?
         @Flag(help: "Say what would be done, change nothing.") var dryRun = false
         @OptionGroup var consent: ConsentOptions
         @OptionGroup var options: SharedOptions
@@ -116,7 +116,7 @@ private struct CountryLook {
                     unknown: unknown))
         }
         if looks.isEmpty {
-            throw Refusal("no country has a database in PostgreSQL: set RDS_URL, RDS_URL_PE or RDS_URL_CL")
+            throw Refusal("no country has a database in PostgreSQL: set RDS_URL, \(Country.list { "RDS_URL_\($0)" })")
         }
         return looks
     }

@@ -141,7 +141,7 @@ extension DeadLetter {
     /// The appointment that the letter points at; nil when its body can't be read.
     var appointment: AppointmentID? {
         switch queue {
-        case .peru, .chile: (try? CountryMessage(body: body))?.appointment
+        case .country: (try? CountryMessage(body: body))?.appointment
         case .completion, .error: (try? BusNotice(body: body))?.appointment
         }
     }

@@ -11,7 +11,7 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate", abstract: "Brings the PostgreSQL databases up to this program.",
         discussion: """
             The databases are those that RDS_URL, or RDS_HOST and its companions, name for the countries (also with \
-            _PE and _CL) and with _LEDGER for the mirror.
+            their codes, as in RDS_URL_PE) and with _LEDGER for the mirror.
 
             EXAMPLES
               RDS_URL=postgresql://admin@/clinic?host=/run/postgresql ledger migrate status
@@ -111,7 +111,10 @@ private struct MigrationTarget {
         }
         if targets.isEmpty {
             throw Refusal(
-                "no PostgreSQL database is configured: set RDS_URL, RDS_URL_PE, RDS_URL_CL or RDS_URL_LEDGER")
+                """
+                no PostgreSQL database is configured: set RDS_URL, \
+                \(Country.allCases.map { "RDS_URL_\($0.code)" }.joined(separator: ", ")) or RDS_URL_LEDGER
+                """)
         }
         return targets
     }

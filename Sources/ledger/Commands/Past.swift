@@ -29,7 +29,7 @@ struct ViewCommand: AsyncParsableCommand {
         help: "The insured person of the list; - reads the id from standard input.", transform: Reading.insured)
     var insured: InsuredID?
     @Option(help: "Only this status.", transform: Reading.status) var status: AppointmentStatus?
-    @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+    @Option(help: "Only this country, \(Country.list).", transform: Reading.country) var country: Country?
     @Option(help: "As it was at this time (RFC 3339).", transform: Reading.moment) var asOf: Timestamp?
     @Option(help: "As it was when the log had this position.") var atPosition: Int?
     @Option(help: "At most so many; without it all.") var limit: Int?

@@ -43,7 +43,7 @@ enum Reading {
     }
 
     static func country(_ text: String) throws -> Country {
-        try require(Country(rawValue: text), "'\(text)' is no country: it is PE or CL")
+        try require(Country(rawValue: text), "'\(text)' is no country: it is \(Country.list)")
     }
 
     static func status(_ text: String) throws -> AppointmentStatus {

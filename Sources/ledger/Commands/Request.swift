@@ -23,7 +23,7 @@ struct RequestCommand: AsyncParsableCommand {
         help: "The insured person's five digits; - reads them from standard input.", transform: Reading.insured)
     var insured: InsuredID
     @Option(help: "The slot's scheduleId.", transform: Reading.schedule) var schedule: ScheduleID
-    @Option(help: "PE or CL.", transform: Reading.country) var country: Country
+    @Option(help: "\(Country.list).", transform: Reading.country) var country: Country
     @Option(help: "The same key again gives the first answer again.") var idempotencyKey: String?
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions

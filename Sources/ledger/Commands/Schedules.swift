@@ -96,7 +96,7 @@ struct SchedulesCommand: AsyncParsableCommand {
                   ledger schedules list --available
                 """)
 
-        @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+        @Option(help: "Only this country, \(Country.list).", transform: Reading.country) var country: Country?
         @Flag(help: "Only slots that nobody holds.") var available = false
         @OptionGroup var options: SharedOptions
 
@@ -114,7 +114,7 @@ struct SchedulesCommand: AsyncParsableCommand {
                   ledger schedules export > slots.csv
                 """)
 
-        @Option(help: "Only this country, PE or CL.", transform: Reading.country) var country: Country?
+        @Option(help: "Only this country, \(Country.list).", transform: Reading.country) var country: Country?
         @OptionGroup var options: SharedOptions
 
         func run() async throws {
