@@ -26,7 +26,7 @@ package struct API: Sendable {
     private let gate: Gate
     private let origins: AllowedOrigins
 
-    /// - Parameter callers: counts who waits for a request to be recorded, so that pumps beside the API give way.
+    /// - Parameter callers: counts who waits for a request to be recorded, so that pumps in the API's process give way.
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
     /// - Parameter audit: answers auditors; `histories` as well, for one appointment.
     /// - Parameter trail: is told who looked at the events, before they are shown.

@@ -38,7 +38,7 @@ struct AcceptedTypes {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false).map { Self.lowercase(trimming: $0) }
         let names = parts[0].split(separator: "/", omittingEmptySubsequences: false)
         guard names.count == 2, names.allSatisfy({ !$0.isEmpty }) else { return nil }
-        // What stands behind the weight, or is no weight, says nothing about the types that are given out here.
+        // What stands after the weight, or is no weight, says nothing about the types that are given out here.
         guard
             let weight = parts.dropFirst().first(where: { $0.hasPrefix("q=") }).map({ Self.weight($0.dropFirst(2)) })
                 ?? 1000
@@ -46,7 +46,7 @@ struct AcceptedTypes {
         return Range(type: String(names[0]), subtype: String(names[1]), weight: weight)
     }
 
-    /// `0`, `0.5`, `1.000`: at most three digits behind the point, and nothing above 1.
+    /// `0`, `0.5`, `1.000`: at most three digits after the point, and nothing above 1.
     private static func weight(_ text: Substring) -> Int? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count <= 2, let whole = parts.first, whole == "0" || whole == "1" else { return nil }

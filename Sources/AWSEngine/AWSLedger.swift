@@ -77,17 +77,17 @@ package struct AWSLedger: Sendable {
     }
 
     /// Finds out who an event is about.
-    package func people(_ keyRing: KeyRing) -> PersonResolver { PersonResolver(directory: directory, keys: keyRing) }
+    package func people(_ keys: PersonKeys) -> PersonResolver { PersonResolver(directory: directory, keys: keys) }
 
     /// Carries out what handlers ask for.
     ///
     /// - Parameter random: gives bytes of a cryptographic random generator.
     package func performer(
-        _ keyRing: KeyRing, countries: [Country: any CountryDatabase],
+        _ keys: PersonKeys, countries: [Country: any CountryDatabase],
         random: @escaping @Sendable (_ count: Int) -> [UInt8]
     ) -> Performer {
         Performer(
-            store: store, subjects: SubjectKeys(directory: directory, keys: keyRing, random: random),
+            store: store, subjects: SubjectKeys(directory: directory, keys: keys, random: random),
             countries: countries, topics: topics, bus: bus, now: now)
     }
 
@@ -107,10 +107,10 @@ package struct AWSLedger: Sendable {
     }
 
     /// Routes the events of the change stream, and brings the view up to them.
-    package func streamHandler(_ performer: Performer, _ keyRing: KeyRing, logger: Logger) -> ChangeHandler {
+    package func streamHandler(_ performer: Performer, _ keys: PersonKeys, logger: Logger) -> ChangeHandler {
         ChangeHandler(
             router: RouterPump(feed: NoFeed(), checkpoints: views, performer: performer, logger: logger),
-            runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keyRing)),
+            runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keys)),
             views: views, control: views)
     }
 }

@@ -93,25 +93,6 @@ package struct Agenda: Sendable {
     }
 }
 
-/// Why nobody can book a slot, whoever asks.
-package enum UnbookableReason: CaseIterable, Sendable {
-    case past
-    case closed
-    case betweenMinutes
-}
-
-extension Slot {
-    /// Whether two slots share a moment; one that begins when the other ends does not.
-    package func overlaps(_ other: Slot) -> Bool { date < other.end && other.date < end }
-
-    /// Why nobody is to book the slot from a moment on; nil when they may.
-    package func unbookable(in country: Country, from now: Timestamp) -> UnbookableReason? {
-        if date <= now { return .past }
-        if date.milliseconds % 60_000 != 0 { return .betweenMinutes }
-        return country.isOpen(for: date) ? nil : .closed
-    }
-}
-
 /// A slot that is not added, and why.
 package struct SlotRefusal: Equatable, Sendable {
     package let schedule: ScheduleID

@@ -1,22 +1,5 @@
-/// A kind of stream: how its events make up a state, and what a command adds to them.
-package protocol Decider {
-    associatedtype Event
-    associatedtype Command
-
-    /// The state of a stream without events.
-    init()
-
-    /// Takes an event in. Every stored event is accepted, for ever.
-    mutating func evolve(_ event: Event)
-
-    /// The event that a command leads to; nil when it has already happened.
-    ///
-    /// - Throws: the reason why the command is refused.
-    func decide(_ command: Command) throws(Rejection) -> Event?
-}
-
 /// The state of one appointment, folded from its events.
-package struct Appointment: Decider, Equatable, Sendable {
+package struct Appointment: Equatable, Sendable {
     package private(set) var request: Requested?
     package private(set) var topic: String?
     package private(set) var booking: CountryProcessed?

@@ -9,7 +9,7 @@ package enum AppointmentEvent: Equatable, Sendable {
     case failed(Failed)
 }
 
-/// Somebody asked for a slot. Who it was is sealed beside the entry.
+/// Somebody asked for a slot. Who it was is sealed next to the entry.
 package struct Requested: Equatable, Sendable {
     package let schedule: ScheduleID
     package let country: Country

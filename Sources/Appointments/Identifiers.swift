@@ -11,7 +11,7 @@ package struct InsuredID: Hashable, Sendable {
         digits = String(text)
     }
 
-    /// The last two digits behind three asterisks: `***23`.
+    /// The last two digits after three asterisks: `***23`.
     package var masked: String { "***" + digits.suffix(2) }
 }
 
@@ -20,6 +20,22 @@ extension InsuredID: CustomStringConvertible, CustomDebugStringConvertible, Cust
     package var debugDescription: String { masked }
     /// Shows no parts, so that `dump` does not print what the descriptions mask.
     package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// How much of a person a reader is shown.
+package enum PersonDisplay: Sendable {
+    /// The five digits.
+    case whole
+    /// The last two digits after three asterisks.
+    case masked
+
+    /// The text that stands for a person; nil for one who was erased.
+    package func text(of insured: InsuredID?) -> String? {
+        switch self {
+        case .whole: insured?.digits
+        case .masked: insured?.masked
+        }
+    }
 }
 
 /// The number of a slot in a country's schedules: 1 to 2^53 - 1, so that every JSON reader can hold it.

@@ -64,7 +64,7 @@ package struct PersonalReference: Hashable, Sendable {
     package let subject: Identifier
     /// The number of the person's key.
     package let key: Int
-    /// The digest of the sealed bytes, which are kept beside the entry.
+    /// The digest of the sealed bytes, which are kept next to the entry.
     package let sha256: Hash
 }
 

@@ -56,7 +56,7 @@ package protocol EventFeed: Sendable {
     /// How many things stand among the events that are none, and have no position. A store that can't hold such has 0.
     func foreignItems() async throws(EventStoreError) -> Int
 
-    /// The places of events that nobody comes to, before the first position or behind the head: the first 100 of them.
+    /// The places of events that nobody comes to, before the first position or after the head: the first 100 of them.
     /// A store that can't hold such has none.
     func positionsOutside() async throws(EventStoreError) -> [Int]
 

@@ -1,5 +1,5 @@
 /// A hash chain of records that only grow, such as who looked at what: each record's hash covers its fields and the
-/// hash of the one before, so that none can be changed, left out or put in between without those behind it showing it.
+/// hash of the one before, so that none can be changed, left out or put in between without the later ones showing it.
 ///
 /// `hash = SHA-256(hash of the one before ‖ fields)`, a field written as the number of its UTF-8 bytes in decimal, a
 /// colon, the bytes and a comma, and one that is missing as `~,`. Before the first record stands the SHA-256 of the
@@ -59,13 +59,13 @@ package protocol ChainedRecords: Sendable {
     /// How far the store believes that the chain has come.
     func chain() async throws(EventStoreError) -> RecordChain
 
-    /// At most `limit` records behind a place, in order; from the first one on where there is no place.
+    /// At most `limit` records after a place, in order; from the first one on where there is no place.
     func records(after number: Int?, limit: Int) async throws(EventStoreError) -> [ChainedRecord]
 }
 
 /// Where a chain of records does not hold.
 package enum ChainBreak: Equatable, Sendable {
-    /// The first record whose hash is not that of its fields behind the one before: it was changed, or the one before
+    /// The first record whose hash is not that of its fields after the one before: it was changed, or the one before
     /// it was taken out or put in.
     case record(number: Int)
     /// Every record holds, and the store has had more of them, or others.
@@ -90,7 +90,7 @@ extension ChainedRecords {
             }
             if page.isEmpty { break }
         }
-        // What was recorded meanwhile stands behind, and is counted by now.
+        // What was recorded meanwhile comes after, and is counted by now.
         let end = try await chain()
         let isWhole = wanted.count <= held.count && held.count <= end.count
         return isWhole ? nil : .end(count: held.count, wanted: end.count)

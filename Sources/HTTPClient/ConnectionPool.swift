@@ -31,7 +31,7 @@ package final class ConnectionPool: Sendable {
     private let size: Int
     private let state = Mutex(State())
 
-    /// - Parameter size: how many requests run at once; the others wait.
+    /// - Parameter size: how many requests run concurrently; the others wait.
     package init(_ settings: Settings = Settings(), size: Int = 32) { (self.settings, self.size) = (settings, size) }
 
     /// Sends a request and gives the answer, whatever its status.

@@ -2,7 +2,7 @@
 package enum PercentEncoding {
     /// Writes a text.
     ///
-    /// - Parameter kept: characters of ASCII that stay as they are beside the unreserved ones.
+    /// - Parameter kept: characters of ASCII that stay as they are, as the unreserved ones do.
     package static func append(_ text: String, to bytes: inout [UInt8], keeping kept: String = "") {
         let digits = Array("0123456789ABCDEF".utf8)
         for byte in text.utf8 {

@@ -9,7 +9,7 @@ import Synchronization
 
 /// The HTTP server: Hummingbird accepts the connections, and every request goes to the one request table.
 ///
-/// A graceful shutdown closes idle connections at once and the others after their answer.
+/// A graceful shutdown closes idle connections immediately and the others after their answer.
 package struct APIServer: Service {
     private let server: any Service
     private let address: String

@@ -28,7 +28,7 @@ struct ChunkReader {
                 continue
             }
             left -= 1
-            if left < 0 { return .malformed("The chunks of a body are too many, or say too much beside it") }
+            if left < 0 { return .malformed("The chunks of a body are too many, or say too much around it") }
             if place == .lastLineFeed, byte == 0x0A { return .ended(read + 1) }
             guard take(byte) else { return .malformed("The chunks of the body are not well formed") }
             rest = rest.dropFirst()

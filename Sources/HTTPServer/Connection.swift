@@ -27,7 +27,7 @@ final class Connection {
     var isClosing = false
     /// The server shuts down: the connection ends with its last answer.
     var isQuiescing = false
-    /// Refuses what comes, in its place in the order; the connection ends behind that answer.
+    /// Refuses what comes, in its place in the order; the connection ends after that answer.
     var refuse: (Problem) -> Void = { _ in }
     /// Called when there may be room for another request.
     var onRoom: () -> Void = {}
@@ -36,7 +36,7 @@ final class Connection {
     /// What other threads know of it.
     let open: OpenConnection
 
-    /// What comes behind the head of a request.
+    /// What comes after the head of a request.
     enum Framing {
         /// The next request.
         case none

@@ -160,7 +160,7 @@ final class OpenConnection: Sendable {
         }
     }
 
-    /// Ends it at once, whatever is under way.
+    /// Ends it immediately, whatever is under way.
     func cutOff() {
         close()
         channel.close(promise: nil)

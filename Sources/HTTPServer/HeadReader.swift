@@ -3,7 +3,7 @@ import Handlers
 /// Reads the first line and the header fields of a request byte by byte, and refuses what RFC 9112 wants refused and
 /// lenient parsers let through, so that no proxy before this server understands a request in another way.
 ///
-/// It changes nothing: the decoder behind it gets the same bytes.
+/// It changes nothing: the decoder after it gets the same bytes.
 struct HeadReader {
     /// How far it has come.
     enum Outcome: Equatable {

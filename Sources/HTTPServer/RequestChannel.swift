@@ -28,7 +28,7 @@ struct RequestChannel: ServerChildChannel {
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: limits.readBytes))
             var decoder = NIOHTTPDecoderLimitConfiguration()
-            // The decoder counts the target with the fields; each has its own limit behind it.
+            // The decoder counts the target with the fields; each has its own limit after it.
             decoder.maxHeaderListSize = limits.headerBytes + limits.targetBytes
             decoder.maxHeaderFieldSize = limits.headerBytes
             decoder.maxHeaderFieldCount = limits.headerCount

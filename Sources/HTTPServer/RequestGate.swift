@@ -18,9 +18,9 @@ final class RequestGate: ChannelDuplexHandler {
     /// The channel wants to read as soon as the gate is open.
     private var wantsRead = false
     private var isFeeding = false
-    /// The client has said that nothing more comes, behind what is held.
+    /// The client has said that nothing more comes after what is held.
     private var inputHasEnded = false
-    /// More came than is held, and was dropped: the connection ends behind what is held.
+    /// More came than is held, and was dropped: the connection ends after what is held.
     private var isCut = false
 
     init(_ connection: Connection) { self.connection = connection }

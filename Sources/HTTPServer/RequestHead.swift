@@ -64,7 +64,7 @@ extension HTTPRequestHead {
         uri.hasPrefix("http://") ? uri.dropFirst(7).prefix { $0 != "/" && $0 != "?" } : nil
     }
 
-    /// How the bytes behind the head go on.
+    /// How the bytes after the head go on.
     func framing(_ limits: TransportLimits) -> Connection.Framing {
         if headers.contains(name: "Transfer-Encoding") {
             return .chunked(ChunkReader(overheadBytes: 4 * limits.bodyBytes))
@@ -85,7 +85,7 @@ extension HTTPRequestHead {
         return (path.isEmpty ? "/" : String(path), String(query))
     }
 
-    /// Whether another request can follow on the connection. The decoder stops behind a request to upgrade.
+    /// Whether another request can follow on the connection. The decoder stops after a request to upgrade.
     var keepsConnection: Bool {
         isKeepAlive && version.minor >= 1 && method != .CONNECT && !headers.contains(name: "Upgrade")
     }

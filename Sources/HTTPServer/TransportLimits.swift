@@ -16,7 +16,7 @@ package struct TransportLimits: Sendable {
     package var answerDeadline = TimeAmount.seconds(30)
     /// How long a connection may wait for its next request.
     package var idle = TimeAmount.seconds(60)
-    /// The most connections that are open at once. When all are taken, the one that has waited longest for its client
+    /// The most connections that are open together. When all are taken, the one that has waited longest for its client
     /// makes room.
     package var connections = 4096
     /// The most connections of one address, or of one IPv6 /64; beyond it the one of them makes room that has waited
@@ -28,7 +28,7 @@ package struct TransportLimits: Sendable {
     /// read.
     package var pipelinedRequests = 16
     package var requestBytes = 32 * 1024
-    /// The most bytes that are read at once, and that are held before there is room for their requests.
+    /// The most bytes that are read in one go, and that are held before there is room for their requests.
     package var readBytes = 32 * 1024
     package var heldBytes = 64 * 1024
     /// A connection whose client has left more bytes of answers unread is answered no further.
@@ -46,7 +46,7 @@ package struct TransportLimits: Sendable {
         connectionsPerAddress = min(connectionsPerAddress, max(most / 2, 1))
     }
 
-    /// Files, sockets of databases and event queues that the program has open beside its callers.
+    /// Files, sockets of databases and event queues that the program has open in addition to its callers.
     private static let ownFiles = 128
 
     /// How often a connection looks at its deadlines.

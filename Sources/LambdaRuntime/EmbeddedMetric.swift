@@ -9,7 +9,7 @@ package struct EmbeddedMetric: Sendable {
     package enum Name: String, CaseIterable, Sendable {
         /// How old the last event was when the mirror had it.
         case mirrorLag = "MirrorLagMilliseconds"
-        /// How many events the mirror kept beside it since they contradict it.
+        /// How many events the mirror set aside since they contradict it.
         case conflicts = "MirrorConflicts"
         /// How many stored events were seen to be changed or removed.
         case tampered = "TamperedEvents"

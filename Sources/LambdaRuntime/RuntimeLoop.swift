@@ -26,7 +26,7 @@ package struct RuntimeLoop: Sendable {
         (self.api, self.current, self.now, self.alarm, self.logger) = (api, current, now, alarm, logger)
     }
 
-    /// Runs until the task is cancelled: then it ends at once while it waits, and behind the answer otherwise.
+    /// Runs until the task is cancelled: then it ends immediately while it waits, and after the answer otherwise.
     ///
     /// - Throws: when Lambda's side does not answer; the process is to end.
     package func run(_ function: @escaping Function) async throws(RuntimeFailure) {

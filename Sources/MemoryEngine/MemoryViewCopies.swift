@@ -7,12 +7,12 @@ package struct MemoryViewCopies: ViewCopies {
     private let views: MemoryAppointmentView
     private let store: MemoryEventStore
     private let directory: MemorySubjectDirectory
-    private let opener: PersonOpener
+    private let opener: PersonKeys
 
     package init(
         _ views: MemoryAppointmentView, store: MemoryEventStore, directory: MemorySubjectDirectory, keys: KeyRing
     ) {
-        (self.views, self.store, self.directory, opener) = (views, store, directory, PersonOpener(keys))
+        (self.views, self.store, self.directory, opener) = (views, store, directory, PersonKeys(keys))
     }
 
     package func sets() async throws(EventStoreError) -> [ViewCopy] {

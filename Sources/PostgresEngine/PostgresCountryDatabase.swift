@@ -227,7 +227,7 @@ extension PostgresPool {
         var round = 1
         while true {
             do throws(EventStoreError) {
-                return try await transaction(.readCommitted, body)
+                return try await transaction(body)
             } catch {
                 guard ["23505", "23P01", "23503"].contains(error.postgres?.sqlState), round < 3 else { throw error }
                 round += 1

@@ -74,13 +74,12 @@ package final class PostgresPool: Sendable {
     /// - Throws: as `use`. When `postgres.isOutcomeUnknown`, the transaction may have been committed or not.
     @discardableResult
     package func transaction<Value: Sendable>(
-        _ isolation: PostgresIsolation = .readCommitted,
         _ body: @escaping @Sendable (PostgresSession) throws -> Value
     ) async throws(EventStoreError) -> Value {
         var round = 1
         while true {
             do throws(EventStoreError) {
-                return try await use { session in try session.transaction(isolation) { try body(session) } }
+                return try await use { session in try session.transaction { try body(session) } }
             } catch {
                 guard error.postgres?.isLostRace == true, round < Self.maximumRounds else { throw error }
             }

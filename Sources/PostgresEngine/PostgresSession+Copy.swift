@@ -31,34 +31,6 @@ extension PostgresSession {
         }
     }
 
-    /// Copies the rows of a query out, one by one and in constant memory, the fastest way to read many. What the
-    /// reader takes for its rows counts as the statement's time, which `limitStatements` may lengthen.
-    ///
-    /// - Parameters:
-    ///   - query: a statement without parameters.
-    ///   - types: the types of its columns.
-    ///   - read: takes each row. When it throws, the session is given up with the rest of the rows.
-    /// - Returns: how many rows there were.
-    @discardableResult
-    package func copyOut(
-        _ query: String, types: [PostgresType], _ read: (PostgresRow) throws -> Void
-    ) throws -> Int {
-        _ = try exchange(changesNothing: true) {
-            PQsendQuery(wire.connection, "COPY (\(query)) TO STDOUT (FORMAT binary)")
-        }
-        do {
-            var tuples = CopiedTuples(types)
-            let deadline = deadline
-            while let buffer = try nextCopied(until: deadline) { try tuples.read(buffer, read) }
-            _ = try collect()
-            return tuples.count
-        } catch {
-            // The server would go on sending for as long as there are rows.
-            if PQtransactionStatus(wire.connection) == PQTRANS_ACTIVE { wire.abandon() }
-            throw error
-        }
-    }
-
     /// The types of the columns that a copy writes, as the server names them for a query of the same columns.
     private func columnTypes(of target: String) throws -> [PostgresType] {
         if let types = copyTypes[target] { return types }
@@ -109,19 +81,6 @@ extension PostgresSession {
             while try wire.nextResult(until: deadline) != nil {}
         } catch {
             wire.abandon()
-        }
-    }
-
-    /// The next message of a copy, nil at its end.
-    private func nextCopied(until deadline: Deadline) throws -> CopiedBuffer? {
-        while true {
-            var start: UnsafeMutablePointer<CChar>?
-            let count = PQgetCopyData(wire.connection, &start, 1)
-            if let start, count > 0 { return CopiedBuffer(start, count: Int(count)) }
-            // At the end, and after a failure, the result tells what happened.
-            guard count == 0 else { return nil }
-            try wire.wait(writing: false, until: deadline)
-            if PQconsumeInput(wire.connection) == 0 { throw sendFailure() }
         }
     }
 }

@@ -1,15 +1,6 @@
 import CPostgres
 import EventStore
 
-/// How far a transaction is kept from the ones beside it (PostgreSQL's documentation, chapter 13.2).
-package enum PostgresIsolation: String, Sendable {
-    case readCommitted = "READ COMMITTED"
-    case repeatableRead = "REPEATABLE READ"
-    case serializable = "SERIALIZABLE"
-    /// One snapshot for all that is read, and nothing is written.
-    case snapshot = "REPEATABLE READ, READ ONLY"
-}
-
 /// A login at the server, used by one caller at a time and on one thread. Its calls stand still until the server has
 /// answered, or the time of a statement is over.
 ///
@@ -83,13 +74,11 @@ extension PostgresSession {
     /// - Throws: what the body throws. An error whose `isOutcomeUnknown` is true when the connection broke while the
     ///   commit was under way.
     @discardableResult
-    package func transaction<Value>(
-        _ isolation: PostgresIsolation = .readCommitted, _ body: () throws -> Value
-    ) throws -> Value {
+    package func transaction<Value>(_ body: () throws -> Value) throws -> Value {
         guard isOutsideTransaction || wire.isBroken else {
             throw EventStoreError(.invalid, message: "a transaction was begun inside another: begin one at a time")
         }
-        do { try simple("BEGIN ISOLATION LEVEL \(isolation.rawValue)") } catch let error as PostgresError {
+        do { try simple("BEGIN ISOLATION LEVEL READ COMMITTED") } catch let error as PostgresError {
             // Nothing was asked for yet, so nothing can have been done.
             var error = error
             error.isOutcomeUnknown = false

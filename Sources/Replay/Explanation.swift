@@ -1,4 +1,4 @@
-import Appointments
+package import Appointments
 package import EventStore
 package import Projections
 

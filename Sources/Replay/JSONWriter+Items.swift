@@ -2,22 +2,6 @@ package import Appointments
 package import EventStore
 package import Projections
 
-/// How much of a person a reader is shown.
-package enum PersonDisplay: Sendable {
-    /// The five digits.
-    case whole
-    /// The last two digits behind three asterisks.
-    case masked
-
-    /// The text that stands for a person; nil for one who was erased.
-    package func text(of insured: InsuredID?) -> String? {
-        switch self {
-        case .whole: insured?.digits
-        case .masked: insured?.masked
-        }
-    }
-}
-
 extension JSONWriter {
     /// Writes an appointment as API and command line show it.
     package mutating func appointment(_ row: AppointmentRow, showing person: PersonDisplay) {

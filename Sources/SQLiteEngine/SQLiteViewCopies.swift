@@ -7,12 +7,15 @@ package import Projections
 /// file goes on: its readers see the old or the new set, and its appends write to whichever is live.
 package final class SQLiteViewCopies: ViewCopies {
     let file: SQLiteFile
-    private let opener: PersonOpener
+    private let keys: PersonKeys
 
     /// The most events that a swap takes in while it holds the write lock.
     private static let lastEvents = 2000
 
-    package init(_ file: SQLiteFile, keys: KeyRing) { (self.file, opener) = (file, PersonOpener(keys)) }
+    package init(_ file: SQLiteFile, keys: PersonKeys) { (self.file, self.keys) = (file, keys) }
+
+    /// With keys that nobody else remembers.
+    package convenience init(_ file: SQLiteFile, keys: KeyRing) { self.init(file, keys: PersonKeys(keys)) }
 
     package func sets() async throws(EventStoreError) -> [ViewCopy] {
         try await file.read { try Self.sets(in: $0) }
@@ -68,8 +71,8 @@ package final class SQLiteViewCopies: ViewCopies {
     package func follow(
         _ name: String, with projection: Projection, limit: Int
     ) async throws(EventStoreError) -> Int {
-        try await file.write { [opener] writing in
-            try Self.follow(name, with: projection, opener, limit: limit, in: writing.database)
+        try await file.write { [keys] writing in
+            try Self.follow(name, with: projection, keys, limit: limit, in: writing.database)
         }
     }
 
@@ -78,13 +81,13 @@ package final class SQLiteViewCopies: ViewCopies {
     ) async throws(EventStoreError) -> SwapOutcome {
         if let kept { try ViewCopy.check(kept) }
         try await clear()
-        let outcome: SwapOutcome = try await file.write { [opener] writing in
+        let outcome: SwapOutcome = try await file.write { [keys] writing in
             let database = writing.database
             let live = try Self.liveProjection(named: projection.name, in: database)
             if live == projection.name, let since = try SQLiteAppointmentView.pausedAt(live, in: database) {
                 return .held(since: since)
             }
-            let last = try Self.follow(name, with: projection, opener, limit: Self.lastEvents, in: database)
+            let last = try Self.follow(name, with: projection, keys, limit: Self.lastEvents, in: database)
             if last == Self.lastEvents { return .behind }
             guard let set = try Self.set(name, in: database), let position = set.position else {
                 throw ViewCopy.unknown(name)
@@ -171,7 +174,7 @@ extension SQLiteViewCopies {
 
     /// Takes in the next events; gives how many there were.
     private static func follow(
-        _ name: String, with projection: Projection, _ opener: PersonOpener, limit: Int, in database: Database
+        _ name: String, with projection: Projection, _ keys: PersonKeys, limit: Int, in database: Database
     ) throws -> Int {
         guard var set = try set(name, in: database), let position = set.position else { throw ViewCopy.unknown(name) }
         let table = table(name)
@@ -179,7 +182,7 @@ extension SQLiteViewCopies {
         for event in events {
             let old = try SQLiteAppointmentView.row(event.stream.appointment, of: table, in: database)
             let subject = try event.insuredSubject.flatMap { try SQLiteSubjectDirectory.subject($0, in: database) }
-            let insured = try subject.flatMap { try opener.insured(of: event, $0) }
+            let insured = try subject.flatMap { try keys.insured(of: event, $0) }
             if let new = try projection.next(event, onto: old, insured: insured) {
                 if let old {
                     try SQLiteAppointmentView.update(new, from: old, of: table, in: database)

@@ -117,7 +117,8 @@ struct LedgerFunction: Sendable {
             countries[country] = PostgresCountryDatabase(
                 database, country, owner: CountryOwner(identity, store: store))
         }
-        let performer = ledger.performer(keyRing, countries: countries, random: System.random)
+        let persons = PersonKeys(keyRing)
+        let performer = ledger.performer(persons, countries: countries, random: System.random)
         var (audit, trail): (any AuditLog, any AccessLog) = (
             ledger.log(), ledger.trail(random: System.number)
         )
@@ -127,10 +128,10 @@ struct LedgerFunction: Sendable {
                 mirror, PostgresAccessLog(audits), MirrorGate(mirror, of: identity, store: store))
             (audit, trail) = (guarded, guarded)
         }
-        let people = ledger.people(keyRing)
+        let people = ledger.people(persons)
         return Opened(
             identity: identity, seen: SeenNote(ledger, of: identity), performer: performer,
-            stream: ledger.streamHandler(performer, keyRing, logger: logger),
+            stream: ledger.streamHandler(performer, persons, logger: logger),
             table: ledger.api(
                 performer, secrets: try await ledger.secrets(keyRing), people: people, audit: audit,
                 trail: trail, origins: origins, elapsed: System.elapsed, random: System.random, logger: logger),

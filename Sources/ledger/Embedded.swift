@@ -116,13 +116,14 @@ struct Embedded: Sendable {
                 }
             } ?? ownTrail
         views = SQLiteAppointmentView(file)
-        viewSets = SQLiteViewCopies(file, keys: keyRing)
+        let persons = PersonKeys(keyRing)
+        viewSets = SQLiteViewCopies(file, keys: persons)
         messaging = SQLiteMessaging(file, now: System.now)
         sweepLog = SQLiteSweepLog(file)
         apiKeys = SQLiteAPIKeys(file)
-        people = PersonResolver(directory: subjects, keys: keyRing)
+        people = PersonResolver(directory: subjects, keys: persons)
         performer = Performer(
-            store: store, subjects: SubjectKeys(directory: subjects, keys: keyRing, random: System.random),
+            store: store, subjects: SubjectKeys(directory: subjects, keys: persons, random: System.random),
             countries: Country.allCases.reduce(into: [:]) { countries, country in
                 let elsewhere: (any CountryDatabase)? = countryPools.database(of: country)
                 countries[country] = elsewhere ?? SQLiteCountryDatabase(file, country)

@@ -76,7 +76,7 @@ struct OpenLedger: Sendable {
         let (ledger, mirror) = (remote.ledger, remote.mirror)
         let (log, trail) = (ledger.log(), ledger.trail(random: System.number))
         (store, feed, views, rows) = (log, NoFeed(), ledger.views, ledger.orderedViews())
-        viewSets = ledger.viewSets(remote.keyRing)
+        viewSets = ledger.viewSets(remote.persons)
         (deadLetters, apiKeys, people, performer) = (
             ledger.deadLetters, ledger.apiKeys, remote.people, remote.performer
         )
@@ -98,7 +98,7 @@ struct OpenLedger: Sendable {
         status = remote.status(log)
         order = { mirror throws(EventStoreError) in try await ledger.order(of: mirror.worker) }
         catchUp = { _ throws(EventStoreError) in
-            let handler = ledger.streamHandler(remote.performer, remote.keyRing, logger: Logger(label: "ledger"))
+            let handler = ledger.streamHandler(remote.performer, remote.persons, logger: Logger(label: "ledger"))
             var count = 0
             while true {
                 let step = try await handler.takeUp(limit: 100, now: System.now())

@@ -12,7 +12,8 @@ struct Remote: Sendable {
     let ledger: AWSLedger
     /// Which ledger this is, and which epoch of it.
     let identity: LedgerIdentity
-    let keyRing: KeyRing
+    /// The keys of persons that this process has unwrapped.
+    let persons: PersonKeys
     /// Those behind idempotency keys and cursors.
     let secrets: KeyRing
     let performer: Performer
@@ -36,9 +37,11 @@ struct Remote: Sendable {
         let databases = Country.allCases.reduce(into: [Country: any CountryDatabase]()) { databases, country in
             databases[country] = countryPools.database(of: country)
         }
+        let persons = PersonKeys(keyRing)
         return Remote(
-            ledger: ledger, identity: identity, keyRing: keyRing, secrets: try await ledger.secrets(keyRing),
-            performer: ledger.performer(keyRing, countries: databases, random: System.random),
+            ledger: ledger, identity: identity, persons: persons,
+            secrets: try await ledger.secrets(keyRing),
+            performer: ledger.performer(persons, countries: databases, random: System.random),
             countryPools: countryPools, mirror: mirror)
     }
 
@@ -50,7 +53,7 @@ struct Remote: Sendable {
             countries: countryPools.probes, sweeps: ledger.sweepLog, lastRound: ledger.lastRound, now: System.now)
     }
 
-    var people: PersonResolver { ledger.people(keyRing) }
+    var people: PersonResolver { ledger.people(persons) }
 
     /// Brings a mirror up to records of the change stream.
     func runner(into mirror: Mirror) -> MirrorRunner {

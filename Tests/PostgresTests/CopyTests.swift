@@ -43,9 +43,8 @@ struct CopyTests {
             }
             #expect(written == 100_000)
             var expected = 1
-            let types: [PostgresType] = [.int8, .bytes, .bytes, .moment, .uuid, .text]
             let query = "SELECT position, entry, leaf, at, id, note FROM entries ORDER BY position"
-            let read = try session.copyOut(query, types: types) { row in
+            _ = try session.query(query) { row in
                 let entry = Array("entry \(expected)".utf8)
                 let isSame =
                     try row.int(0) == expected && row.bytes(1) == entry && row.hash(2) == Hash(of: entry)
@@ -54,19 +53,19 @@ struct CopyTests {
                 if !isSame { Issue.record("row \(expected) differs") }
                 expected += 1
             }
-            #expect(read == 100_000)
+            #expect(expected == 100_001)
             let tags = try session.row("SELECT count(*) FROM entries WHERE tags = '{}'") { try $0.int(0) }
             #expect(tags == 50_000)
         }
     }
 
-    @Test("no row is a copy too, in both directions")
+    @Test("no row is a copy too")
     func none() async throws {
         let pool = try await entries()
         try await pool.use { session in
             let written = try session.copyIn(Self.columns) { _ in }
-            let read = try session.copyOut("SELECT position FROM entries", types: [.int8]) { _ in }
-            #expect(written == 0 && read == 0)
+            let left = try session.row("SELECT count(*) FROM entries") { try $0.int(0) }
+            #expect(written == 0 && left == 0)
         }
     }
 
@@ -122,25 +121,6 @@ struct CopyTests {
             try await pool.use { try $0.copyIn("nowhere (a)") { _ in } }
         }
         #expect(absent?.postgres?.sqlState == "42P01")
-    }
-
-    @Test("a reader that has had enough ends the copy, and the pool goes on")
-    func enough() async throws {
-        struct Enough: Error {}
-        let pool = try await entries()
-        let error = await #expect(throws: EventStoreError.self) {
-            try await pool.use { session in
-                try session.copyOut("SELECT generate_series(1, 10000000)::int8", types: [.int8]) { row in
-                    if try row.int(0) == 1000 { throw Enough() }
-                }
-            }
-        }
-        #expect(error?.cause is Enough)
-        #expect(try await count(pool) == 0)
-        let types = await #expect(throws: EventStoreError.self) {
-            try await pool.use { try $0.copyOut("SELECT 1, 2", types: [.int4]) { _ in } }
-        }
-        #expect(types?.code == .invalid)
     }
 
     @Test("a copy whose server process is killed copies nothing and says so", arguments: 1...3)

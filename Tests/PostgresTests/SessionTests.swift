@@ -125,20 +125,6 @@ struct SessionTests {
         #expect(nested?.code == .invalid)
     }
 
-    @Test("a snapshot sees one moment and writes nothing")
-    func snapshot() async throws {
-        let pool = try await TestCluster.emptyDatabase().pool
-        try await pool.use { try $0.run(Self.table) }
-        let write = try await refusal(pool) { session in
-            _ = try session.transaction(.snapshot) { try session.execute("INSERT INTO words VALUES (1, 'no')") }
-        }
-        #expect(write.sqlState == "25006")
-        let isolation = try await pool.transaction(.serializable) { session in
-            try session.row("SELECT current_setting('transaction_isolation')") { try $0.text(0) }
-        }
-        #expect(isolation == "serializable")
-    }
-
     @Test("a transaction that loses against another is run again, three times at most")
     func races() async throws {
         let pool = try await TestCluster.emptyDatabase().pool
@@ -150,7 +136,8 @@ struct SessionTests {
                 group.addTask {
                     var wins = 0
                     for _ in 0..<10 {
-                        let won: Void? = try? await pool.transaction(.serializable) { session in
+                        let won: Void? = try? await pool.transaction { session in
+                            try session.run("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
                             let n = try session.row("SELECT n FROM counters") { try $0.int(0) } ?? 0
                             try session.execute("UPDATE counters SET n = $1", [.int8(n + 1)])
                         }

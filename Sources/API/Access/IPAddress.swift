@@ -8,7 +8,7 @@ package struct IPAddress: Hashable, Sendable {
 
     private static let mapped: UInt64 = 0x0000_FFFF_0000_0000
 
-    /// Reads an address as RFC 4291 and dotted decimal write it; nil for anything else, such as a name, a port behind
+    /// Reads an address as RFC 4291 and dotted decimal write it; nil for anything else, such as a name, a port after
     /// it or a zone.
     package init?(_ text: some StringProtocol) {
         let isAllowed = text.utf8.allSatisfy {
@@ -41,7 +41,7 @@ package struct IPAddress: Hashable, Sendable {
     /// The network that one customer has: the address itself with IPv4, the first 64 bits with IPv6.
     package var customer: IPAddress { isIPv4 ? self : IPAddress(high: high, low: 0) }
 
-    /// The address with the bits behind a prefix of 0 to 128 bits taken away.
+    /// The address with the bits after a prefix of 0 to 128 bits taken away.
     fileprivate func prefix(_ length: Int) -> IPAddress {
         func mask(_ bits: Int) -> UInt64 { bits <= 0 ? 0 : bits >= 64 ? .max : ~(UInt64.max >> UInt64(bits)) }
         return IPAddress(high: high & mask(length), low: low & mask(length - 64))
@@ -71,7 +71,7 @@ package struct IPNetwork: Equatable, Sendable {
 
     /// Reads an address, or one with the length of its prefix (CIDR).
     ///
-    /// - Returns: nil for anything else, for a prefix of no bits, and for an address with bits behind its prefix.
+    /// - Returns: nil for anything else, for a prefix of no bits, and for an address with bits after its prefix.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(parts[0]) else { return nil }

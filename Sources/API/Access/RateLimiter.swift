@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How many requests one source may send: `perSecond` in the long run, `burst` at once.
+/// How many requests one source may send: `perSecond` in the long run, `burst` together.
 package struct RateLimit: Equatable, Sendable {
     package let perSecond: Double
     package let burst: Double
@@ -71,7 +71,7 @@ final class RateLimiter: Sendable {
         }
     }
 
-    /// Drops a sixteenth of the buckets at once, so that a crowd of new sources does not pay for each of them.
+    /// Drops a sixteenth of the buckets in one go, so that a crowd of new sources does not pay for each of them.
     private func makeRoom(in buckets: inout [String: Bucket], now: Duration) {
         let fullest = buckets.map { (source: $0, tokens: $1.tokens(limit, at: now)) }.sorted { $0.tokens > $1.tokens }
         let count = max(fullest.prefix { $0.tokens >= limit.burst }.count, buckets.count / 16, 1)

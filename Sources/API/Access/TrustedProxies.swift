@@ -18,7 +18,7 @@ package struct TrustedProxies: Equatable, Sendable {
                 throw EventStoreError(
                     .invalid,
                     message: "a trusted proxy is an address or a network, such as 127.0.0.1, 10.0.0.0/8 or "
-                        + "2001:db8::/48, with no bits behind its prefix")
+                        + "2001:db8::/48, with no bits after its prefix")
             }
             networks.append(network)
         }
@@ -129,7 +129,7 @@ enum ForwardedHops {
         return .unreadable(header)
     }
 
-    /// The name and what stands behind the colon that follows it.
+    /// The name and what stands after the colon that follows it.
     private static func split(_ text: Substring) -> (name: Substring, port: Substring?) {
         let bracket = text.hasPrefix("[") ? text.firstIndex(of: "]") : nil
         let end = bracket.map { text.index(after: $0) } ?? text.firstIndex(of: ":")

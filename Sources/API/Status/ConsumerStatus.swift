@@ -11,7 +11,7 @@ package struct ConsumerStatus: Equatable, Sendable {
     package let checkpoint: Int
     /// How many events it has not taken in.
     ///
-    /// Nil where nothing tells that: behind a change stream.
+    /// Nil where nothing tells that: the views follow a change stream.
     package let lag: Int?
     /// How long ago the first of them was appended, in seconds; nil as `lag`.
     package let lagSeconds: Int?
@@ -29,7 +29,7 @@ package struct ConsumerStatus: Equatable, Sendable {
         /// It has every event.
         case live
         case catchingUp = "catching up"
-        /// A new set of its tables is being made beside the live one, which goes on. One that nobody works on any more
+        /// A new set of its tables is being made next to the live one, which goes on. One that nobody works on any more
         /// does not count.
         case rebuilding
         /// An operator holds it.

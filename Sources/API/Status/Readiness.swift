@@ -37,7 +37,7 @@ package struct Readiness: Equatable, Sendable {
     package var projections: [ConsumerStatus] = []
     package var queues: [QueueStatus] = []
     package var countries: [CountryStatus] = []
-    /// Nil where there is none. A mirror that is behind or away keeps no request from its answer, and so is no reason
+    /// Nil where there is none. A mirror that lags or is away keeps no request from its answer, and so is no reason
     /// not to be ready.
     package var mirror: MirrorStatus?
 

@@ -74,7 +74,7 @@ package final class LedgerStatus: Sendable {
     /// The position of the last event.
     func head() async throws(EventStoreError) -> Int { try await feed.head() }
 
-    /// The head, and how far the consumers of the feed are behind it.
+    /// The head, and how far the consumers of the feed lag.
     func projectionStatus() async throws(EventStoreError) -> (head: Int, [ConsumerStatus]) {
         let now = now()
         // Checkpoints first: one that moves meanwhile must not look as if it were ahead of the head.

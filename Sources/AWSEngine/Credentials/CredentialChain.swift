@@ -41,48 +41,21 @@ struct CredentialChain: Sendable {
             }
             return nil
         }
-        return try await credentials(of: profiles.name, in: profiles, seen: [])
+        return try await credentials(of: profiles.name, profiles.chosen)
     }
 
-    /// - Parameter seen: the profiles that lead here, so that a circle is found.
     private func credentials(
-        of name: String, in profiles: Profiles, seen: Set<String>
+        of name: String, _ profile: [String: String]
     ) async throws(CredentialFailure) -> Credentials? {
-        guard let profile = profiles[name], !seen.contains(name) else {
-            throw CredentialFailure(message: "the profile \(name) is missing, or is its own source_profile")
-        }
-        // What signs for a role are the keys of its source, whatever role that has itself.
-        if !seen.isEmpty, let keys = fixed(profile) { return keys }
         if let role = profile["role_arn"] {
-            return try await credentials(of: name, assuming: role, in: profiles, seen: seen)
+            // Keys in the same profile are another identity, and never taken in place of the role's.
+            guard let file = profile["web_identity_token_file"] else { throw Self.unread("role_arn", of: name) }
+            return try await assume(role, session: profile["role_session_name"], tokenFile: file)
         }
         if let found = fixed(profile) { return found }
         let foreign = ["sso_session", "sso_start_url", "credential_process", "credential_source", "login_session"]
         if let setting = foreign.first(where: { profile[$0] != nil }) { throw Self.unread(setting, of: name) }
         return nil
-    }
-
-    /// The credentials of a profile's role. Keys beside it are another identity, and never taken in its place.
-    private func credentials(
-        of name: String, assuming role: String, in profiles: Profiles, seen: Set<String>
-    ) async throws(CredentialFailure) -> Credentials {
-        let profile = profiles[name] ?? [:]
-        let session = profile["role_session_name"]
-        if let file = profile["web_identity_token_file"] {
-            return try await assume(role, session: session, tokenFile: file)
-        }
-        if profile["credential_source"] != nil { throw Self.unread("credential_source", of: name) }
-        guard let source = profile["source_profile"] else {
-            throw CredentialFailure(
-                message: "profile \(name) has a role_arn, and nothing to assume it with: "
-                    + "set its source_profile, or take the role_arn away to use its own keys")
-        }
-        var signer = source == name ? fixed(profile) : nil
-        if signer == nil { signer = try await credentials(of: source, in: profiles, seen: seen.union([name])) }
-        guard let signer else {
-            throw CredentialFailure(message: "the source_profile of \(name) holds no keys")
-        }
-        return try await assume(role, session: session, profile["external_id"], signer: signer)
     }
 
     private static func unread(_ setting: String, of name: String) -> CredentialFailure {
@@ -105,30 +78,13 @@ struct CredentialChain: Sendable {
         guard let token = TextFile.read(tokenFile)?.trimmed, !token.isEmpty else {
             throw CredentialFailure(message: "the web identity token file \(tokenFile) can't be read")
         }
-        return try await sts(
-            "AssumeRoleWithWebIdentity", signer: nil,
-            [("RoleArn", role), ("RoleSessionName", session ?? sessionName), ("WebIdentityToken", token)])
-    }
-
-    private func assume(
-        _ role: String, session: String?, _ externalID: String?, signer: Credentials
-    ) async throws(CredentialFailure) -> Credentials {
-        try await sts(
-            "AssumeRole", signer: signer,
-            [("RoleArn", role), ("RoleSessionName", session ?? sessionName)]
-                + (externalID.map { [("ExternalId", $0)] } ?? []))
-    }
-
-    private var sessionName: String { "appointment-ledger-\(clock.now().milliseconds)" }
-
-    private func sts(
-        _ operation: String, signer: Credentials?, _ parameters: [(name: String, value: String)]
-    ) async throws(CredentialFailure) -> Credentials {
-        let client = AWSClient(
-            settings: settings, pool: pool, clock: clock, credentials: signer.map { .fixed($0) } ?? .none)
+        let operation = "AssumeRoleWithWebIdentity"
+        let session = session ?? "appointment-ledger-\(clock.now().milliseconds)"
+        let client = AWSClient(settings: settings, pool: pool, clock: clock, credentials: .none)
         let answer: XMLText
         do throws(AWSError) {
-            answer = try await client.query(.sts, operation, parameters)
+            answer = try await client.query(
+                .sts, operation, [("RoleArn", role), ("RoleSessionName", session), ("WebIdentityToken", token)])
         } catch {
             throw CredentialFailure(message: "the role could not be assumed: \(error)")
         }

@@ -1,4 +1,5 @@
-package import EventStore
+package import Projections
+import EventStore
 
 /// What operators and auditors work with. One run, one instance of each.
 extension AWSLedger {
@@ -10,7 +11,7 @@ extension AWSLedger {
     package func orderedViews() -> DynamoDBOrderedViews { DynamoDBOrderedViews(client, tables: names.tables) }
 
     /// The sets beside the live view, for rebuild and repair.
-    package func viewSets(_ keyRing: KeyRing) -> DynamoDBViewCopies {
-        DynamoDBViewCopies(client, tables: names.tables, people: people(keyRing), now: now)
+    package func viewSets(_ keys: PersonKeys) -> DynamoDBViewCopies {
+        DynamoDBViewCopies(client, tables: names.tables, people: people(keys), now: now)
     }
 }

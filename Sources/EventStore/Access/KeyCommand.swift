@@ -2,7 +2,7 @@
 package enum KeyCommand: Equatable, Sendable {
     /// A holder whom nobody knows gets a first key.
     case create(name: String, role: Role, digest: Hash)
-    /// A holder gets another key beside the one that is live, or a new one where none is.
+    /// A holder gets another key in addition to the one that is live, or a new one where none is.
     case rotate(name: String, digest: Hash)
     /// A holder's live keys get another role.
     case setRole(name: String, role: Role)
@@ -18,7 +18,7 @@ package enum KeyCommand: Equatable, Sendable {
         case id(String)
     }
 
-    /// The most keys of one holder that are live at once.
+    /// The most keys of one holder that are live together.
     package static let maximumLiveKeys = 2
 
     /// The holder.
@@ -109,7 +109,7 @@ package enum KeyCommand: Equatable, Sendable {
 }
 
 extension EventStoreError {
-    /// The refusal to change a holder's keys that somebody has changed behind this program's back.
+    /// The refusal to change a holder's keys that somebody has changed without this program.
     package static func unlikeRecords(_ name: String) -> EventStoreError {
         EventStoreError(
             .corrupt, message: "the keys of \(name) are not what their records say: run `ledger verify`")

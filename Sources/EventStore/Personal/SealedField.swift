@@ -7,7 +7,7 @@ import Crypto
 package struct SealedField: Sendable {
     /// What the entry says of it.
     package let reference: PersonalReference
-    /// What is kept beside the entry.
+    /// What is kept next to the entry.
     package let sealed: [UInt8]
     /// The value in clear, for a view that is written together with the event. It is never stored with the event.
     package let clear: String

@@ -1,4 +1,4 @@
-/// The sealed fields of an event as engines keep them beside the entry: one JSON object of base64, by field.
+/// The sealed fields of an event as engines keep them next to the entry: one JSON object of base64, by field.
 package enum SealedJSON {
     /// The object; nil where nothing is sealed.
     package static func encode(_ sealed: [String: [UInt8]]) -> [UInt8]? {

@@ -10,7 +10,7 @@ package struct Hash: Hashable, Sendable {
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
 
-    /// The digest with these bytes, copied at once; nil unless there are 32.
+    /// The digest with these bytes, copied in one step; nil unless there are 32.
     package init?(raw bytes: UnsafeRawBufferPointer) {
         guard bytes.count == 32 else { return nil }
         withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }

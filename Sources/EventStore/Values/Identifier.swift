@@ -12,7 +12,7 @@ package struct Identifier: Hashable, Comparable, Sendable {
         low = bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// The identifier with these 16 bytes, most significant first, read at once; nil unless there are 16.
+    /// The identifier with these 16 bytes, most significant first, read in one step; nil unless there are 16.
     package init?(raw bytes: UnsafeRawBufferPointer) {
         guard bytes.count == 16 else { return nil }
         high = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))

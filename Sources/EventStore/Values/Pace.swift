@@ -15,7 +15,7 @@ package struct Pace: Sendable {
         (self.rate, self.now, self.sleep, start) = (rate, now, sleep, now())
     }
 
-    /// How many may go at once: those of a quarter of a second.
+    /// How many may go together: those of a quarter of a second.
     package var share: Int { rate.map { max($0 / 4, 1) } ?? .max }
 
     /// Waits until so many may have gone since it began.

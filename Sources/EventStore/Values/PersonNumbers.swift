@@ -60,7 +60,7 @@ package enum PersonNumbers {
         return runs
     }
 
-    /// Behind the word that begins here, if nobody chose its characters.
+    /// After the word that begins here, if nobody chose its characters.
     private static func endOfRandomWord(_ bytes: [UInt8], from start: Int) -> Int? {
         if start + 36 <= bytes.count, start + 36 == bytes.count || !bytes[start + 36].isWordLetter,
             bytes[start..<start + 36].withUnsafeBufferPointer({ Identifier(utf8: $0) }) != nil

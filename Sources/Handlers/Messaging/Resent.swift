@@ -4,7 +4,7 @@ package import EventStore
 /// What live traffic sent because of an event, to be sent again with the mark of a replay.
 ///
 /// The mark stands in the body, so that a message differs from the one that was sent first and no deduplication
-/// swallows it, and beside it as an attribute. Handlers find each step done, or do it; what a country announces once
+/// swallows it, and next to it as an attribute. Handlers find each step done, or do it; what a country announces once
 /// more because of such a message has the mark too, and what it announces for the first time has none.
 package enum Resent: Equatable, Sendable {
     case message(OutgoingMessage, to: TopicName)

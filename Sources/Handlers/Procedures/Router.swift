@@ -71,7 +71,10 @@ package struct Router: Procedure {
             } catch {
                 return .finish(.refused(error))
             }
-        default: return .finish(.done)
+        case (.route, .processed), (.route, .completed), (.route, .failed),
+            (.release, .pending), (.release, .processed), (.release, .completed),
+            (.resend, .completed), (.resend, .failed):
+            return .finish(.done)
         }
     }
 }

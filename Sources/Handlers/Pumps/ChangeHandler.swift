@@ -12,7 +12,7 @@ package struct ChangeHandler: Sendable {
     private let views: any ConsumerStore
     private let control: (any ConsumerControl)?
 
-    /// How many appointments that waited for a resumption are taken in beside a batch.
+    /// How many appointments that waited for a resumption are taken in together with a batch.
     private static let takenUp = 50
 
     /// - Parameter control: says when an operator holds the view or the router; without it nobody can.

@@ -58,7 +58,7 @@ package final class Doorbell: Sendable {
 
     private func release(_ waiter: UInt64) {
         let continuation = state.withLock { state in
-            // A timer may fire after its waiter has gone; it leaves nothing behind then.
+            // A timer may fire after its waiter has gone; it leaves nothing then.
             state.open.remove(waiter)
             return state.waiters.removeValue(forKey: waiter)
         }

@@ -30,7 +30,7 @@ final class Hand: Sendable {
     /// Rings when there may be room for more, or something to acknowledge.
     let changed: Doorbell
 
-    /// - Parameter most: the most messages that are in hand at once.
+    /// - Parameter most: the most messages that are in hand together.
     init(most: Int, alarm: Alarm) { (self.most, changed) = (max(most, 1), Doorbell(alarm: alarm)) }
 
     /// How many messages may be received now, and whether these are to find out whether an outage is over.

@@ -5,7 +5,7 @@ package import Projections
 /// Keeps a mirror up to its feed until it is told to stop. A mirror that does not answer keeps nobody waiting: the pump
 /// comes back, and catches up by itself.
 package struct MirrorPump: Sendable {
-    /// Enough that what a batch costs by itself is little beside its events.
+    /// Enough that what a batch costs by itself is little compared with its events.
     package static let batch = 5000
 
     private let runner: MirrorRunner

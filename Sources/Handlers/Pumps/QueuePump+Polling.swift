@@ -2,7 +2,7 @@ import EventStore
 import Logging
 
 extension QueuePump {
-    /// The most messages that are in hand at once.
+    /// The most messages that are in hand together.
     package static let mostInHand = 64
     /// How long a message that meets an outage is kept in hand and tried again. It comes again by itself after that,
     /// which is charged to it.
@@ -20,8 +20,8 @@ extension QueuePump {
     /// outage does not use up the receives of messages that have done nothing wrong.
     ///
     /// - Parameters:
-    ///   - batch: how many messages are received at once.
-    ///   - most: how many are in hand at once.
+    ///   - batch: how many messages are received together.
+    ///   - most: how many are in hand together.
     ///   - callers: those of the API in the same process, who come first.
     package func run(
         until stop: Stop, batch: Int, most: Int = QueuePump.mostInHand, waitMilliseconds: Int64,

@@ -35,7 +35,7 @@ package struct QueuePump: Sendable {
         }
     }
 
-    /// Handles a batch, its messages beside each other; one that fails does not touch its neighbours.
+    /// Handles a batch, its messages concurrently; one that fails does not touch its neighbours.
     ///
     /// - Returns: the messages that are to come again.
     /// - Throws: `unavailable` when none could be handled because a store did not answer.

@@ -23,7 +23,7 @@ package struct RouterPump: Sendable {
         (self.performer, self.logger) = (performer, logger)
     }
 
-    /// Routes the next events of the feed and moves the checkpoint behind them. What can't be routed is parked, so
+    /// Routes the next events of the feed and moves the checkpoint after them. What can't be routed is parked, so
     /// that the others move on.
     ///
     /// - Returns: how many events there were; 0 when the router is up to the feed, or held.
@@ -52,7 +52,7 @@ package struct RouterPump: Sendable {
         return parked.first
     }
 
-    /// Routes some events beside each other.
+    /// Routes some events concurrently.
     ///
     /// - Returns: those that could not be routed, with the reason.
     /// - Throws: `unavailable` when a store did not answer; all of them are to come again.

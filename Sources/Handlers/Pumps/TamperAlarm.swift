@@ -18,7 +18,7 @@ package struct Tampering: Equatable, Sendable {
 
 /// Raises the alarm when stored events were changed: in the log, and kept until an operator has dealt with it.
 package struct TamperAlarm: Sendable {
-    /// The name under which the signs are kept, beside the parked events of projections.
+    /// The name under which the signs are kept, next to the parked events of projections.
     package static let projection = ConsumerName("tampering", number: 1)
     /// The appointment that nobody has: under it signs are kept that belong to none.
     package static let nobody = AppointmentID(Identifier(high: 0, low: 0))

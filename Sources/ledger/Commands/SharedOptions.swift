@@ -1,3 +1,4 @@
+import Appointments
 import ArgumentParser
 import HostSystem
 import Logging

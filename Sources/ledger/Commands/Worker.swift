@@ -98,7 +98,7 @@ struct Pollers: Service {
     }
 
     private func followStream(_ group: inout TaskGroup<Void>, _ stop: Stop) {
-        let handler = remote.ledger.streamHandler(remote.performer, remote.keyRing, logger: logger)
+        let handler = remote.ledger.streamHandler(remote.performer, remote.persons, logger: logger)
         let seen = SeenNote(remote.ledger, of: remote.identity)
         group.addTask { [logger] in await Self.note(seen, until: stop, logger) }
         var consumers = [
