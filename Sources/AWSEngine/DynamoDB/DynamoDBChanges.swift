@@ -53,7 +53,6 @@ package actor DynamoDBChanges {
     /// After so many rounds the shards are listed anew: DynamoDB splits them as it likes.
     private static let roundsBetweenListings = 60
     private static let noteEveryMilliseconds: Int64 = 60_000
-    private static let longestPauseMilliseconds: Int64 = 5000
 
     package init(
         _ client: AWSClient, tables: DynamoDBTables, consumer: ChangeConsumer, now: @escaping @Sendable () -> Timestamp
@@ -104,22 +103,14 @@ package actor DynamoDBChanges {
 
     /// Follows the stream until it is told to stop, for as long as no other worker does.
     package func run(until stop: Stop, logger: Logger) async {
-        var pause: Int64 = 250
-        while !stop.isRequested {
-            do throws(EventStoreError) {
-                if try await !holdsLease() {
-                    await stop.sleep(milliseconds: ChangeLease.askEveryMilliseconds)
-                } else if try await step(until: stop) == 0 {
-                    await stop.sleep(milliseconds: 250)
-                }
-                pause = 250
-            } catch {
-                if stop.isRequested { break }
-                logger.warning("the change stream waits", metadata: ["error": "\(error)"])
-                // Who fails for long lets another try, who asks within such a pause. What can't be read, no other can.
-                if pause >= ChangeLease.askEveryMilliseconds, error.code != .corrupt { await release(logger) }
-                await stop.sleep(milliseconds: pause)
-                pause = min(pause * 2, Self.longestPauseMilliseconds)
+        await Following("the change stream", logger: logger).run(until: stop) { error, pause in
+            // Who fails for long lets another try, who asks within such a pause. What can't be read, no other can.
+            if pause >= ChangeLease.askEveryMilliseconds, error.code != .corrupt { await release(logger) }
+        } _: { () throws(EventStoreError) in
+            if try await !holdsLease() {
+                await stop.sleep(milliseconds: ChangeLease.askEveryMilliseconds)
+            } else if try await step(until: stop) == 0 {
+                await stop.sleep(milliseconds: 250)
             }
         }
         await release(logger)

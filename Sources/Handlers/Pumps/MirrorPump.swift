@@ -27,25 +27,14 @@ package struct MirrorPump: Sendable {
     package func run(
         until stop: Stop, batch: Int = MirrorPump.batch, appended: Doorbell, yieldingTo callers: Callers? = nil
     ) async {
-        var backoff = Backoff()
         var conflicts = 0
-        while !stop.isRequested {
+        await Following("the mirror", logger: logger).run(until: stop) { () throws(EventStoreError) in
             await callers?.giveWay(stop)
             let rings = appended.rings
-            do throws(EventStoreError) {
-                let step = try await runner.step(now: now(), limit: batch)
-                // Another worker's are seen while there is nothing to do.
-                if step.events == 0 || step.conflicts > 0 { conflicts = try await alarm(beyond: conflicts) }
-                if step.events == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
-                backoff.reset()
-            } catch {
-                if error.code == .unavailable {
-                    logger.warning("the mirror waits for a database", metadata: ["error": "\(error)"])
-                } else {
-                    logger.error("the mirror stands still", metadata: ["error": "\(error)"])
-                }
-                await backoff.wait(stop)
-            }
+            let step = try await runner.step(now: now(), limit: batch)
+            // Another worker's are seen while there is nothing to do.
+            if step.events == 0 || step.conflicts > 0 { conflicts = try await alarm(beyond: conflicts) }
+            if step.events == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
         }
     }
 

@@ -96,17 +96,10 @@ package struct RouterPump: Sendable {
     package func run(
         until stop: Stop, batch: Int, appended: Doorbell, yieldingTo callers: Callers? = nil
     ) async {
-        var backoff = Backoff()
-        while !stop.isRequested {
+        await Following("the router", logger: logger).run(until: stop) { () throws(EventStoreError) in
             await callers?.giveWay(stop)
             let rings = appended.rings
-            do throws(EventStoreError) {
-                if try await step(limit: batch) == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
-                backoff.reset()
-            } catch {
-                logger.warning("the router waits for a store", metadata: ["error": "\(error)"])
-                await backoff.wait(stop)
-            }
+            if try await step(limit: batch) == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
         }
     }
 }

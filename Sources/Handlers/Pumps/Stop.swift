@@ -16,7 +16,7 @@ package final class Stop: Sendable {
 
 /// How long a pump waits after a store that did not answer: longer each time, up to five seconds.
 struct Backoff {
-    private var milliseconds: Int64 = 50
+    private(set) var milliseconds: Int64 = 50
 
     mutating func wait(_ stop: Stop) async {
         await stop.sleep(milliseconds: milliseconds)
