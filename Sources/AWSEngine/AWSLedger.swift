@@ -109,8 +109,8 @@ package struct AWSLedger: Sendable {
     /// Routes the events of the change stream, and brings the view up to them.
     package func streamHandler(_ performer: Performer, _ keys: PersonKeys, logger: Logger) -> ChangeHandler {
         ChangeHandler(
-            router: RouterPump(feed: NoFeed(), checkpoints: views, performer: performer, logger: logger),
-            runner: ProjectionRunner(feed: NoFeed(), store: store, views: views, people: people(keys)),
+            router: RouterPump(feed: nil, checkpoints: views, performer: performer, logger: logger),
+            runner: ProjectionRunner(feed: nil, store: store, views: views, people: people(keys)),
             views: views, control: views)
     }
 }

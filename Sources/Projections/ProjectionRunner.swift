@@ -9,13 +9,14 @@ package struct ProjectionRunner: Sendable {
     package static let projection = ConsumerName(
         AppointmentProjection.name, number: AppointmentProjection.number)
 
-    private let feed: any EventFeed
+    private let feed: (any EventFeed)?
     private let store: any StreamReader
     private let views: any ConsumerStore
     private let people: PersonResolver
 
+    /// - Parameter feed: what `step` follows; nil where a change stream brings the events to `take`.
     package init(
-        feed: any EventFeed, store: any StreamReader, views: any ConsumerStore, people: PersonResolver
+        feed: (any EventFeed)?, store: any StreamReader, views: any ConsumerStore, people: PersonResolver
     ) {
         (self.feed, self.store, self.views, self.people) = (feed, store, views, people)
     }
@@ -25,6 +26,7 @@ package struct ProjectionRunner: Sendable {
     /// - Returns: how many events the batch had; 0 when the view is up to the feed.
     /// - Throws: `unavailable`; nothing was written then, and the same batch comes again.
     package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> Int {
+        guard let feed else { throw .noFeed }
         let checkpoint = try await views.checkpoint(of: Self.projection)
         let batch = try await feed.events(after: checkpoint, limit: limit)
         guard let last = batch.last?.position else { return 0 }
@@ -126,6 +128,13 @@ package struct ProjectionRunner: Sendable {
             throw EventStoreError(.corrupt, message: "version \(version) is missing from the store")
         }
         return events
+    }
+}
+
+extension EventStoreError {
+    /// Somebody was to follow a feed and was given none.
+    package static var noFeed: EventStoreError {
+        EventStoreError(.invalid, message: "there is no feed to follow here: a change stream brings the events")
     }
 }
 

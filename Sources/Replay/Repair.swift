@@ -5,7 +5,7 @@ package import Projections
 /// Mends what is derived, from the events: rows that are not the fold of their events, and a view that has stayed
 /// behind. It says first what it will do, and never touches an event.
 package struct Repair: Sendable {
-    private let feed: any EventFeed
+    private let feed: (any EventFeed)?
     private let store: any StreamReader
     private let checkpoints: any ConsumerStore
     private let control: any ConsumerControl
@@ -13,7 +13,7 @@ package struct Repair: Sendable {
     private let people: PersonResolver
 
     package init(
-        feed: any EventFeed, store: any StreamReader, checkpoints: any ConsumerStore,
+        feed: (any EventFeed)?, store: any StreamReader, checkpoints: any ConsumerStore,
         control: any ConsumerControl, sets: any ViewCopies, people: PersonResolver
     ) {
         (self.feed, self.store, self.checkpoints, self.control) = (feed, store, checkpoints, control)
@@ -58,7 +58,7 @@ package struct Repair: Sendable {
     package func plan(for report: VerifyReport) async throws(EventStoreError) -> Plan {
         var plan = Plan()
         plan.head = report.head
-        let head = try await feed.head()
+        let head = try await feed?.head() ?? 0
         // One that is ahead is set back by a step of its own, and takes in nothing before that.
         plan.behind = head - min(try await checkpoints.checkpoint(of: ProjectionRunner.projection), head)
         var seen: Set<StreamID> = []

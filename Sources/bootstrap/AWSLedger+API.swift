@@ -21,9 +21,9 @@ extension AWSLedger {
     ) -> API {
         // Lambda's functions follow the change stream themselves; how far they are, CloudWatch knows (`IteratorAge`).
         let status = LedgerStatus(
-            feed: NoFeed(), views: views, checkpoints: views, control: views,
+            feed: nil, views: views, checkpoints: views, control: views,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: queues,
-            sweeps: sweepLog, lastRound: { () throws(EventStoreError) in nil }, now: performer.now)
+            sweeps: sweepLog, now: performer.now)
         return API(
             performer: performer, views: views, log: log(), people: people,
             progress: ViewProgress(behindChangeStream: views), audit: audit, histories: store, trail: trail,

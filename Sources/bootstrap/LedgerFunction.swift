@@ -37,6 +37,9 @@ struct LedgerFunction: Sendable {
         }
     }
 
+    /// How many records of the change stream are routed together.
+    private static let routedTogether = 25
+
     private let name: Name
     private let ledger: AWSLedger
     private let origins: AllowedOrigins
@@ -50,10 +53,9 @@ struct LedgerFunction: Sendable {
         let identity: LedgerIdentity
         let seen: SeenNote
         let performer: Performer
-        let stream: ChangeHandler
+        /// Takes in the change stream: the mirror's where this is its function, else the router's and the view's.
+        let consumer: ChangeConsumer
         let table: API
-        /// Fills the mirror, where this is its function.
-        let mirror: MirrorRunner?
     }
 
     /// Wires the function that the environment names. Nothing is called yet.
@@ -78,11 +80,11 @@ struct LedgerFunction: Sendable {
         let database = settings.map { PostgresPool($0, size: 2, random: System.number) }
         // Answers auditors. They have sessions of their own, so that neither they nor the mirror wait for each other.
         let audits = name == .mirror ? settings.map { PostgresPool($0.auditing, size: 2, random: System.number) } : nil
-        let origins = origins
+        let (origins, metrics) = (origins, metrics)
         opened = Opening(elapsed: System.elapsed) { opened throws(EventStoreError) in
             try await ledger.recognize(logger) == opened.identity
         } _: { () throws(EventStoreError) in
-            try await Self.open(ledger, name, database, audits, origins, logger)
+            try await Self.open(ledger, name, database, audits, origins, metrics, logger)
         }
     }
 
@@ -107,7 +109,7 @@ struct LedgerFunction: Sendable {
 
     private static func open(
         _ ledger: AWSLedger, _ name: Name, _ database: PostgresPool?, _ audits: PostgresPool?,
-        _ origins: AllowedOrigins, _ logger: Logger
+        _ origins: AllowedOrigins, _ metrics: EmbeddedMetric, _ logger: Logger
     ) async throws(EventStoreError) -> Opened {
         let keyRing = try await ledger.keyRing()
         let identity = try await ledger.recognize(logger)
@@ -129,18 +131,28 @@ struct LedgerFunction: Sendable {
             (audit, trail) = (guarded, guarded)
         }
         let people = ledger.people(persons)
+        let seen = SeenNote(ledger, of: identity)
+        let consumer: ChangeConsumer
+        if name == .mirror, let database {
+            let mirror = PostgresMirror(database)
+            let runner = MirrorRunner(
+                feed: nil, store: store, mirror: mirror, people: people, identity: identity)
+            let alarm = MirrorAlarm(logger: logger) { metrics.put(.conflicts, Int64($0)) }
+            consumer = ChangeConsumer.mirror(runner, mirror, alarm: alarm, now: System.now).telling { events in
+                guard let last = events.last else { return }
+                metrics.put(.mirrorLag, max(System.now().milliseconds - last.entry.at.milliseconds, 0))
+            }
+        } else {
+            let alarm = TamperAlarm(signs: ledger.views, logger: logger) { metrics.put(.tampered, Int64($0)) }
+            consumer = .routerAndViews(
+                ledger.streamHandler(performer, persons, logger: logger), views: ledger.views, alarm: alarm, seen: seen,
+                now: System.now)
+        }
         return Opened(
-            identity: identity, seen: SeenNote(ledger, of: identity), performer: performer,
-            stream: ledger.streamHandler(performer, persons, logger: logger),
+            identity: identity, seen: seen, performer: performer, consumer: consumer,
             table: ledger.api(
                 performer, secrets: try await ledger.secrets(keyRing), people: people, audit: audit,
-                trail: trail, origins: origins, elapsed: System.elapsed, random: System.random, logger: logger),
-            mirror: name != .mirror
-                ? nil
-                : database.map {
-                    MirrorRunner(
-                        feed: NoFeed(), store: store, mirror: PostgresMirror($0), people: people, identity: identity)
-                })
+                trail: trail, origins: origins, elapsed: System.elapsed, random: System.random, logger: logger))
     }
 }
 
@@ -170,10 +182,8 @@ extension LedgerFunction {
             return await respond(to: request).gatewayBytes
         case (.messages(let messages), .appointment), (.messages(let messages), .country):
             return BatchAnswer.bytes(failed: try await handle(messages))
-        case (.records(let records), .appointment):
+        case (.records(let records), .appointment), (.records(let records), .mirror):
             return BatchAnswer.bytes(failed: try await follow(records))
-        case (.records(let records), .mirror):
-            return BatchAnswer.bytes(failed: try await mirror(records))
         case (.schedule, .appointment):
             try await sweep()
             return Array("{}".utf8)
@@ -214,70 +224,14 @@ extension LedgerFunction {
         return failed
     }
 
-    /// Routes records of the change stream and brings the view up to them, some at a time.
+    /// Takes in records of the change stream.
     ///
     /// - Returns: the sequence number from which on they are to come again; none when all were taken in.
     private func follow(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
-        let opened = try await opened.value()
-        let alarm = TamperAlarm(signs: ledger.views, logger: logger)
-        return await Self.inParts(records, logger) { events, tamperings throws(EventStoreError) in
-            if !tamperings.isEmpty {
-                try await alarm.raise(tamperings, at: System.now())
-                metrics.put(.tampered, Int64(tamperings.count))
-            }
-            if events.isEmpty { return }
-            try await opened.seen.saw(events)
-            try await opened.stream.handle(events, now: System.now())
-        }
-    }
-
-    private func mirror(_ records: [LambdaEvent.ChangeRecord]) async throws(EventStoreError) -> [String] {
-        guard let runner = try await opened.value().mirror else { return records.prefix(1).map(\.sequenceNumber) }
-        return await Self.inParts(records, part: records.count, logger) { events, _ throws(EventStoreError) in
-            // The function that routes raises the alarm over what was changed.
-            let conflicts = try await runner.take(in: events, now: System.now())
-            if conflicts > 0 {
-                MirrorAlarm(logger: logger).raise(conflicts)
-                metrics.put(.conflicts, Int64(conflicts))
-            }
-            guard let last = events.last else { return }
-            metrics.put(.mirrorLag, max(System.now().milliseconds - last.entry.at.milliseconds, 0))
-        }
-    }
-
-    /// Takes records in, part by part, in their order.
-    ///
-    /// - Returns: the sequence number of the first of the part that was not taken in, or of a record that is none.
-    private static func inParts(
-        _ records: [LambdaEvent.ChangeRecord], part: Int = 25, _ logger: Logger,
-        _ take: ([RecordedEvent], [Tampering]) async throws(EventStoreError) -> Void
-    ) async -> [String] {
-        var rest = records[...]
-        while let first = rest.first {
-            var (events, tamperings, read): ([RecordedEvent], [Tampering], Int) = ([], [], 0)
-            do throws(EventStoreError) {
-                for record in rest.prefix(max(part, 1)) {
-                    do throws(EventStoreError) {
-                        switch try ChangeRecord(record.content).change {
-                        case .appended(let event): events.append(event)
-                        case .tampered(let tampering): tamperings.append(tampering)
-                        case .epochBegan: break
-                        }
-                    } catch {
-                        // What stands before it is taken in; then it is the first, and fails alone.
-                        if read == 0 { throw error }
-                        break
-                    }
-                    read += 1
-                }
-                try await take(events, tamperings)
-            } catch {
-                logger.warning("records of the change stream are to come again", metadata: ["error": "\(error)"])
-                return [first.sequenceNumber]
-            }
-            rest = rest.dropFirst(read)
-        }
-        return []
+        let consumer = try await opened.value().consumer
+        let part = name == .mirror ? records.count : Self.routedTogether
+        let failed = await consumer.take(in: records.map(\.content), part: part, logger: logger)
+        return failed.map { [records[$0].sequenceNumber] } ?? []
     }
 
     /// Sends round again what stands still.

@@ -14,7 +14,7 @@ struct OpenLedger: Sendable {
     /// The events as operators go through them: by stream, by position, or stream after stream.
     let store: any EventStore & EventFeed & StreamScan & AuditLog
     /// What the consumers of events follow by position; nothing where a change stream brings them.
-    let feed: any EventFeed
+    let feed: (any EventFeed)?
     let views: any AppointmentView & ConsumerStore & ConsumerControl
     /// The rows of the view in the order of their ids.
     let rows: any RowScan & AppointmentView
@@ -75,7 +75,7 @@ struct OpenLedger: Sendable {
     init(_ remote: Remote) {
         let (ledger, mirror) = (remote.ledger, remote.mirror)
         let (log, trail) = (ledger.log(), ledger.trail(random: System.number))
-        (store, feed, views, rows) = (log, NoFeed(), ledger.views, ledger.orderedViews())
+        (store, feed, views, rows) = (log, nil, ledger.views, ledger.orderedViews())
         viewSets = ledger.viewSets(remote.persons)
         (deadLetters, apiKeys, people, performer) = (
             ledger.deadLetters, ledger.apiKeys, remote.people, remote.performer

@@ -48,7 +48,7 @@ struct Remote: Sendable {
     /// How the ledger is doing. The mirror follows the change stream: how far it is behind, a comparison tells.
     func status(_ audit: any AuditLog) -> LedgerStatus {
         LedgerStatus(
-            feed: NoFeed(), views: ledger.views, checkpoints: ledger.views, control: ledger.views,
+            feed: nil, views: ledger.views, checkpoints: ledger.views, control: ledger.views,
             projections: [ProjectionRunner.projection, RouterPump.projection], audit: audit, queues: ledger.queues,
             countries: countryPools.probes, sweeps: ledger.sweepLog, lastRound: ledger.lastRound, now: System.now)
     }
@@ -58,7 +58,7 @@ struct Remote: Sendable {
     /// Brings a mirror up to records of the change stream.
     func runner(into mirror: Mirror) -> MirrorRunner {
         MirrorRunner(
-            feed: NoFeed(), store: ledger.store, mirror: mirror.worker, people: people,
+            feed: nil, store: ledger.store, mirror: mirror.worker, people: people,
             identity: mirror.identity)
     }
 }

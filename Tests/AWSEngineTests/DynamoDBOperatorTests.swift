@@ -98,7 +98,7 @@ struct DynamoDBOperatorTests {
                 rows[2].appointment.stream: .rowUnreadable, stray.appointment.stream: .rowWithoutEvents,
             ])
         let repair = Repair(
-            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            feed: nil, store: ledger.engine.store, checkpoints: ledger.engine.projections,
             control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
         let plan = try await repair.plan(for: found)
         #expect((plan.behind, plan.count(.refold), plan.count(.remove)) == (0, 3, 1))
@@ -137,7 +137,7 @@ struct DynamoDBOperatorTests {
         let found = try await ledger.verify().run()
         #expect(found.findings.map(\.kind) == [.rowUnreadable])
         let repair = Repair(
-            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            feed: nil, store: ledger.engine.store, checkpoints: ledger.engine.projections,
             control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
         let plan = try await repair.plan(for: found)
         #expect((plan.count(.refold), plan.count(.remove)) == (1 - removed, removed))
@@ -207,7 +207,7 @@ struct DynamoDBOperatorTests {
         try await rebuild.build(ViewCopy.next, now: now)
         _ = try await rebuild.swap(ViewCopy.next, keepingAs: nil, coversAll: true, now: now)
         let repair = Repair(
-            feed: NoFeed(), store: ledger.engine.store, checkpoints: ledger.engine.projections,
+            feed: nil, store: ledger.engine.store, checkpoints: ledger.engine.projections,
             control: ledger.engine.control, sets: ledger.engine.sets, people: ledger.engine.people)
         #expect(try await repair.plan(for: report).count(.none) == 1)
     }

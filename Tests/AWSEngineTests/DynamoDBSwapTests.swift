@@ -51,7 +51,7 @@ struct DynamoDBSwapTests {
         /// Takes an appointment's events into the live view, as the consumer of the change stream does.
         func follow(_ stream: StreamID) async throws {
             let runner = ProjectionRunner(
-                feed: NoFeed(), store: engine.store, views: engine.projections, people: engine.people)
+                feed: nil, store: engine.store, views: engine.projections, people: engine.people)
             let changes = try await runner.take(
                 in: try await engine.store.read(stream), parked: [], now: Samples.noon)
             try await engine.projections.put(changes.rows, parking: [], by: ProjectionRunner.projection)

@@ -117,7 +117,7 @@ struct OperatedLedger {
     /// Mends what `verify` has found.
     func repair(_ found: VerifyReport) async throws -> (plan: Repair.Plan, mended: Int) {
         let repair = Repair(
-            feed: engine.followsStream ? NoFeed() : engine.feed, store: engine.store,
+            feed: engine.followsStream ? nil : engine.feed, store: engine.store,
             checkpoints: engine.projections, control: engine.control, sets: engine.sets, people: engine.people)
         let plan = try await repair.plan(for: found)
         return (plan, try await repair.carryOut(plan, now: Samples.noon).mended)

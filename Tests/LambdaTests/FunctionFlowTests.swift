@@ -332,7 +332,7 @@ struct FunctionFlowTests {
             try await deployment.store.read(ids[1].stream), try await deployment.store.read(ids[2].stream)
         )
         try await MirrorRunner(
-            feed: NoFeed(), store: forger, mirror: mirror,
+            feed: nil, store: forger, mirror: mirror,
             people: PersonResolver(
                 directory: MemorySubjectDirectory(), keys: try KeyRing(master: Array(repeating: 1, count: 32)))
         ).take(in: before + forged + after, now: Timestamp(milliseconds: 0))

@@ -167,7 +167,7 @@ struct AWSRestoreTests {
             "request", "--insured", "00008", "--schedule", "8", "--country", "PE", on: environment)
         #expect(asked.status == 0, "\(asked)")
         let id = try #require(try JSONValue(Array(asked.output.utf8))["appointmentId"]?.text)
-        try await worker.waitForErrors("the change stream waits")
+        try await worker.waitForErrors("the change stream stands still")
         #expect(try await run("mirror", "status", on: environment).output.contains(#""position":20"#))
         #expect(try await run("state", id, on: environment).output.contains(#""status":"pending""#))
         #expect(try await run("countries", "adopt", "--yes", on: environment).status == 0)

@@ -6,11 +6,10 @@ import Synchronization
 
 /// Reads how the ledger is doing: for `/health/ready`, `/metrics` and the command line.
 package final class LedgerStatus: Sendable {
-    private let feed: any EventFeed
+    private let feed: (any EventFeed)?
+    private let consumers: any ConsumerReader
     private let views: any AppointmentView
     private let checkpoints: any ConsumerStore
-    private let control: (any ConsumerControl)?
-    private let sets: (any ViewCopies)?
     private let projections: [ConsumerName]
     private let audit: any AuditLog
     private let queues: [QueueName: any MessageQueue]
@@ -18,17 +17,12 @@ package final class LedgerStatus: Sendable {
     private let mirror: (any MirrorStore)?
     private let mirrorGate: MirrorGate?
     private let sweeps: any SweepLog
-    private let lastRound: LastRound?
     /// Says why nothing can be written; nil when it can.
     let writeProblem: @Sendable () async -> String?
-    private let stallMilliseconds: Int64
-    /// A worker notes once a minute that it came to the end of the change stream.
-    private static let roundMilliseconds: Int64 = 180_000
     private let patienceMilliseconds: Int64
     private let now: @Sendable () -> Timestamp
-    /// Since when each projection was seen to lag at the same checkpoint.
-    private let lagging = Mutex<[ConsumerName: (checkpoint: Int, since: Timestamp)]>([:])
 
+    /// - Parameter feed: what the projections follow; nil where they follow a change stream, which has no positions.
     /// - Parameter control: says who is held, and when each last moved; without it what this process has seen counts.
     /// - Parameter sets: tells whether the view is being rebuilt.
     /// - Parameter projections: the consumers of the feed whose checkpoints are watched.
@@ -42,7 +36,7 @@ package final class LedgerStatus: Sendable {
     /// - Parameter stallMilliseconds: a projection that lags and does not move for so long is stalled.
     /// - Parameter patienceMilliseconds: how long the sweeper waits after its last round.
     package init(
-        feed: any EventFeed, views: any AppointmentView, checkpoints: any ConsumerStore,
+        feed: (any EventFeed)?, views: any AppointmentView, checkpoints: any ConsumerStore,
         control: (any ConsumerControl)? = nil, sets: (any ViewCopies)? = nil, projections: [ConsumerName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
         mirror: (any MirrorStore)? = nil, mirrorGate: MirrorGate? = nil, sweeps: any SweepLog,
@@ -51,11 +45,16 @@ package final class LedgerStatus: Sendable {
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
-        (self.control, self.sets, self.mirror, self.lastRound) = (control, sets, mirror, lastRound)
+        self.mirror = mirror
         self.mirrorGate = mirrorGate
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
         self.writeProblem = writeProblem
-        (self.stallMilliseconds, self.patienceMilliseconds) = (stallMilliseconds, patienceMilliseconds)
+        self.patienceMilliseconds = patienceMilliseconds
+        if let feed, lastRound == nil {
+            consumers = FeedReader(feed: feed, control: control, sets: sets, stallMilliseconds: stallMilliseconds)
+        } else {
+            consumers = ChangeStreamReader(lastRound: lastRound, control: control)
+        }
     }
 
     /// Whether the ledger can do its work: the cheap half of `read`.
@@ -72,22 +71,20 @@ package final class LedgerStatus: Sendable {
     }
 
     /// The position of the last event.
-    func head() async throws(EventStoreError) -> Int { try await feed.head() }
+    func head() async throws(EventStoreError) -> Int { try await feed?.head() ?? 0 }
 
     /// The head, and how far the consumers of the feed lag.
     func projectionStatus() async throws(EventStoreError) -> (head: Int, [ConsumerStatus]) {
         let now = now()
         // Checkpoints first: one that moves meanwhile must not look as if it were ahead of the head.
-        var progress: [(ConsumerName, checkpoint: Int, parked: [ParkedEvent])] = []
+        var progress: [ConsumerProgress] = []
         for name in projections {
-            progress.append((name, try await checkpoints.checkpoint(of: name), try await checkpoints.parked(by: name)))
+            progress.append(
+                ConsumerProgress(
+                    name: name, checkpoint: try await checkpoints.checkpoint(of: name),
+                    parked: try await checkpoints.parked(by: name)))
         }
-        let head = try await feed.head()
-        let filling = try await sets?.sets().first { $0.name == ViewCopy.next && $0.isMoving(at: now) }?.projection
-        var found: [ConsumerStatus] = []
-        for (name, checkpoint, parked) in progress {
-            found.append(try await status(of: name, checkpoint, head: head, parked, filling: filling, now: now))
-        }
+        let (head, found) = try await consumers.read(progress, now: now)
         return (head, found)
     }
 
@@ -127,7 +124,7 @@ package final class LedgerStatus: Sendable {
     ///
     /// - Throws: `unavailable` when the feed does not answer.
     func mirrorStatus() async throws(EventStoreError) -> MirrorStatus {
-        guard let mirror else { return MirrorStatus(progress: nil, damage: nil) }
+        guard let mirror, let feed else { return MirrorStatus(progress: nil, damage: nil) }
         return try await .read(mirror, through: mirrorGate, following: feed, now: now())
     }
 
@@ -153,70 +150,5 @@ package final class LedgerStatus: Sendable {
         return StatusReport(
             readiness: readiness, events: figures.events, appointments: figures.appointments,
             stuck: figures.stuck.filter { !away.contains($0.country) }.map(\.appointment))
-    }
-
-    private func status(
-        of name: ConsumerName, _ checkpoint: Int, head: Int, _ parked: [ParkedEvent], filling: ConsumerName?,
-        now: Timestamp
-    ) async throws(EventStoreError) -> ConsumerStatus {
-        if let lastRound { return try await status(of: name, checkpoint, parked, lastRound, now: now) }
-        let lag = max(head - checkpoint, 0)
-        var (next, problem) = (Timestamp?.none, String?.none)
-        do throws(EventStoreError) {
-            if lag > 0 { next = try await feed.events(after: checkpoint, limit: 1).first?.entry.at }
-        } catch {
-            // An event that can't be read has no time, and is no reason to say nothing.
-            problem = error.message
-        }
-        let moved = try await control?.movedAt(name)
-        // What came a moment ago is no lag yet, however long nothing came before it.
-        let since = [moved, next].compactMap(\.self).max()
-        let hasStood = since.map { now.milliseconds - $0.milliseconds >= stallMilliseconds } ?? true
-        let isSeenStalled = isSeenStalled(name, checkpoint: checkpoint, lag: lag, now: now)
-        var isStalled = lag > 0 && (moved == nil ? isSeenStalled : hasStood)
-        if checkpoint > head {
-            isStalled = true
-            problem = "the checkpoint is further than the last event: run `ledger repair`"
-        }
-        var state: ConsumerStatus.State = isStalled ? .stalled : lag == 0 ? .live : .catchingUp
-        if filling == name, !isStalled { state = .rebuilding }
-        if try await control?.pausedAt(name) != nil { state = .paused }
-        return ConsumerStatus(
-            name: name, state: state, checkpoint: checkpoint, lag: checkpoint > head ? nil : lag,
-            lagSeconds: next.map { Int(max(now.milliseconds - $0.milliseconds, 0) / 1000) } ?? 0, parked: parked.count,
-            movedAt: moved, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
-            isStalled: isStalled && state != .paused)
-    }
-
-    /// Of a consumer that follows a change stream.
-    private func status(
-        of name: ConsumerName, _ checkpoint: Int, _ parked: [ParkedEvent], _ lastRound: LastRound, now: Timestamp
-    ) async throws(EventStoreError) -> ConsumerStatus {
-        let seen = try await lastRound()
-        let silence = seen.map { now.milliseconds - $0.milliseconds }
-        // Records are kept for a day: whoever has been silent for longer follows it no more.
-        let isFollowed = silence.map { $0 < 86_400_000 } ?? false
-        let isStalled = isFollowed && silence ?? 0 >= Self.roundMilliseconds
-        var state: ConsumerStatus.State = !isFollowed ? .unknown : isStalled ? .stalled : .live
-        if try await control?.pausedAt(name) != nil { state = .paused }
-        let problem = isStalled ? "no worker has come to the end of the change stream since \(seen ?? now)" : nil
-        return ConsumerStatus(
-            name: name, state: state, checkpoint: checkpoint, lag: nil, lagSeconds: nil, parked: parked.count,
-            movedAt: isFollowed ? seen : nil, lastError: problem ?? parked.max { $0.at < $1.at }?.reason,
-            isStalled: state == .stalled)
-    }
-
-    private func isSeenStalled(_ name: ConsumerName, checkpoint: Int, lag: Int, now: Timestamp) -> Bool {
-        lagging.withLock { lagging in
-            if lag == 0 {
-                lagging[name] = nil
-                return false
-            }
-            guard let seen = lagging[name], seen.checkpoint == checkpoint else {
-                lagging[name] = (checkpoint, now)
-                return false
-            }
-            return now.milliseconds - seen.since.milliseconds >= stallMilliseconds
-        }
     }
 }

@@ -1,5 +1,5 @@
-package import Projections
 import EventStore
+package import Projections
 
 /// What operators and auditors work with. One run, one instance of each.
 extension AWSLedger {

@@ -49,7 +49,7 @@ package struct ChangeRecord: Sendable {
             }
         case ("MODIFY", _): change = tampered("it was changed in the table")
         case ("REMOVE", _): change = tampered("it was removed from the table")
-        default: change = tampered("the change stream tells of it what nobody knows")
+        default: change = tampered("the change stream reports an unknown kind of change")
         }
     }
 }

@@ -212,7 +212,7 @@ package actor DynamoDBChanges {
         let records = try (answer["Records"]?.elements ?? []).map { record throws(EventStoreError) in
             try ChangeRecord(record)
         }
-        try await take(records)
+        try await consumer.take(in: records)
         let next = answer["NextShardIterator"]?.text
         if records.isEmpty, next != nil {
             iterators[shard.id] = next
@@ -225,18 +225,6 @@ package actor DynamoDBChanges {
         if let place { held[shard.id] = place } else { shards = nil }
         if next == nil { shards = nil }
         return records.count
-    }
-
-    private func take(_ records: [ChangeRecord]) async throws(EventStoreError) {
-        var (events, tamperings): ([RecordedEvent], [Tampering]) = ([], [])
-        for record in records {
-            switch record.change {
-            case .appended(let event): events.append(event)
-            case .tampered(let tampering): tamperings.append(tampering)
-            case .epochBegan: break
-            }
-        }
-        if !events.isEmpty || !tamperings.isEmpty { try await consumer.take(events, tamperings) }
     }
 
     private func records(of shard: ChangeShard) async throws(AWSError) -> JSONValue {

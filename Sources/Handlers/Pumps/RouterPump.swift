@@ -8,15 +8,16 @@ package struct RouterPump: Sendable {
     /// The router's name among the consumers of the feed.
     package static let projection = ConsumerName("router", number: 1)
 
-    private let feed: any EventFeed
+    private let feed: (any EventFeed)?
     private let checkpoints: any ConsumerStore
     private let control: (any ConsumerControl)?
     private let performer: Performer
     private let logger: Logger
 
+    /// - Parameter feed: what `step` follows; nil where a change stream brings the events to `route`.
     /// - Parameter control: says when an operator holds the router; without it nobody can.
     package init(
-        feed: any EventFeed, checkpoints: any ConsumerStore, control: (any ConsumerControl)? = nil,
+        feed: (any EventFeed)?, checkpoints: any ConsumerStore, control: (any ConsumerControl)? = nil,
         performer: Performer, logger: Logger
     ) {
         (self.feed, self.checkpoints, self.control) = (feed, checkpoints, control)
@@ -29,6 +30,7 @@ package struct RouterPump: Sendable {
     /// - Returns: how many events there were; 0 when the router is up to the feed, or held.
     /// - Throws: `unavailable`: the same events come again.
     package func step(limit: Int) async throws(EventStoreError) -> Int {
+        guard let feed else { throw .noFeed }
         let checkpoint = try await checkpoints.checkpoint(of: Self.projection)
         let events = try await feed.events(after: checkpoint, limit: limit)
         guard let last = events.last?.position else { return 0 }

@@ -24,9 +24,15 @@ package struct TamperAlarm: Sendable {
     package static let nobody = AppointmentID(Identifier(high: 0, low: 0))
 
     private let signs: any ConsumerStore
+    private let counting: @Sendable (Int) -> Void
     private let logger: Logger
 
-    package init(signs: any ConsumerStore, logger: Logger) { (self.signs, self.logger) = (signs, logger) }
+    /// - Parameter counting: told how many signs each alarm is about, once they are durable.
+    package init(
+        signs: any ConsumerStore, logger: Logger, counting: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        (self.signs, self.logger, self.counting) = (signs, logger, counting)
+    }
 
     /// Raises the alarm; the signs are durable once this returns.
     ///
@@ -48,5 +54,6 @@ package struct TamperAlarm: Sendable {
                 reason: tampering.reason, at: now)
         }
         try await signs.put([], parking: parked, by: Self.projection)
+        counting(tamperings.count)
     }
 }

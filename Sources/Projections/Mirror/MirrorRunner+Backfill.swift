@@ -34,7 +34,8 @@ extension MirrorRunner {
     private func fill(
         after position: inout Int, now: Timestamp, limit: Int, progress: (Int) -> Void
     ) async throws(EventStoreError) -> Bool {
-        let (feed, mirror) = (feed, mirror)
+        guard let feed else { throw .noFeed }
+        let mirror = mirror
         var state = try await gate.pass(feed: feed, mending: true)
         // A checkpoint that stands where the mirror has not come to is set back by what is written here.
         let reached = try await gate.reached(state, feed: feed)

@@ -15,17 +15,18 @@ package struct MirrorStep: Sendable {
 /// An event that contradicts what the mirror holds is kept beside it as a conflict; its appointment stands still in the
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
-    let feed: any EventFeed
+    let feed: (any EventFeed)?
     private let store: any StreamReader
     let mirror: any MirrorStore
     private let people: PersonResolver
     let gate: MirrorGate
 
     /// - Parameters:
+    ///   - feed: what `step` follows; nil where a change stream brings the events to `take`.
     ///   - store: where events are fetched from that have not come yet while a later one has.
     ///   - identity: the ledger whose mirror this has to be; without it whose it is goes unasked.
     package init(
-        feed: any EventFeed, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver,
+        feed: (any EventFeed)?, store: any StreamReader, mirror: any MirrorStore, people: PersonResolver,
         identity: LedgerIdentity? = nil
     ) {
         (self.feed, self.store, self.mirror, self.people) = (feed, store, mirror, people)
@@ -38,6 +39,7 @@ package struct MirrorRunner: Sendable {
     /// - Throws: `unavailable`; the same batch comes again. `invalid`, with what to do, when the mirror does not follow
     ///   this ledger.
     package func step(now: Timestamp, limit: Int = 1000) async throws(EventStoreError) -> MirrorStep {
+        guard let feed else { throw .noFeed }
         let state = try await gate.pass(feed: feed)
         let events = try await feed.events(after: state.checkpoint, limit: limit)
         guard let last = events.last?.position else { return MirrorStep(events: 0, conflicts: 0) }
