@@ -15,6 +15,7 @@ package struct Appointment: Equatable, Sendable {
 
     package init() {}
 
+    /// Takes an event in. Every stored event is accepted, for ever.
     package mutating func evolve(_ event: AppointmentEvent) {
         version += 1
         switch event {
@@ -26,6 +27,9 @@ package struct Appointment: Equatable, Sendable {
         }
     }
 
+    /// The event that a command leads to; nil when it has already happened.
+    ///
+    /// - Throws: the reason why the command is refused.
     package func decide(_ command: AppointmentCommand) throws(Rejection) -> AppointmentEvent? {
         switch command {
         case .request(let wish): return try decideRequest(wish)

@@ -103,7 +103,8 @@ package struct Repair: Sendable {
             if try await setBack(step.finding, to: plan.head) { mended += 1 }
         }
         let runner = ProjectionRunner(feed: feed, store: store, views: checkpoints, people: people)
-        while try await runner.step(now: now) > 0 {}
+        // A change stream brings by itself what came since.
+        if feed != nil { while try await runner.step(now: now) > 0 {} }
         var failures: [(AppointmentID, String)] = []
         for step in plan.steps where step.action == .refold || step.action == .remove {
             guard let appointment = step.finding.stream?.appointment else {

@@ -78,19 +78,19 @@ struct CredentialChain: Sendable {
         guard let token = TextFile.read(tokenFile)?.trimmed, !token.isEmpty else {
             throw CredentialFailure(message: "the web identity token file \(tokenFile) can't be read")
         }
-        let operation = "AssumeRoleWithWebIdentity"
         let session = session ?? "appointment-ledger-\(clock.now().milliseconds)"
         let client = AWSClient(settings: settings, pool: pool, clock: clock, credentials: .none)
         let answer: XMLText
         do throws(AWSError) {
             answer = try await client.query(
-                .sts, operation, [("RoleArn", role), ("RoleSessionName", session), ("WebIdentityToken", token)])
+                .sts, "AssumeRoleWithWebIdentity",
+                [("RoleArn", role), ("RoleSessionName", session), ("WebIdentityToken", token)])
         } catch {
             throw CredentialFailure(message: "the role could not be assumed: \(error)")
         }
         guard let access = answer["AccessKeyId"], let secret = answer["SecretAccessKey"],
             let token = answer["SessionToken"], let end = answer["Expiration"].flatMap({ Timestamp($0) })
-        else { throw CredentialFailure(message: "the answer of sts \(operation) holds no credentials") }
+        else { throw CredentialFailure(message: "the answer of sts holds no credentials") }
         return Credentials(accessKey: access, secretKey: secret, sessionToken: token, expiration: end)
     }
 }

@@ -75,8 +75,6 @@ FORM_CALLS = [
         ("MessageAttributes.entry.1.Value.DataType", "String"),
         ("MessageAttributes.entry.1.Value.StringValue", "PE")]),
     ("sts", "GetCallerIdentity", []),
-    ("sts", "AssumeRole", [
-        ("RoleArn", "arn:aws:iam::000000000000:role/appointments"), ("RoleSessionName", "appointment-ledger-1")]),
 ]
 
 
