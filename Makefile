@@ -40,7 +40,8 @@ lint: ## checks the layout of the Swift files and the syntax of the scripts
 	scripts/lint.sh
 
 bench: build ## measures the release build, one JSON line a case, docs/performance.md (CASES=fold ARGUMENTS=)
-	for case in $(CASES); do .build/release/ledger bench $$case $(ARGUMENTS) || exit 1; done
+	swift build -c release --product ledger-bench
+	for case in $(CASES); do .build/release/ledger-bench $$case $(ARGUMENTS) || exit 1; done
 
 simulate: ## runs fresh seeds of the simulator, docs/simulation.md (MINUTES=10)
 	scripts/install.sh run

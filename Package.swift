@@ -29,6 +29,7 @@ let package = Package(
     products: [
         .executable(name: "ledger", targets: ["ledger"]),
         .executable(name: "bootstrap", targets: ["bootstrap"]),
+        .executable(name: "ledger-bench", targets: ["ledger-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -103,6 +104,13 @@ let package = Package(
                 "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
                 "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem", argumentParser, logging,
                 serviceLifecycle, unixSignals,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "ledger-bench",
+            dependencies: [
+                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
+                "HostSystem", argumentParser, grdb, sqlite, logging,
             ],
             swiftSettings: strict),
         // Tests.
@@ -193,7 +201,7 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "EventStore", "Appointments", "Handlers", "PostgresEngine", "RawHTTP", "TestAWS", "TestPostgres",
-                "TestPrograms", "ledger",
+                "TestPrograms", "ledger", "ledger-bench",
             ],
             swiftSettings: strict),
         .target(

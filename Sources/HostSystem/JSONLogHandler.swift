@@ -84,6 +84,6 @@ package struct JSONLogHandler: LogHandler {
 
     /// One write a line, so that lines of several threads do not mix. What nobody reads is dropped, not waited for.
     package static let writeToStandardError: @Sendable ([UInt8]) -> Void = { line in
-        line.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        StandardStreams.offer(line, to: STDERR_FILENO)
     }
 }

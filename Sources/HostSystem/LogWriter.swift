@@ -65,16 +65,5 @@ package final class LogWriter: Sendable {
         state.withLock { $0.isWriting = false }
     }
 
-    /// Writes in pieces that a pipe takes whole, so that lines of several processes do not mix within them.
-    private func put(_ bytes: [UInt8]) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, min($0.count, 4096)) }
-            if count > 0 { rest = rest.dropFirst(count) }
-            if count >= 0 || errno == EINTR { continue }
-            if errno != EAGAIN { return }
-            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            poll(&ready, 1, -1)
-        }
-    }
+    private func put(_ bytes: [UInt8]) { StandardStreams.write(bytes, to: descriptor, pieces: 4096) }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import HostSystem
 
 /// The user's word for what can't be undone.
 struct ConsentOptions: ParsableArguments {
@@ -14,14 +15,9 @@ struct ConsentOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
             throw Refusal("\(what): nothing was done; add --yes to do it")
         }
-        prompt("ledger: \(what). Go on? [y/N] ")
+        StandardStreams.offer(Array("ledger: \(what). Go on? [y/N] ".utf8), to: STDERR_FILENO)
         guard let answer = readLine(), ["y", "yes"].contains(answer.lowercased()) else {
             throw Refusal("nothing was done")
         }
-    }
-
-    private func prompt(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

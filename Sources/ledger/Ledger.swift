@@ -14,7 +14,6 @@ struct Ledger: AsyncParsableCommand {
             CountriesCommand.self, KeysCommand.self,
             DeadLettersCommand.self, VerifyCommand.self, ProjectionsCommand.self, RepairCommand.self,
             ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self,
-            Bench.self,
         ])
 
     static func main() async {
@@ -48,7 +47,7 @@ struct Ledger: AsyncParsableCommand {
 
     /// What happened, in one line.
     private static func explanation(of error: any Error) -> String {
-        if error is EventStoreError || error is Refusal || error is BenchError { return oneLine("\(error)") }
+        if error is EventStoreError || error is Refusal { return oneLine("\(error)") }
         let message = oneLine(message(for: error))
         // The parser says where help is; its usage and its list of options are left to that.
         let full = fullMessage(for: error).split(separator: "\n").map { $0.drop { $0 == " " } }

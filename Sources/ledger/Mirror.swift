@@ -7,19 +7,19 @@ import Projections
 
 /// The mirror that the environment names, wired: sessions for its worker, for auditors, and for whoever asks how it is.
 struct Mirror: Sendable {
-    /// Where it is, for people.
-    let summary: String
-    /// Writes it, and compares it.
-    let worker: PostgresMirror
-    /// Answers auditors. It gives up soon, since the store can answer as well.
-    let reader: PostgresMirror
-    /// Says how far it has come, or soon that it does not answer.
-    let probe: PostgresMirror
-    let trail: PostgresAccessLog
+    private let sessions: MirrorSessions
     /// The ledger that it has to be the mirror of; nil where that goes unasked.
     private(set) var identity: LedgerIdentity?
-    private let workerPool: PostgresPool
-    private let readerPool: PostgresPool
+
+    /// Where it is, for people.
+    var summary: String { sessions.summary }
+    /// Writes it, and compares it.
+    var worker: PostgresMirror { sessions.worker }
+    /// Answers auditors.
+    var reader: PostgresMirror { sessions.reader }
+    /// Says how far it has come, or soon that it does not answer.
+    var probe: PostgresMirror { sessions.probe }
+    var trail: PostgresAccessLog { sessions.trail }
 
     /// The mirror that the variables with `_LEDGER` name; nil when they name none.
     ///
@@ -32,20 +32,7 @@ struct Mirror: Sendable {
     }
 
     init(_ settings: PostgresSettings) {
-        summary = settings.summary
-        var (working, reading, probing) = (settings, settings.auditing, settings)
-        working.statementMilliseconds = 300_000
-        // A batch of entries is kept in memory for the trigger behind it, and not in a file (measured: 8.6 µs an entry
-        // instead of 13.2).
-        working.parameters = ["work_mem": "64MB"]
-        reading.connectMilliseconds = 1000
-        (probing.connectMilliseconds, probing.statementMilliseconds) = (1000, 1000)
-        workerPool = PostgresPool(working, size: 2, random: System.number)
-        readerPool = PostgresPool(reading, size: 4, patienceMilliseconds: 500, random: System.number)
-        worker = PostgresMirror(workerPool)
-        reader = PostgresMirror(readerPool)
-        probe = PostgresMirror(PostgresPool(probing, size: 1, patienceMilliseconds: 500, random: System.number))
-        trail = PostgresAccessLog(readerPool)
+        sessions = MirrorSessions(settings, random: System.number)
     }
 
     /// The same, as the mirror of a ledger.
@@ -71,7 +58,7 @@ struct Mirror: Sendable {
         _ store: any StreamReader, tell: (String) -> Void = { report("ledger: \($0); the answer is the ledger's own") }
     ) async throws(EventStoreError) {
         do throws(EventStoreError) {
-            try await Migrator(readerPool, Migrator.steps(of: .ledger)).check()
+            try await sessions.checkSchemaForReading()
             if let problem = try await problem(reader, store, feed: nil) { tell(problem) }
         } catch {
             try error.throwUnlessUnavailable()
@@ -102,7 +89,7 @@ struct Mirror: Sendable {
         _ logger: Logger, _ store: any StreamReader, feed: (any EventFeed)?
     ) async throws(EventStoreError) {
         do throws(EventStoreError) {
-            try await checkSchema()
+            try await sessions.checkSchema()
             if let problem = try await problem(worker, store, feed: feed) {
                 logger.error("the mirror stands still", metadata: ["error": "\(problem)"])
             }
@@ -120,20 +107,18 @@ struct Mirror: Sendable {
     /// - Throws: `invalid`, with what to do, when the schema is another or it does not follow this ledger;
     ///   `unavailable`.
     func check(_ store: any StreamReader, feed: (any EventFeed)?) async throws(EventStoreError) {
-        try await checkSchema()
+        try await sessions.checkSchema()
         if let problem = try await problem(worker, store, feed: feed) {
             throw EventStoreError(.invalid, message: problem)
         }
     }
+}
 
-    /// Compares its schema with this program's, and builds the indexes that a backfill took away and did not live to
-    /// build again.
+extension Mirror {
+    /// Compares its schema with this program's before it is written to.
     ///
-    /// - Throws: `invalid` when it is another, with what to do; `unavailable`.
-    func checkSchema() async throws(EventStoreError) {
-        try await Migrator(workerPool, Migrator.steps(of: .ledger)).check()
-        try await worker.buildIndexes()
-    }
+    /// - Throws: as `MirrorSessions.checkSchema`.
+    func checkSchema() async throws(EventStoreError) { try await sessions.checkSchema() }
 }
 
 extension Embedded {

@@ -67,7 +67,7 @@ struct AWSTests {
         try await client.putParameter("/ledger/password", "geheim")
         let database = try await TestCluster.database(.ledger)
         let data = scratch.data
-        #expect(try await LedgerBinary.run("bench", "replay", "--events", "4", "--history", data).status == 0)
+        #expect(try await LedgerBinary.bench("replay", "--events", "4", "--history", data).status == 0)
         for (name, status) in [("/ledger/password", Int32(0)), ("/ledger/none", 1)] {
             let environment = variables.merging([
                 "RDS_HOST_LEDGER": database.directory, "RDS_DATABASE_LEDGER": database.name,

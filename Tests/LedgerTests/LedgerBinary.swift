@@ -20,10 +20,15 @@ enum LedgerBinary {
         try await run(arguments, input: input, environment: environment)
     }
 
+    /// Runs `ledger-bench` to its end, which fills a directory with a history.
+    static func bench(_ arguments: String...) async throws -> Outcome {
+        try await run(arguments, program: try RunningProgram.url(of: "ledger-bench").path)
+    }
+
     static func run(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+        _ arguments: [String], input: String = "", program: String? = nil, environment: [String: String] = [:]
     ) async throws -> Outcome {
-        let run = try RunningLedger(arguments, input: input, environment: environment)
+        let run = try RunningLedger(arguments, input: input, program: program, environment: environment)
         let status = try await run.waitForExit()
         return Outcome(status: status, output: run.output, errors: run.errors)
     }

@@ -87,7 +87,7 @@ struct MirrorTests {
             let (database, data) = (try await TestCluster.database(.ledger), scratch.path + "/\(events)")
             let environment = ["RDS_URL_LEDGER": database.url]
             #expect(
-                try await LedgerBinary.run("bench", "replay", "--events", "\(events)", "--history", data).status == 0)
+                try await LedgerBinary.bench("replay", "--events", "\(events)", "--history", data).status == 0)
             #expect(
                 try await LedgerBinary.run("mirror", "backfill", "--data", data, environment: environment).status == 0)
             // The test looks now and then: of a short run it may miss the end, and hardly of three.
@@ -119,7 +119,7 @@ struct MirrorTests {
         let database = try await TestCluster.emptyDatabase()
         let environment = ["RDS_URL_LEDGER": database.url]
         let data = scratch.data
-        #expect(try await LedgerBinary.run("bench", "replay", "--events", "4", "--history", data).status == 0)
+        #expect(try await LedgerBinary.bench("replay", "--events", "4", "--history", data).status == 0)
         for words in [["audit"], ["audit", "access"], ["serve", "--port", "0"]] {
             let outcome = try await LedgerBinary.run(words + ["--data", data], environment: environment)
             #expect(outcome.status == 1 && outcome.errors.contains("ledger migrate up"), "\(outcome)")

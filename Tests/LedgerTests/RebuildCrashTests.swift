@@ -49,8 +49,8 @@ import Testing
     @Test("a rebuild that is killed goes on behind what it had written, and ends with the bytes of the live view")
     func kills() async throws {
         let events = 24_000
-        let made = try await LedgerBinary.run(
-            "bench", "replay", "--events", "\(events)", "--history", scratch.data, "--scratch", scratch.path)
+        let made = try await LedgerBinary.bench(
+            "replay", "--events", "\(events)", "--history", scratch.data, "--scratch", scratch.path)
         try #require(made.status == 0, "\(made.errors)")
         let whole = try await export()
         #expect(whole.split(separator: "\n").count == events / 4)

@@ -102,7 +102,7 @@ struct RestoreTests {
         let (one, other) = (scratch.path + "/one", scratch.path + "/other")
         for (data, events) in [(one, 40), (other, 12)] {
             #expect(
-                try await LedgerBinary.run("bench", "replay", "--events", "\(events)", "--history", data).status == 0)
+                try await LedgerBinary.bench("replay", "--events", "\(events)", "--history", data).status == 0)
         }
         #expect(try await run("mirror", "backfill", data: other, environment: environment).status == 0)
         for words in [
@@ -131,7 +131,7 @@ struct RestoreTests {
         let database = try await TestCluster.database(.ledger)
         let environment = ["RDS_URL_LEDGER": database.url]
         #expect(
-            try await LedgerBinary.run("bench", "replay", "--events", "8", "--history", scratch.data).status == 0)
+            try await LedgerBinary.bench("replay", "--events", "8", "--history", scratch.data).status == 0)
         #expect(try await run("mirror", "backfill", environment: environment).status == 0)
         try await database.pool.use { try $0.run("UPDATE ledger.head SET checkpoint = 999999") }
         let status = try await run("mirror", "status", environment: environment)

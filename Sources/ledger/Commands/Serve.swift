@@ -1,4 +1,5 @@
 import API
+import Appointments
 import ArgumentParser
 import EventStore
 import Glibc

@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventStore
 import Glibc
+import HostSystem
 
 /// How results are printed.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -95,24 +96,12 @@ enum StandardOutput {
     /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written, so that a
     ///   result that was cut off by a full disk does not pass for a whole one.
     static func write(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-                continue
-            }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN:
-                // Whoever shares the terminal or pipe may have made it non-blocking.
-                var wanted = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&wanted, 1, -1)
-            case EPIPE: throw OutputClosed()
-            case let code:
-                throw Refusal(
-                    "standard output can't be written (\(String(cString: strerror(code)))): it is not complete")
-            }
+        switch StandardStreams.write(bytes, to: STDOUT_FILENO) {
+        case nil: return
+        case EPIPE: throw OutputClosed()
+        case .some(let code):
+            throw Refusal(
+                "standard output can't be written (\(String(cString: strerror(code)))): it is not complete")
         }
     }
 }

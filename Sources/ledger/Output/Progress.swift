@@ -1,4 +1,5 @@
 import Glibc
+import HostSystem
 import Replay
 import Synchronization
 
@@ -34,8 +35,5 @@ final class Progress: Sendable {
         if Self.isShown { write("\r\u{1B}[K") }
     }
 
-    private func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
+    private func write(_ text: String) { StandardStreams.offer(Array(text.utf8), to: STDERR_FILENO) }
 }

@@ -1,14 +1,13 @@
-import EventStore
+package import EventStore
 import Glibc
-import HostSystem
 
 /// The file that holds the master key of an embedded ledger: 32 random bytes that only its owner may read.
-enum KeyFile {
+package enum KeyFile {
     /// Reads the key, of a directory that `PrivateFiles` has looked at.
     ///
     /// - Returns: nil when there is no such file.
     /// - Throws: `unavailable` when it can't be read, `invalid` when it does not hold a key or is a link.
-    static func read(_ path: String) throws(EventStoreError) -> KeyRing? {
+    package static func read(_ path: String) throws(EventStoreError) -> KeyRing? {
         guard let descriptor = try PrivateFiles.open(path, O_RDONLY) else { return nil }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 33)
@@ -21,7 +20,7 @@ enum KeyFile {
     /// who is killed in between leaves no half of a key there, at most a file `PATH.NUMBER` that nobody needs.
     ///
     /// - Throws: `unavailable` when the file is there already or can't be written.
-    static func make(_ path: String) throws(EventStoreError) -> KeyRing {
+    package static func make(_ path: String) throws(EventStoreError) -> KeyRing {
         let key = System.random(32)
         // A process's number may be another container's as well.
         let draft = "\(path).\(String(System.number(), radix: 16))"

@@ -72,8 +72,7 @@ struct Measurement: Sendable {
             $0.number("ratio", limitPerSecond.map { perSecond / $0 }, digits: 2)
             $0.member("peakRSSBytes", System.peakResidentBytes)
         }
-        print(String(decoding: writer.bytes, as: UTF8.self))
-        fflush(nil)
+        StandardStreams.write(writer.bytes + [10], to: STDOUT_FILENO)
     }
 }
 

@@ -1,11 +1,11 @@
-import EventStore
+package import EventStore
 import Glibc
 
 /// What must be its owner's alone: the directory of an embedded ledger, and the files in it.
 ///
 /// Whoever else may write in the directory could put a key there, or a link that the program would follow; whoever may
 /// read the database reads the persons in its views.
-enum PrivateFiles {
+package enum PrivateFiles {
     private static let names = [
         "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.key", "ledger.seen",
         "serve.lock",
@@ -15,7 +15,7 @@ enum PrivateFiles {
     ///
     /// - Throws: `invalid`, with the command that mends it, when others may write in the directory or may do anything
     ///   with a file, when something belongs to another user, or is a link; `unavailable`.
-    static func check(_ directory: String) throws(EventStoreError) {
+    package static func check(_ directory: String) throws(EventStoreError) {
         var status = stat()
         guard stat(directory, &status) == 0 else {
             if errno == ENOENT { return }
@@ -45,7 +45,7 @@ enum PrivateFiles {
     /// Opens a file of the ledger without following a link.
     ///
     /// - Returns: nil when it is not there.
-    static func open(_ path: String, _ flags: Int32) throws(EventStoreError) -> Int32? {
+    package static func open(_ path: String, _ flags: Int32) throws(EventStoreError) -> Int32? {
         let descriptor = Glibc.open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
         if descriptor >= 0 { return descriptor }
         if errno == ENOENT, flags & O_CREAT == 0 { return nil }

@@ -3,7 +3,7 @@ import Foundation
 import HostSystem
 import PostgresEngine
 
-/// Measures the API: a server of this same binary on a new ledger, and the load beside it on the same machine.
+/// Measures the API: a server of the `ledger` program on a new ledger, and the load beside it on the same machine.
 struct HTTPBench {
     let directory: String
     let requests: Int
@@ -63,7 +63,7 @@ struct HTTPBench {
     }
 }
 
-/// A server process of this binary, for one measurement.
+/// A server process of the `ledger` program, for one measurement.
 private final class BenchServer {
     let port: Int
     private let process = Process()
@@ -72,7 +72,13 @@ private final class BenchServer {
         // What is measured books slots, so it never does in a database that this shell happens to name.
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("RDS_") }
             .merging(countries.map { ["RDS_URL": $0] } ?? [:]) { $1 }
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        // It was built next to this program.
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent("ledger")
+        guard FileManager.default.isExecutableFile(atPath: program.path) else {
+            throw BenchError("there is no server at \(program.path): build `ledger` as well")
+        }
+        process.executableURL = program
         process.arguments = ["serve", "--port", "0", "--data", directory, "--log-level", "info"]
         let log = Pipe()
         process.standardError = log

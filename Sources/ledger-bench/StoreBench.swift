@@ -112,3 +112,6 @@ struct BenchError: Error, CustomStringConvertible {
 
     init(_ description: String) { self.description = description }
 }
+
+/// Writes a line for people to standard error.
+func report(_ line: String) { StandardStreams.write(Array("ledger-bench: \(line)\n".utf8), to: STDERR_FILENO) }

@@ -2,11 +2,11 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// What SQLite does by itself, in plain SQL and with group commit: the limit that `ledger bench` puts beside the store.
+/// What SQLite does by itself, in plain SQL and with group commit: the limit that `ledger-bench` puts beside the store.
 ///
 /// Client threads wait for one durable write after the other; one writer commits all that waits in one transaction. It
 /// checks the expected version by the unique index and does nothing else of a ledger: no hashing, encoding, or checks.
-package final class SQLiteCeiling: @unchecked Sendable {
+final class SQLiteCeiling: @unchecked Sendable {
     // Unchecked: `waiting` and `isOver` are only touched under `lock`; the connection only by the writer's thread.
     private let queue: DatabaseQueue
     private let lock = NSLock()
@@ -20,7 +20,7 @@ package final class SQLiteCeiling: @unchecked Sendable {
     }
 
     /// What is written for one operation.
-    package enum Workload: Sendable {
+    enum Workload: Sendable {
         /// One event of a new stream.
         case append
         /// The four events of a stream one after the other, each with its row and the row's three indexes.
@@ -29,7 +29,7 @@ package final class SQLiteCeiling: @unchecked Sendable {
 
     /// - Parameter path: where the file is made.
     /// - Throws: what SQLite says.
-    package init(path: String) throws {
+    init(path: String) throws {
         queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { database in
             try database.execute(
@@ -51,7 +51,7 @@ package final class SQLiteCeiling: @unchecked Sendable {
     /// Does `operations` operations on `clients` threads; returns events a second.
     ///
     /// - Throws: what SQLite says.
-    package func eventsPerSecond(_ workload: Workload, clients: Int, operations: Int) throws -> Double {
+    func eventsPerSecond(_ workload: Workload, clients: Int, operations: Int) throws -> Double {
         let versions = workload == .append ? 1 : 4
         let start = DispatchTime.now()
         let writer = CeilingThread { [self] in try writeAll(workload) }
@@ -117,6 +117,15 @@ package final class SQLiteCeiling: @unchecked Sendable {
                 "UPDATE rows SET status = ?, version = ?, leaf = ?, slot = ? WHERE id = ?",
                 [version == 3 ? "processed" : "completed", version, leaf, leaf, id])
         }
+    }
+}
+
+extension Database {
+    /// Runs a statement that is compiled once.
+    fileprivate func run(_ sql: String, _ arguments: StatementArguments = []) throws {
+        let statement = try cachedStatement(sql: sql)
+        statement.setUncheckedArguments(arguments)
+        try statement.execute()
     }
 }
 

@@ -1,10 +1,14 @@
 import ArgumentParser
+import EventStore
 import Foundation
+import HostSystem
 
-/// `ledger bench`: figures of this machine, one JSON line a case.
-struct Bench: AsyncParsableCommand {
+/// Figures of this machine, one JSON line a case.
+@main
+struct LedgerBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measures this program on this machine; prints one JSON line a case.",
+        commandName: "ledger-bench",
+        abstract: "Measures the ledger on this machine; prints one JSON line a case.",
         discussion: """
             Use a release build on a quiet machine. `limitPerSecond` is what SQLite does by itself in the same run: \
             plain SQL, group commit, the same number of clients, and none of a ledger's work. Of a rebuild it is one \
@@ -12,13 +16,13 @@ struct Bench: AsyncParsableCommand {
             filling of a mirror it is what PostgreSQL does: the rows copied by INSERT SELECT, and their indexes.
 
             EXAMPLES
-              ledger bench append --clients 16 --events 100000
-              ledger bench lifecycle
-              ledger bench http --clients 64
-              ledger bench rebuild --events 1000000
-              ledger bench verify --events 1000000 --history ./million
-              ledger bench http --countries postgresql://me@/scratch?host=/run/postgresql
-              ledger bench mirror --events 1000000 --mirror postgresql://me@/scratch?host=/run/postgresql
+              ledger-bench append --clients 16 --events 100000
+              ledger-bench lifecycle
+              ledger-bench http --clients 64
+              ledger-bench rebuild --events 1000000
+              ledger-bench verify --events 1000000 --history ./million
+              ledger-bench http --countries postgresql://me@/scratch?host=/run/postgresql
+              ledger-bench mirror --events 1000000 --mirror postgresql://me@/scratch?host=/run/postgresql
             """)
 
     enum Case: String, CaseIterable, ExpressibleByArgument {
@@ -27,7 +31,7 @@ struct Bench: AsyncParsableCommand {
 
     @Argument(help: "What to measure.") var measured: Case
     @Option(help: "How many events are written or read.") var events = 100_000
-    @Option(help: "How many clients work beside each other.") var clients = 16
+    @Option(help: "How many clients work concurrently.") var clients = 16
     @Option(help: "http: a migrated PostgreSQL database to hold the countries' slots; it is filled with demo slots.")
     var countries: String?
     @Option(help: "mirror, audit: a migrated PostgreSQL database whose mirror is empty; the events stay in it.")
@@ -46,6 +50,22 @@ struct Bench: AsyncParsableCommand {
             throw ValidationError("--mirror names the database of the mirror: make it, and `ledger migrate up`")
         }
         guard (1...1024).contains(clients) else { throw ValidationError("--clients is 1 to 1024") }
+    }
+
+    static func main() async {
+        StandardStreams.hold()
+        // A reader that went away is an error of the write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        // A history that is kept is opened by `ledger`, which wants it to be its owner's alone.
+        umask(0o077)
+        do {
+            let command = try parse()
+            try await command.run()
+        } catch {
+            if exitCode(for: error) == .success { exit(withError: error) }
+            report(error is BenchError || error is EventStoreError ? "\(error)" : message(for: error))
+            Foundation.exit(1)
+        }
     }
 
     func run() async throws {

@@ -1,12 +1,12 @@
-import Appointments
-import EventStore
+package import EventStore
 
 /// Slots for a ledger that is tried out: over the coming four weeks, inside the country's opening hours.
-enum DemoSlots {
-    static let count = 500
+package enum DemoSlots {
+    /// How many slots a country gets.
+    package static let count = 500
 
     /// 500 slots of a country, their ids in a row: 1 to 500 for Peru, 1001 to 1500 for Chile. They begin tomorrow.
-    static func make(_ country: Country, from now: Timestamp) -> [Slot] {
+    package static func make(_ country: Country, from now: Timestamp) -> [Slot] {
         let today = Int(country.localMinutes(at: now).flooringDivision(by: 1440))
         let days = (1...28).map { CivilDate(daysSinceEpoch: today + $0) }
             .compactMap { day in country.openingHours(weekday: day.weekday).map { (day, $0) } }

@@ -18,14 +18,14 @@ struct MirrorBench {
 
     private struct Filled {
         let file: SQLiteFile
-        let mirror: Mirror
+        let mirror: MirrorSessions
         let runner: MirrorRunner
         let people: PersonResolver
         let keys: KeyRing
     }
 
     private func filled() async throws -> Filled {
-        let mirror = Mirror(try PostgresSettings(url: url))
+        let mirror = MirrorSessions(try PostgresSettings(url: url), random: System.number)
         try await mirror.checkSchema()
         guard try await mirror.worker.state() == MirrorState(position: 0, checkpoint: 0) else {
             throw BenchError("the mirror is not empty: name a new database")
@@ -39,7 +39,7 @@ struct MirrorBench {
             }
         }
         var limit: Double?
-        do { limit = try await self.limit() } catch { report("ledger: no limit was measured: \(error)") }
+        do { limit = try await self.limit() } catch { report("no limit was measured: \(error)") }
         history.report("mirror-backfill", seconds: seconds, limitPerSecond: limit)
         return Filled(file: file, mirror: mirror, runner: runner, people: people, keys: keys)
     }

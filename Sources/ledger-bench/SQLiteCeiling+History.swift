@@ -1,6 +1,7 @@
 import Dispatch
 import EventStore
 import GRDB
+import GRDBSQLite
 
 /// What goes through a whole history at the least: the limits of a rebuild and of a verification.
 extension SQLiteCeiling {
@@ -12,7 +13,7 @@ extension SQLiteCeiling {
     ///   - path: where the rows are made.
     /// - Returns: events a second.
     /// - Throws: what SQLite says.
-    package static func rebuild(of ledger: String, at path: String) throws -> Double {
+    static func rebuild(of ledger: String, at path: String) throws -> Double {
         try perSecond(of: ledger, beside: path) { database in
             try database.execute(
                 sql: """
@@ -39,13 +40,23 @@ extension SQLiteCeiling {
     /// - Parameters: as of `rebuild`.
     /// - Returns: events a second.
     /// - Throws: what SQLite says.
-    package static func hash(of ledger: String, at path: String) throws -> Double {
+    static func hash(of ledger: String, at path: String) throws -> Double {
         try perSecond(of: ledger, beside: path) { database in
-            var same = 0
-            try database.each("SELECT entry, leaf FROM ledger.events ORDER BY position") { row in
-                if Hash.leaf(of: row.bytes(0)) == (try row.hash(1)) { same += 1 }
+            // Read where SQLite holds them: GRDB's rows would copy each entry.
+            let cached = try database.cachedStatement(sql: "SELECT entry, leaf FROM ledger.events ORDER BY position")
+            let statement = cached.sqliteStatement
+            defer { sqlite3_reset(statement) }
+            func bytes(_ column: CInt) -> UnsafeRawBufferPointer {
+                let start = sqlite3_column_blob(statement, column)
+                return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, column)))
             }
-            return same
+            var same = 0
+            while true {
+                let code = sqlite3_step(statement)
+                if code == SQLITE_DONE { return same }
+                guard code == SQLITE_ROW else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+                if Hash.leaf(of: bytes(0)) == Hash(raw: bytes(1)) { same += 1 }
+            }
         }
     }
 
