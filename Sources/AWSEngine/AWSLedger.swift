@@ -63,7 +63,7 @@ package struct AWSLedger: Sendable {
         return try await KMSKeyRing.open(client, tables: names.tables, key: key)
     }
 
-    /// The secret behind idempotency keys and cursors: what the parameter holds that `API_KEY_SECRET_NAME` names, else
+    /// The secret of idempotency keys and cursors: what the parameter holds that `API_KEY_SECRET_NAME` names, else
     /// one of the master key's.
     ///
     /// - Throws: `unavailable`, or `invalid` when the parameter is too short to be a secret.

@@ -12,7 +12,7 @@ package struct AWSNames: Sendable {
     let bus: String
     /// The KMS key that wraps the ledger's master key: an id, ARN or alias; nil where none is named.
     let key: String?
-    /// The parameter that holds the secret behind idempotency keys and cursors; nil for one of the master key's.
+    /// The parameter that holds the secret of idempotency keys and cursors; nil for one of the master key's.
     let secretParameter: String?
 
     /// - Parameter environment: the variables of the process.

@@ -16,7 +16,7 @@ package enum KeyFile {
         return try KeyRing(master: Array(bytes.prefix(count)))
     }
 
-    /// Makes a new key; durable once this returns. It is written beside its place and gets its name when it is whole:
+    /// Makes a new key; durable once this returns. It is written next to its place and gets its name when it is whole:
     /// who is killed in between leaves no half of a key there, at most a file `PATH.NUMBER` that nobody needs.
     ///
     /// - Throws: `unavailable` when the file is there already or can't be written.

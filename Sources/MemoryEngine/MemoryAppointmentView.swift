@@ -11,7 +11,7 @@ package final class MemoryAppointmentView: AppointmentView, ConsumerStore, RowSc
         package var checkpoints: [ConsumerName: Int] = [:]
         package var parked: [ConsumerName: [ParkedEvent]] = [:]
         package var paused: [ConsumerName: Timestamp] = [:]
-        /// The sets beside the live one, with their rows.
+        /// The sets next to the live one, with their rows.
         package internal(set) var sets: [String: (set: ViewCopy, rows: [AppointmentID: AppointmentRow])] = [:]
     }
 
@@ -40,7 +40,7 @@ package final class MemoryAppointmentView: AppointmentView, ConsumerStore, RowSc
         rowNow(appointment)
     }
 
-    /// The row of an appointment, at once.
+    /// The row of an appointment, immediately.
     package func rowNow(_ appointment: AppointmentID) -> AppointmentRow? { state.withLock { $0.rows[appointment] } }
 
     package func rows(

@@ -51,7 +51,7 @@ package final class MemoryCountryDatabase: CountryDatabase {
 // MARK: - The same without waiting, for the simulator
 
 extension MemoryCountryDatabase {
-    /// Claims at once; the rules are those of `claim`.
+    /// Claims immediately; the rules are those of `claim`.
     package func claimNow(_ claim: SlotClaim) -> ClaimResult {
         state.withLock { state in
             let result = claim.decide(
@@ -68,7 +68,7 @@ extension MemoryCountryDatabase {
         }
     }
 
-    /// Gives back at once; the rules are those of `release`.
+    /// Gives back immediately; the rules are those of `release`.
     package func releaseNow(_ appointment: AppointmentID) {
         state.withLock { state in
             state.holders = state.holders.filter { $0.value.appointment != appointment }
@@ -76,7 +76,7 @@ extension MemoryCountryDatabase {
         }
     }
 
-    /// Adds at once; the rules are those of `add`.
+    /// Adds immediately; the rules are those of `add`.
     package func addNow(_ slots: [Slot]) throws(EventStoreError) {
         try state.withLock { (state) throws(EventStoreError) in
             var agenda = Agenda()
@@ -89,7 +89,7 @@ extension MemoryCountryDatabase {
         }
     }
 
-    /// Lists at once; the rules are those of `schedules`.
+    /// Lists immediately; the rules are those of `schedules`.
     package func schedulesNow(after schedule: ScheduleID? = nil, limit: Int = .max) -> [ScheduleRow] {
         state.withLock { state in
             state.slots.values.filter { slot in schedule.map { slot.schedule > $0 } ?? true }
@@ -99,7 +99,7 @@ extension MemoryCountryDatabase {
         }
     }
 
-    /// Gives the claims at once; the rules are those of `claims`.
+    /// Gives the claims immediately; the rules are those of `claims`.
     package func claimsNow(after appointment: AppointmentID? = nil, limit: Int = .max) -> [StandingClaim] {
         state.withLock { state in
             state.holders.compactMap { schedule, held in
@@ -113,7 +113,7 @@ extension MemoryCountryDatabase {
         }
     }
 
-    /// Puts back at once; the rules are those of `putBack`.
+    /// Puts back immediately; the rules are those of `putBack`.
     package func putBackNow(_ claim: StandingClaim) -> Bool {
         state.withLock { state in
             let others = state.holders.filter { $0.value.subject == claim.subject }.compactMap { state.slots[$0.key] }

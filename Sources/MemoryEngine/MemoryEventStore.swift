@@ -43,7 +43,7 @@ package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
 // MARK: - The same without waiting, for the simulator
 
 extension MemoryEventStore {
-    /// Appends at once; the rules are those of `append`.
+    /// Appends immediately; the rules are those of `append`.
     package func appendNow(
         _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation
     ) throws(EventStoreError) -> [RecordedEvent] {
@@ -64,20 +64,20 @@ extension MemoryEventStore {
         }
     }
 
-    /// The position of the last event, at once.
+    /// The position of the last event, immediately.
     package var headNow: Int { state.withLock { $0.log.count } }
 
-    /// Reads a stream at once.
+    /// Reads a stream immediately.
     package func readNow(_ stream: StreamID, from version: Int = 1) -> [RecordedEvent] {
         state.withLock { Array($0.streams[stream, default: []].dropFirst(max(version, 1) - 1)) }
     }
 
-    /// All streams by their ids, with how many events each has, at once.
+    /// All streams by their ids, with how many events each has, immediately.
     package var streamLengths: [(StreamID, Int)] {
         state.withLock { state in state.streams.map { ($0.key, $0.value.count) } }.sorted { $0.0 < $1.0 }
     }
 
-    /// Reads the feed at once.
+    /// Reads the feed immediately.
     package func eventsNow(after position: Int, limit: Int) -> [RecordedEvent] {
         state.withLock { Array($0.log.dropFirst(max(position, 0)).prefix(max(limit, 0))) }
     }

@@ -52,7 +52,7 @@ package final class MemoryMessaging: Sendable {
 // MARK: - Queues
 
 extension MemoryMessaging {
-    /// Puts messages into a queue at once; the rules are those of `MessageQueue.send`.
+    /// Puts messages into a queue immediately; the rules are those of `MessageQueue.send`.
     package func sendNow(_ messages: [OutgoingMessage], to queue: QueueName) {
         let now = now()
         state.withLock { state in
@@ -60,7 +60,7 @@ extension MemoryMessaging {
         }
     }
 
-    /// Receives at once; the rules are those of `MessageQueue.receive`, without the wait.
+    /// Receives immediately; the rules are those of `MessageQueue.receive`, without the wait.
     package func receiveNow(
         from queue: QueueName, limit: Int, visibilityMilliseconds: Int64
     ) -> [ReceivedMessage] {
@@ -87,7 +87,7 @@ extension MemoryMessaging {
         }
     }
 
-    /// Deletes at once; the rules are those of `MessageQueue.delete`.
+    /// Deletes immediately; the rules are those of `MessageQueue.delete`.
     package func deleteNow(_ receipts: [String], from queue: QueueName) {
         let now = now()
         let wanted = Set(receipts)
@@ -98,7 +98,7 @@ extension MemoryMessaging {
         }
     }
 
-    /// Hides messages at once; the rules are those of `MessageQueue.hide`.
+    /// Hides messages immediately; the rules are those of `MessageQueue.hide`.
     package func hideNow(_ receipts: [String], in queue: QueueName, forMilliseconds: Int64) {
         let now = now()
         let wanted = Set(receipts)
@@ -130,7 +130,7 @@ extension MemoryMessaging {
         return state.withLock { $0.queues[queue, default: []].filter { hidden.contains($0.visibleAt) }.map(\.id) }
     }
 
-    /// Counts at once; the rules are those of `MessageQueue.depth`.
+    /// Counts immediately; the rules are those of `MessageQueue.depth`.
     package func depthNow(of queue: QueueName) -> QueueDepth {
         let now = now()
         return state.withLock { state in
@@ -164,7 +164,7 @@ extension MemoryMessaging: DeadLetters {
 
     package func remove(_ id: String) async throws(EventStoreError) -> Bool { removeNow(id) }
 
-    /// Lists at once; the rules are those of `list`.
+    /// Lists immediately; the rules are those of `list`.
     package func listNow(_ queue: QueueName? = nil, limit: Int = .max) -> [DeadLetter] {
         let now = now()
         return state.withLock { state in
@@ -174,10 +174,10 @@ extension MemoryMessaging: DeadLetters {
         }
     }
 
-    /// Finds at once; the rules are those of `letter`.
+    /// Finds immediately; the rules are those of `letter`.
     package func letterNow(_ id: String) -> DeadLetter? { listNow().first { $0.id == id } }
 
-    /// Puts back at once; the rules are those of `redrive`.
+    /// Puts back immediately; the rules are those of `redrive`.
     package func redriveNow(_ ids: [String]) -> Int {
         let now = now()
         let wanted = Set(ids)
@@ -192,7 +192,7 @@ extension MemoryMessaging: DeadLetters {
         }
     }
 
-    /// Takes away at once; the rules are those of `remove`.
+    /// Takes away immediately; the rules are those of `remove`.
     package func removeNow(_ id: String) -> Bool {
         state.withLock { state in
             let before = state.dead.count
@@ -211,7 +211,7 @@ extension MemoryMessaging: Topics, EventBus {
 
     package func put(_ event: BusEvent) async throws(EventStoreError) { putNow(event) }
 
-    /// Publishes at once; the rules are those of `publish`.
+    /// Publishes immediately; the rules are those of `publish`.
     package func publishNow(_ message: OutgoingMessage, to topic: TopicName) {
         guard let queue = topic.subscriber else { return }
         let now = now()
@@ -221,7 +221,7 @@ extension MemoryMessaging: Topics, EventBus {
         }
     }
 
-    /// Puts an event on the bus at once; the rules are those of `put`.
+    /// Puts an event on the bus immediately; the rules are those of `put`.
     package func putNow(_ event: BusEvent) {
         let now = now()
         state.withLock { state in

@@ -1,7 +1,7 @@
 package import EventStore
 package import Handlers
 
-/// One queue of `MemoryMessaging`. An empty queue answers a receive at once, however long it might wait.
+/// One queue of `MemoryMessaging`. An empty queue answers a receive immediately, however long it might wait.
 package struct MemoryQueue: MessageQueue {
     let name: QueueName
     let messaging: MemoryMessaging

@@ -15,12 +15,12 @@ package final class MemorySubjectDirectory: SubjectDirectory {
         subjectNow(id)
     }
 
-    /// The row with this id, at once.
+    /// The row with this id, immediately.
     package func subjectNow(_ id: Identifier) -> Subject? { subjects.withLock { $0.values.first { $0.id == id } } }
 
     package func add(_ subject: Subject) async throws(EventStoreError) -> Subject { addNow(subject) }
 
-    /// Stores a row at once; the rules are those of `add`.
+    /// Stores a row immediately; the rules are those of `add`.
     package func addNow(_ subject: Subject) -> Subject {
         subjects.withLock { rows in
             if let row = rows[subject.person] { return row }

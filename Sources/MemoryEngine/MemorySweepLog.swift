@@ -22,7 +22,7 @@ package final class MemorySweepLog: SweepLog {
         stuckNow(rounds: rounds, quiet: quiet)
     }
 
-    /// Counts a round at once; the rules are those of `beginRound`.
+    /// Counts a round immediately; the rules are those of `beginRound`.
     package func beginRoundNow(
         of appointment: AppointmentID, version: Int, now: Timestamp, quiet: Quiet, maximum: Int
     ) -> Bool {
@@ -35,7 +35,7 @@ package final class MemorySweepLog: SweepLog {
         }
     }
 
-    /// Lists at once, by id; the rules are those of `stuck`.
+    /// Lists immediately, by id; the rules are those of `stuck`.
     package func stuckNow(rounds count: Int, quiet: Quiet) -> [AppointmentID] {
         rounds.withLock { rounds in
             rounds.filter { appointment, rounds in

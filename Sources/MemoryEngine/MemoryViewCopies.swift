@@ -2,7 +2,7 @@ package import Appointments
 package import EventStore
 package import Projections
 
-/// The reference for sets of views: rows beside rows in memory.
+/// The reference for sets of views: rows next to rows in memory.
 package struct MemoryViewCopies: ViewCopies {
     private let views: MemoryAppointmentView
     private let store: MemoryEventStore

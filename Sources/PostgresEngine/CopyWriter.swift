@@ -2,7 +2,7 @@ package import EventStore
 
 /// Writes rows in the format of binary COPY (PostgreSQL's documentation, COPY, "Binary Format").
 package final class CopyWriter {
-    /// Enough that a call of libpq costs nothing beside it.
+    /// Enough that a call of libpq costs nothing in comparison.
     private static let bufferBytes = 64 * 1024
     private static let header: [UInt8] =
         Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)

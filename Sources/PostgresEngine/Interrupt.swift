@@ -3,7 +3,7 @@ import Synchronization
 
 /// Wakes a session that waits for its server, from any thread.
 final class Interrupt: Sendable {
-    /// A pipe: poll(2) waits for the socket and for this at once.
+    /// A pipe: poll(2) waits for the socket and for this together.
     private let ends: (reading: Int32, writing: Int32)
     private let flag = Atomic<Bool>(false)
 

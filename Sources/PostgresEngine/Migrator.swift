@@ -78,7 +78,7 @@ package struct Migrator: Sendable {
         }
     }
 
-    /// Applies what is pending. Programs that do so at once take turns; a step that fails leaves nothing behind.
+    /// Applies what is pending. Programs that do so together take turns; a step that fails leaves nothing.
     ///
     /// - Returns: the names of the steps that were applied.
     /// - Throws: `invalid` when an applied step was edited or is not known to this program, before anything is done, or

@@ -39,7 +39,7 @@ package final class PostgresCountryDatabase: CountryDatabase {
     private func release(_ appointment: AppointmentID, _ now: Timestamp) async throws(EventStoreError) {
         try await pool.transaction { [self] session in
             try requireOwner(in: session)
-            // Behind a claim of the same appointment that is under way, or before it.
+            // After a claim of the same appointment that is under way, or before it.
             try session.pipeline([Self.boundedWait, Self.lock(appointment)]) { _, _ in }
             _ = try session.execute(
                 "UPDATE \(claims) SET released = $1 WHERE appointment = $2 AND released IS NULL",
@@ -173,7 +173,7 @@ extension PostgresCountryDatabase {
                 SELECT \(Self.columns) FROM \(claims) AS claim JOIN clinical.schedules AS slot
                     ON slot.schedule = claim.schedule WHERE claim.subject = $1 AND claim.released IS NULL
                 """, [.uuid(claim.subject)]),
-            // A slot that an older program gave back has no refusal beside it.
+            // A slot that an older program gave back has no refusal with it.
             PostgresStatement(
                 """
                 SELECT reason FROM \(refusals) WHERE appointment = $1
@@ -219,7 +219,7 @@ extension PostgresCountryDatabase {
 }
 
 extension PostgresPool {
-    /// Runs a transaction, and again when a constraint refused it: somebody wrote beside it without taking its locks,
+    /// Runs a transaction, and again when a constraint refused it: somebody wrote meanwhile without taking its locks,
     /// and the next run sees what.
     func contending<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresSession) throws -> Value

@@ -15,7 +15,7 @@ package struct PostgresError: Error {
 
     init(_ sqlState: String, _ message: String?) { (self.sqlState, self.message) = (sqlState, message) }
 
-    /// Whether the transaction lost against another one that ran beside it, and may succeed when it is run again.
+    /// Whether the transaction lost against a concurrent one, and may succeed when it is run again.
     package var isLostRace: Bool { sqlState == "40001" || sqlState == "40P01" }
 
     /// Whether the server can't be reached or can't work now, whatever it is asked.

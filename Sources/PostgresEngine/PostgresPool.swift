@@ -33,9 +33,9 @@ package final class PostgresPool: Sendable {
     /// A pool that opens its sessions when they are wanted.
     ///
     /// - Parameters:
-    ///   - size: the most sessions at once.
+    ///   - size: the most sessions that are open together.
     ///   - patienceMilliseconds: how long a caller waits for a session that is free, or for the next try to connect.
-    ///   - random: bits for the times between tries, so that many processes do not come back at once.
+    ///   - random: bits for the times between tries, so that many processes do not come back together.
     package init(
         _ settings: PostgresSettings, size: Int = 8, patienceMilliseconds: Int = 3000,
         random: @escaping @Sendable () -> UInt64
@@ -83,7 +83,7 @@ package final class PostgresPool: Sendable {
             } catch {
                 guard error.postgres?.isLostRace == true, round < Self.maximumRounds else { throw error }
             }
-            // Those who met once would meet again if all came back at once.
+            // Those who met once would meet again if all came back together.
             try? await Task.sleep(for: .milliseconds(Int(random() % UInt64(10 << round))))
             round += 1
         }
@@ -236,7 +236,7 @@ private struct Backoff {
         self.failure = failure
         let ceiling = min(Self.firstMilliseconds << UInt64(min(failures, 10)), Self.lastMilliseconds)
         failures += 1
-        // Half of it is left to chance, so that many processes do not come back at once.
+        // Half of it is left to chance, so that many processes do not come back together.
         nextTry = ContinuousClock.now + .milliseconds(Int(ceiling / 2 + random % (ceiling / 2 + 1)))
     }
 }

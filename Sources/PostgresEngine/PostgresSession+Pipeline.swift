@@ -61,7 +61,7 @@ extension PostgresSession {
             if let failure, failure.isConnectionLost { throw note(failure) }
             affected.append(rows)
         }
-        // The mark behind the last statement.
+        // The mark after the last statement.
         guard try wire.nextResult(until: deadline)?.status == PGRES_PIPELINE_SYNC,
             PQexitPipelineMode(wire.connection) == 1
         else { throw sendFailure() }

@@ -31,7 +31,7 @@ package final class PostgresSession {
         statementLimit = standardLimit
     }
 
-    /// The number of the server's process behind this session.
+    /// The number of the server's process of this session.
     package var serverProcess: Int { Int(PQbackendPID(wire.connection)) }
 
     /// Fetches all rows of a statement.
@@ -244,7 +244,7 @@ struct BoundParameters {
             starts.append(isPresent ? start : nil)
             lengths.append(Int32(bytes.count - start))
         }
-        // Room behind the last, so that an empty value at the end has an address too.
+        // Room after the last, so that an empty value at the end has an address too.
         bytes.append(0)
     }
 

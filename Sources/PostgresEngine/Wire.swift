@@ -16,7 +16,7 @@ final class Wire {
     private var graceEnd: Deadline?
 
     /// Whether the server was told to stop a statement. Such a session is not used again, since the request to stop
-    /// travels beside the statements.
+    /// travels next to the statements.
     var hasCancelled: Bool { graceEnd != nil }
     /// Whether the caller has gone away.
     var isInterrupted: Bool { interrupt.isRung }
@@ -175,7 +175,7 @@ extension Wire {
     /// Whether an idle connection is still good, as far as can be told without asking the server.
     func isAlive() -> Bool {
         var waited = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-        // Mostly the server's farewell and the end behind it; a changed setting that it reports is harmless.
+        // Mostly the server's farewell and the end after it; a changed setting that it reports is harmless.
         while !isBroken, poll(&waited, 1, 0) > 0 {
             if PQconsumeInput(connection) == 0 || PQisBusy(connection) == 1 { return false }
         }

@@ -38,7 +38,7 @@ package struct AppointmentRow: Equatable, Sendable {
     }
 }
 
-/// The projection behind the appointments view, and the name under which its rows and checkpoint are kept.
+/// The projection of the appointments view, and the name under which its rows and checkpoint are kept.
 package enum AppointmentProjection {
     package static let name = "appointments"
     /// A new number is a new table set.

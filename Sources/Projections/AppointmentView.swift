@@ -68,7 +68,7 @@ package protocol AppointmentView: RowReader {
     /// The rows of some appointments, in one go; those without one are missing.
     func rows(of appointments: [AppointmentID]) async throws(EventStoreError) -> [AppointmentID: AppointmentRow]
 
-    /// Rows newest first: those behind `place`, less the first `offset`, at most `limit`.
+    /// Rows newest first: those after `place`, less the first `offset`, at most `limit`.
     func rows(
         _ filter: RowFilter, after place: RowPlace?, offset: Int, limit: Int
     ) async throws(EventStoreError) -> [AppointmentRow]

@@ -11,7 +11,7 @@ package struct ConsumerName: Hashable, Sendable, CustomStringConvertible {
     package var description: String { "\(name)@\(number)" }
 }
 
-/// An event that a live projection could not take in. Its appointment's later events wait behind it.
+/// An event that a live projection could not take in. Its appointment's later events wait for it.
 package struct ParkedEvent: Equatable, Sendable {
     package let appointment: AppointmentID
     package let version: Int
@@ -33,7 +33,7 @@ package struct ProjectionCommit: Sendable {
     package init(checkpoint: Int) { self.checkpoint = checkpoint }
 }
 
-/// Checkpoints, and what belongs beside them. A checkpoint moves in the transaction that writes the rows.
+/// Checkpoints, and what belongs with them. A checkpoint moves in the transaction that writes the rows.
 package protocol ConsumerStore: Sendable {
     /// How far a projection has come; 0 before its first step.
     func checkpoint(of projection: ConsumerName) async throws(EventStoreError) -> Int

@@ -1,7 +1,7 @@
 package import Appointments
 package import EventStore
 
-// Events that reach a consumer while an operator holds it. Where it has no checkpoint to go on from, as behind a change
+// Events that reach a consumer while an operator holds it. Where it has no checkpoint to go on from, as with a change
 // stream, they are parked, and taken in once it is resumed.
 
 extension ParkedEvent {

@@ -23,7 +23,7 @@ package struct Projection: Sendable {
         try AppointmentProjection.project(event, onto: row, insured: insured)
     }
 
-    /// The row after an event that comes behind the row's last one.
+    /// The row after an event that comes after the row's last one.
     ///
     /// - Returns: nil when the row holds the event already.
     /// - Throws: `corrupt`, naming the event, when it can't be read or does not follow what the row holds.

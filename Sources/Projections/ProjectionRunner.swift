@@ -39,7 +39,7 @@ package struct ProjectionRunner: Sendable {
 
     /// Works out what a batch changes, whatever order it came in. The rows are ordered by id.
     ///
-    /// - Parameter parked: what is parked: what comes of these appointments waits behind it.
+    /// - Parameter parked: what is parked: what comes of these appointments waits as well.
     package func take(
         in batch: [RecordedEvent], parked: [ParkedEvent], now: Timestamp
     ) async throws(EventStoreError) -> ProjectionCommit {

@@ -1,7 +1,7 @@
 package import Appointments
 package import EventStore
 
-/// Whole streams that stand beside each other in the order of their ids: what is read and folded at once.
+/// Whole streams that follow each other in the order of their ids: what is read and folded together.
 package struct StreamRange: Equatable, Sendable {
     /// The stream before the first one; nil for the first range.
     package let after: StreamID?
@@ -19,7 +19,7 @@ package struct StreamRange: Equatable, Sendable {
 /// The events of all streams, stream by stream: what a rebuild reads. However many streams there are, only those of
 /// one range have to be in memory.
 package protocol StreamScan: Sendable {
-    /// The next streams behind one, in the order of their ids: so many that they have about `events` events.
+    /// The next streams after one, in the order of their ids: so many that they have about `events` events.
     ///
     /// - Returns: nil when there is no further stream.
     /// - Throws: `unavailable` or `corrupt`.
@@ -35,7 +35,7 @@ package protocol StreamScan: Sendable {
 package protocol RowScan: Sendable {
     /// The rows of the appointments of a range, in the order of their ids.
     ///
-    /// The first range also has what stands before all ids, the rest what stands behind them.
+    /// The first range also has what stands before all ids, the rest what stands after them.
     ///
     /// - Throws: `unavailable`, or `corrupt` when one of the rows can't be read, or stands under an id that is none.
     func rows(in range: StreamRange) async throws(EventStoreError) -> [AppointmentRow]
@@ -69,7 +69,7 @@ extension StreamRange {
     /// Whether it goes on to the end.
     package var isRest: Bool { self == .rest(after: after) }
 
-    /// Everything behind a stream.
+    /// Everything after a stream.
     package static func rest(after stream: StreamID?) -> StreamRange {
         StreamRange(after: stream, through: StreamID(Identifier(high: .max, low: .max)))
     }

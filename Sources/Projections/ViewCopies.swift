@@ -1,7 +1,7 @@
 package import Appointments
 package import EventStore
 
-/// A set of the view's tables that stands beside the live one.
+/// A set of the view's tables that stands next to the live one.
 package struct ViewCopy: Equatable, Sendable {
     package let name: String
     /// The rule that its rows are made by.
@@ -14,7 +14,7 @@ package struct ViewCopy: Equatable, Sendable {
     package var events: Int
     /// How far it has come once all streams are in; nil while it is being filled.
     package var position: Int?
-    /// When it was begun, or came to stand beside the live one.
+    /// When it was begun, or came to stand next to the live one.
     package let at: Timestamp
     /// When it last came further; nil where the engine does not know.
     package let moved: Timestamp?
@@ -115,9 +115,9 @@ package enum SwapOutcome: Equatable, Sendable {
     case held(since: Timestamp)
 }
 
-/// The sets of the view's tables: one is live, others stand beside it.
+/// The sets of the view's tables: one is live, others stand next to it.
 package protocol ViewCopies: Sendable {
-    /// The sets beside the live one, by name.
+    /// The sets next to the live one, by name.
     func sets() async throws(EventStoreError) -> [ViewCopy]
 
     /// Begins an empty set; gives the one that stands there already under this name and projection, as far as it came.
@@ -128,7 +128,7 @@ package protocol ViewCopies: Sendable {
         _ name: String, of projection: ConsumerName, head: Int, now: Timestamp
     ) async throws(EventStoreError) -> ViewCopy
 
-    /// Writes the rows of the streams behind `set.through`, up to and with another, in the order of ids; durable
+    /// Writes the rows of the streams after `set.through`, up to and with another, in the order of ids; durable
     /// together with the mark that they are in.
     ///
     /// - Throws: `unavailable`, also when another worker has filled the set meanwhile.
@@ -154,7 +154,7 @@ package protocol ViewCopies: Sendable {
     /// appointment whole, and never an older state of it. The parked events that it holds are unparked. A projection of
     /// the same name with another number, whose rows were live, is held from then on.
     ///
-    /// - Parameter kept: the name under which the old set stays beside the live one; without it, it is dropped.
+    /// - Parameter kept: the name under which the old set stays next to the live one; without it, it is dropped.
     /// - Parameter coversAll: refuse when the live set has a row that the other lacks or has in an older state.
     func swap(
         _ name: String, with projection: Projection, keepingAs kept: String?, coversAll: Bool, now: Timestamp

@@ -13,7 +13,7 @@ package struct ViewProgress: Sendable {
         /// Whether it has every event that there was when this was asked. Behind a change stream nobody knows: it lacks
         /// what the stream has not brought yet.
         package let isWhole: Bool
-        /// The position behind which it has taken in nothing; nil where it has come to the head.
+        /// The position after which it has taken in nothing; nil where it has come to the head.
         package let unseenAfter: Int?
         /// The appointments that it has not taken in whole: what came while it was held, and what it can't take in.
         package let parked: [AppointmentID]

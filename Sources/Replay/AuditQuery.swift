@@ -27,7 +27,7 @@ package struct AuditQuery: Sendable {
     package var filter: EventFilter
     package var appointment: AppointmentID?
     package var insured: InsuredID?
-    /// Only events behind this position.
+    /// Only events after this position.
     package var after = 0
     package var limit = 100
 

@@ -66,7 +66,7 @@ extension AppointmentRow {
         let names = (after ?? before ?? []).map(\.name)
         return names.indices.compactMap { index in
             let (was, then) = (before?[index].value, after?[index].value)
-            // Two persons may look the same behind their masks.
+            // Two persons may look the same in their masks.
             let isHidden = names[index] == "insuredId" && old?.insured != new?.insured
             return was != then || isHidden ? FieldChange(name: names[index], old: was, new: then) : nil
         }

@@ -22,7 +22,7 @@ package struct Finding: Equatable, Sendable {
         case entryUnreadable = "entry-unreadable"
         /// Something stands among the events that is none.
         case foreignItem = "foreign-item"
-        /// An event stands before the first position or behind the head of the log, where nobody comes to it.
+        /// An event stands before the first position or after the head of the log, where nobody comes to it.
         case outsideLog = "outside-log"
         /// A record of a chain, such as who looked at what, is not what it was: it, or the one before it.
         case recordDiffers = "record-differs"

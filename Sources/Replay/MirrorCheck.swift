@@ -8,7 +8,7 @@ package typealias AnyMirror =
 /// Compares a mirror with its store: every entry by its place, its hash and its position, and every row of the mirror
 /// with the fold of its entries. Hashes are recomputed from the bytes on both sides.
 ///
-/// What the mirror has not read yet is behind, and no finding.
+/// What the mirror has not read yet is a lag, and no finding.
 package struct MirrorCheck: Sendable {
     private let feed: any EventFeed
     private let mirror: AnyMirror

@@ -42,7 +42,7 @@ package struct MirrorRepair: Sendable {
         /// Rows that were left as they are: their appointments moved on, or the mirror holds more of them than the
         /// ledger.
         package internal(set) var unsettled = 0
-        /// The position that the mirror's head goes back to, behind which it holds nothing; nil when it stands well.
+        /// The position that the mirror's head goes back to, after which it holds nothing; nil when it stands well.
         package fileprivate(set) var head: Int?
 
         package var isEmpty: Bool { entries.isEmpty && rows == 0 && head == nil }
@@ -87,7 +87,7 @@ package struct MirrorRepair: Sendable {
         let fillsOnly: Bool
         /// Up to here each position is mended.
         var position = 0
-        /// What stood behind that and has been put to its position, or would be.
+        /// What stood after that and has been put to its position, or would be.
         var moved: [Int: MirroredPlace] = [:]
         var outcome = Outcome()
     }
@@ -97,7 +97,7 @@ package struct MirrorRepair: Sendable {
         var steps: [Step] = []
         /// What stands in the way of the entries: at their positions, and where they stand by mistake.
         var removed: [MirroredPlace] = []
-        /// Of these, what stands behind the positions.
+        /// Of these, what stands after the positions.
         var moved: [Int: MirroredPlace] = [:]
     }
 }
@@ -169,7 +169,7 @@ extension MirrorRepair {
         return plan
     }
 
-    /// Takes in that some entries already stand behind the positions that they are to have.
+    /// Takes in that some entries already stand after the positions that they are to have.
     private func clearWay(
         for events: [RecordedEvent], behind end: Int, _ plan: inout Plan, _ work: Work
     ) async throws(EventStoreError) {
@@ -206,7 +206,7 @@ extension MirrorRepair {
         return found
     }
 
-    /// Takes away what stands behind all that the mirror has read of its feed, and has its head go back.
+    /// Takes away what stands after all that the mirror has read of its feed, and has its head go back.
     ///
     /// - Returns: false when there may be more: a worker moved the mirror, or not all was read.
     private func cut(

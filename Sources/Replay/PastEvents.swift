@@ -2,13 +2,13 @@ import Appointments
 package import EventStore
 package import Projections
 
-/// What past lists are made of where the view lacks events: it is held, has parked an appointment, or is behind.
+/// What past lists are made of where the view lacks events: it is held, has parked an appointment, or lags.
 package struct PastEvents: Sendable {
     private let log: any AuditLog
     private let people: PersonResolver
     private let progress: ViewProgress
 
-    /// - Parameter log: the events of the store, and not of a copy that may be behind.
+    /// - Parameter log: the events of the store, and not of a copy that may lag.
     /// - Parameter people: says who asked, where the view does not.
     /// - Parameter progress: tells what the view has.
     package init(log: any AuditLog, people: PersonResolver, progress: ViewProgress) {

@@ -6,7 +6,7 @@ import Synchronization
 /// The lists as they were: the rows that the events up to a moment make.
 ///
 /// The live view says which appointments there are and when they began, which never changes; what has moved since is
-/// folded from its events. Where it lacks events, what it has parked and what lies behind its checkpoint joins it, and
+/// folded from its events. Where it lacks events, what it has parked and what lies after its checkpoint joins it, and
 /// every row is folded.
 package final class PastViews: Sendable {
     private let views: any AppointmentView
@@ -86,7 +86,7 @@ package final class PastViews: Sendable {
         return places
     }
 
-    /// The next candidates behind a place, in the order of the list: those of the view, and between them those that
+    /// The next candidates after a place, in the order of the list: those of the view, and between them those that
     /// only the log knows.
     private func candidates(
         _ filter: RowFilter, _ begun: [RowPlace], after place: RowPlace?

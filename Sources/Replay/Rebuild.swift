@@ -2,11 +2,11 @@ import Appointments
 package import EventStore
 package import Projections
 
-/// Makes a set of the view's tables anew from the events, beside the live one.
+/// Makes a set of the view's tables anew from the events, next to the live one.
 ///
-/// Streams are read range by range in the order of their ids, folded beside each other, and written in that order, so
+/// Streams are read range by range in the order of their ids, folded concurrently, and written in that order, so
 /// each row is written once and memory does not grow with their number. Each write keeps the mark of its last stream:
-/// a rebuild that was killed goes on behind it. An event that can't be folded stops it. It has nothing to publish with.
+/// a rebuild that was killed goes on after it. An event that can't be folded stops it. It has nothing to publish with.
 package struct Rebuild: Sendable {
     private let scan: any StreamScan
     private let feed: any EventFeed
@@ -16,11 +16,11 @@ package struct Rebuild: Sendable {
     private let sizes: Sizes
     private let progress: @Sendable (RebuildProgress) -> Void
 
-    /// How much is in hand at once.
+    /// How much is in hand together.
     package struct Sizes: Sendable {
         /// Events of a range of streams.
         package var rangeEvents = 2000
-        /// Ranges that are read and folded beside each other, and kept until it is their turn to be written.
+        /// Ranges that are read and folded concurrently, and kept until it is their turn to be written.
         package var ranges = 12
         /// Rows of one write.
         package var rows = 4000
@@ -106,7 +106,7 @@ package struct Rebuild: Sendable {
                 """)
     }
 
-    /// How often a swap is tried whose set is too far behind.
+    /// How often a swap is tried whose set lags too far.
     private static let swaps = 50
 
     // MARK: Filling

@@ -111,7 +111,7 @@ package struct Reconcile: Sendable {
         return try await fold(.only(held.appointment.stream)).first?.digest == held.digest
     }
 
-    /// Whether a copy only lacks what came behind the position that it had reached.
+    /// Whether a copy only lacks what came after the position that it had reached.
     private func isBehind(_ difference: Difference, _ reached: Int?) async throws(EventStoreError) -> Bool {
         guard let reached, difference.held?.version ?? 0 < difference.store?.version ?? 0 else { return false }
         let events = try await scan.events(in: .only(difference.appointment.stream))

@@ -2,8 +2,8 @@ package import Appointments
 package import EventStore
 package import Projections
 
-/// Mends what is derived, from the events: rows that are not the fold of their events, and a view that has stayed
-/// behind. It says first what it will do, and never touches an event.
+/// Mends what is derived, from the events: rows that are not the fold of their events, and a view that
+/// lags. It says first what it will do, and never touches an event.
 package struct Repair: Sendable {
     private let feed: (any EventFeed)?
     private let store: any StreamReader
@@ -122,7 +122,7 @@ package struct Repair: Sendable {
         return (mended, failures)
     }
 
-    /// Sets a checkpoint back that is behind all events; false when it has been moved meanwhile.
+    /// Sets a checkpoint back that is after all events; false when it has been moved meanwhile.
     private func setBack(_ finding: Finding, to head: Int) async throws(EventStoreError) -> Bool {
         guard let name = finding.key.flatMap({ ConsumerName($0) }), let position = finding.position else {
             return false

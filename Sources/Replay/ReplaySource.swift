@@ -7,7 +7,7 @@ package struct ReplaySource: Sendable {
     private let filter: EventFilter
     private let pageEvents: Int
 
-    /// - Parameter pageEvents: how many positions are read at once.
+    /// - Parameter pageEvents: how many positions are read together.
     package init(feed: any EventFeed, log: any AuditLog, filter: EventFilter, pageEvents: Int = 2000) {
         (self.feed, self.log, self.filter, self.pageEvents) = (feed, log, filter, max(pageEvents, 1))
     }
@@ -19,7 +19,7 @@ package struct ReplaySource: Sendable {
         package let position: Int
     }
 
-    /// Reads the events behind a position, up to and with another. Pages are prepared beside each other and taken in in
+    /// Reads the events after a position, up to and with another. Pages are prepared concurrently and taken in in
     /// their order.
     ///
     /// - Throws: what a store throws, and what `take` throws.

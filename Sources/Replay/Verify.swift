@@ -3,7 +3,7 @@ package import Projections
 
 /// Recomputes the whole ledger from its bytes and says what contradicts it. No stored hash is trusted.
 ///
-/// It reads the feed in windows of positions, several beside each other, and takes them in in their order. Per stream
+/// It reads the feed in windows of positions, several concurrently, and takes them in in their order. Per stream
 /// it holds the last version and its leaf. The rows are compared with the events range by range of streams, so that
 /// memory holds a few ranges of them and no more. Events that are appended meanwhile are left to the next run.
 package struct Verify: Sendable {
@@ -118,7 +118,7 @@ package struct Verify: Sendable {
         }
     }
 
-    /// How many windows are read beside each other, or wait for their turn.
+    /// How many windows are read concurrently, or wait for their turn.
     static let windows = 8
 
     // MARK: Events

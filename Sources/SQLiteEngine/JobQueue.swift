@@ -7,7 +7,7 @@ struct Job<Context>: Sendable {
     let finish: @Sendable ((any Error)?) -> Void
 }
 
-/// Collects work for one connection and runs all that waits at once, on the connection's own serial queue: one hop
+/// Collects work for one connection and runs all that waits together, on the connection's own serial queue: one hop
 /// for many callers, and never a blocked thread in the pool of Swift's tasks.
 final class JobQueue<Context>: Sendable {
     private struct State {
@@ -15,7 +15,7 @@ final class JobQueue<Context>: Sendable {
         var isDraining = false
     }
 
-    /// The most jobs that are run at once, so that none waits for long behind a crowd.
+    /// The most jobs that are run together, so that none waits for long in a crowd.
     private static var maximumJobs: Int { 512 }
 
     private let connection: DatabaseQueue

@@ -10,8 +10,8 @@ enum ReadOnlyMedia {
 
     /// What SQLite is to open.
     ///
-    /// It wants to make a `-shm` file beside a database in WAL mode, and can't here. Where there is no log to read, the
-    /// file is all there is, and nobody changes it: SQLite is told so. Where both are there it reads them.
+    /// It wants to make a `-shm` file next to a database in WAL mode, and can't here. Where there is no log to read,
+    /// the file is all there is, and nobody changes it: SQLite is told so. Where both are there it reads them.
     /// - Throws: `invalid` when there is a log that can't be read, since what it holds would be left out unseen.
     static func name(of path: String) throws(EventStoreError) -> String {
         if access(path + "-shm", F_OK) == 0 { return path }

@@ -25,7 +25,7 @@ package final class SQLiteAPIKeys: APIKeys {
                     guard let record = KeyRecord(fields: try Self.record(row).fields) else { throw row.damaged(3) }
                     return record
                 })
-            // What was changed behind this program's back must not get a record that makes it look right.
+            // What was changed without this program must not get a record that makes it look right.
             guard held.inOrder == history.keys.inOrder else {
                 throw EventStoreError.unlikeRecords(command.name)
             }

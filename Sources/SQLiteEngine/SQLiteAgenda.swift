@@ -6,8 +6,8 @@ import GRDB
 /// Changes of the agenda: the slots of all countries that are kept in one file.
 ///
 /// The lines are judged outside of any write transaction, against the agenda as it was at one version. A few changes
-/// are written in one short transaction. Many go into a table beside the live one, a piece a transaction, with a pause
-/// behind each for those who book; then the tables change places in one transaction that is as short. Before either,
+/// are written in one short transaction. Many go into a table next to the live one, a piece a transaction, with a pause
+/// after each for those who book; then the tables change places in one transaction that is as short. Before either,
 /// the version and the holders are looked at once more. A process that dies leaves the old agenda.
 struct SQLiteAgenda {
     /// The most slots that are written in one transaction.

@@ -3,10 +3,10 @@ import EventStore
 import Foundation
 import GRDB
 
-/// Makes the next agenda in a table beside the live one, and has the two change places. It works on a connection of its
-/// own, whose temporary table holds the changes; the caller holds the lock of the agenda.
+/// Makes the next agenda in a table next to the live one, and has the two change places. It works on a connection of
+/// its own, whose temporary table holds the changes; the caller holds the lock of the agenda.
 ///
-/// What it leaves behind where its process dies is taken away by the next one.
+/// What it leaves where its process dies is taken away by the next one.
 struct SQLiteAgendaSwap {
     private static let live = "schedules"
     private static let next = "schedules_next"
@@ -14,7 +14,7 @@ struct SQLiteAgendaSwap {
     private static let gone = "schedules_gone"
     /// The most slots that are copied in one transaction.
     private static let pieceSlots = 500
-    /// The least pause behind each piece, for those who wait to write: SQLite does not queue them.
+    /// The least pause after each piece, for those who wait to write: SQLite does not queue them.
     private static let pause = Duration.milliseconds(10)
 
     private let file: SQLiteFile

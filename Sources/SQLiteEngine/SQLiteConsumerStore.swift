@@ -40,7 +40,7 @@ extension SQLiteAppointmentView: ConsumerStore {
 
     package func parked(by projection: ConsumerName) async throws(EventStoreError) -> [ParkedEvent] {
         try await file.read { database in
-            // A bare column beside min() takes the value of the row that has the minimum (sqlite.org/lang_select.html).
+            // A bare column next to min() takes the value of the row with the minimum (sqlite.org/lang_select.html).
             try database.rows(
                 """
                 SELECT appointment, min(version), reason, at FROM parked WHERE projection = ?
@@ -86,7 +86,7 @@ extension SQLiteAppointmentView {
             """, [projection.description, position])
     }
 
-    /// Writes rows that are not behind what is there, and parked events.
+    /// Writes rows that are not older than what is there, and parked events.
     private static func put(
         _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ConsumerName, in database: Database
     ) throws {

@@ -4,13 +4,13 @@ import GRDB
 package import Handlers
 import Synchronization
 
-/// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, readers beside it.
+/// The file that holds the whole embedded ledger: WAL, `synchronous=FULL`, one writer, and readers at the same time.
 package final class SQLiteFile: Sendable {
     /// Nil where the file can only be read.
     private let writer: JobQueue<Writing>?
     /// Connections for short reads. They are few, so that reads that wait together share a hop and a snapshot.
     private let readers: [JobQueue<Database>]
-    /// The connections for reads that may take long, so that no short one waits behind them: one for each core, so that
+    /// The connections for reads that may take long, so that no short one waits for them: one for each core, so that
     /// a rebuild uses all of them.
     private let scanners: [JobQueue<Database>]
     private let turn = Atomic<UInt>(0)
@@ -83,7 +83,7 @@ package final class SQLiteFile: Sendable {
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.journalMode = .wal
-        // Another process, such as a command beside the server, may hold the write lock for a moment.
+        // Another process, such as a command next to the server, may hold the write lock for a moment.
         configuration.busyMode = .timeout(5)
         configuration.label = "ledger"
         configuration.prepareDatabase { database in

@@ -102,7 +102,7 @@ extension SQLiteMessaging: DeadLetters {
             var count = 0
             let now = now().milliseconds
             for id in ids.compactMap(Int64.init) {
-                // Two operators may redrive at once: only the one that finds the letter moves it.
+                // Two operators may redrive together: only the one that finds the letter moves it.
                 guard let queue = try QueueName.fetch(id, writing.database) else { continue }
                 try writing.database.run(
                     """

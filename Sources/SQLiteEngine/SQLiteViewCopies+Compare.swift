@@ -38,7 +38,7 @@ extension SQLiteAppointmentView: RowScan {
         }
     }
 
-    /// The rows of a range. Ids of another length may stand before the first and behind the last one that is 16 bytes.
+    /// The rows of a range. Ids of another length may stand before the first and after the last one that is 16 bytes.
     private static func query(_ columns: String, _ range: StreamRange) -> Query {
         var query = Query("SELECT \(columns) FROM appointments")
         query.require("appointment > ?", range.after?.id.blob)
@@ -64,7 +64,7 @@ extension SQLiteViewCopies {
     }
 }
 
-/// The rows of two tables beside each other, both in the order of ids.
+/// The rows of two tables side by side, both in the order of ids.
 private struct Comparison {
     let table: String
     let moving: Set<AppointmentID>

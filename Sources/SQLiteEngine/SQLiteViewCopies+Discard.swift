@@ -21,7 +21,7 @@ extension SQLiteViewCopies {
     /// Puts a table aside, if it is there.
     static func discard(table: String, in database: Database) throws {
         guard try isThere(table, in: database) else { return }
-        // Two processes may discard at once: then the second table goes the long way.
+        // Two processes may discard together: then the second table goes the long way.
         let isFree = try !isThere(gone, in: database)
         try database.execute(sql: isFree ? "ALTER TABLE \(table) RENAME TO \(gone)" : "DROP TABLE \(table)")
     }

@@ -25,7 +25,7 @@ final class Writing {
 
     /// Whether the view has every event that was stored before this transaction, so that it is written along.
     ///
-    /// - Parameter writesView: false leaves the view behind from here on.
+    /// - Parameter writesView: false lets the view lag from here on.
     func followsView(_ writesView: Bool) throws -> Bool {
         if try loadLog().viewIsCurrent, !writesView { log?.viewIsCurrent = false }
         return try loadLog().viewIsCurrent

@@ -9,7 +9,7 @@ extension AWSLedger {
     /// Answers requests to the API.
     ///
     /// - Parameters:
-    ///   - secrets: those behind idempotency keys and cursors.
+    ///   - secrets: those of idempotency keys and cursors.
     ///   - people: says who asked, where the view does not.
     ///   - audit: answers auditors.
     ///   - trail: is told who looked.

@@ -3,7 +3,7 @@ import Foundation
 import HostSystem
 import PostgresEngine
 
-/// Measures the API: a server of the `ledger` program on a new ledger, and the load beside it on the same machine.
+/// Measures the API: a server of the `ledger` program on a new ledger, and the load next to it on the same machine.
 struct HTTPBench {
     let directory: String
     let requests: Int

@@ -172,7 +172,7 @@ extension HistoryBench {
         }
     }
 
-    /// Appends the whole life of an appointment at once.
+    /// Appends the whole life of an appointment together.
     static func live(_ index: Int, person: Person, in store: SQLiteEventStore) async throws {
         let now = System.now()
         let stream = AppointmentID(at: now, random: (.random(in: 0 ... .max), .random(in: 0 ... .max))).stream

@@ -17,7 +17,7 @@ struct Measurement: Sendable {
 
     var perSecond: Double { seconds > 0 ? Double(events) / seconds : 0 }
 
-    /// Runs operations on several clients beside each other and measures each.
+    /// Runs operations on several clients concurrently and measures each.
     ///
     /// - Parameter operation: is given the number of the operation, counted over all clients.
     static func run(

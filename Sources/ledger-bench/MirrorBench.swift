@@ -90,7 +90,7 @@ struct MirrorBench {
         ANALYZE ledger_ceiling.entries, ledger_ceiling.appointments
         """
 
-    /// A backfill with all checks and its indexes, then events at a steady rate beside the pump.
+    /// A backfill with all checks and its indexes, then events at a steady rate next to the pump.
     func mirror() async throws {
         let filled = try await filled()
         let (file, mirror, runner) = (filled.file, filled.mirror, filled.runner)
@@ -116,7 +116,7 @@ struct MirrorBench {
         let (time, after) = (clock.now - start, try await store.head())
         stop.request()
         await pumping
-        // What the percentiles say is how far the mirror was behind, sampled ten times a second.
+        // What the percentiles say is how far the mirror lagged, sampled ten times a second.
         Measurement(
             name: "mirror-lag", clients: 1, events: after - before,
             seconds: Double(Measurement.nanoseconds(time)) / 1e9, latencies: lags.sorted()

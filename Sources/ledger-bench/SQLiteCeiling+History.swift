@@ -5,7 +5,7 @@ import GRDBSQLite
 
 /// What goes through a whole history at the least: the limits of a rebuild and of a verification.
 extension SQLiteCeiling {
-    /// Makes rows as the view has them from the events of a ledger's file: one statement of plain SQL in a file beside
+    /// Makes rows as the view has them from the events of a ledger's file: one statement of plain SQL in a file next to
     /// it, then the indexes. It looks at no hash, opens no sealed data, and checks nothing.
     ///
     /// - Parameters:

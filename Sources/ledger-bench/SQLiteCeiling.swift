@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// What SQLite does by itself, in plain SQL and with group commit: the limit that `ledger-bench` puts beside the store.
+/// What SQLite does by itself, in plain SQL and with group commit: the limit that `ledger-bench` shows with the store.
 ///
 /// Client threads wait for one durable write after the other; one writer commits all that waits in one transaction. It
 /// checks the expected version by the unique index and does nothing else of a ledger: no hashing, encoding, or checks.

@@ -131,7 +131,7 @@ struct Embedded: Sendable {
             topics: messaging, bus: messaging, now: System.now)
     }
 
-    /// Makes the demo slots of all countries at once, unless there is any slot or event already. A country's database
+    /// Makes the demo slots of all countries together, unless there is any slot or event already. A country's database
     /// elsewhere is somebody's, and gets none.
     private mutating func makeDemoSlots() async throws(EventStoreError) {
         guard try await store.head() == 0 else { return }

@@ -54,7 +54,7 @@ struct HTTPTarget: Sendable {
     /// Posts a body; tries again after a while when the answer is no 2xx.
     ///
     /// - Parameter name: what it is, for the error.
-    /// - Throws: a refusal when every attempt failed: nothing behind it was sent.
+    /// - Throws: a refusal when every attempt failed: nothing after it was sent.
     func post(_ body: [UInt8], named name: String) async throws {
         let request = HTTPRequest(
             method: .post, url: address.description,

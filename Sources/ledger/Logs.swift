@@ -19,7 +19,7 @@ enum Logs {
         return Logger(label: service)
     }
 
-    /// Standard error, behind a thread of its own. At the end of the program what waits has a second to be read.
+    /// Standard error, written by a thread of its own. At the end of the program what waits has a second to be read.
     private static let writer: LogWriter = {
         atexit { Logs.flush() }
         return LogWriter(STDERR_FILENO) { count in
@@ -35,7 +35,7 @@ enum Logs {
     /// How many lines were dropped since nobody read them.
     static var droppedLines: Int { writer.droppedLines }
 
-    /// Writes a line for people behind what was logged before it.
+    /// Writes a line for people after what was logged before it.
     static func write(_ line: String) { writer.write(Array((line + "\n").utf8)) }
 
     private static func flush() { writer.flush(atMostMilliseconds: 1000) }

@@ -127,7 +127,7 @@ struct OpenLedger: Sendable {
         return mirror
     }
 
-    /// Why nothing comes behind a position that the log has not reached; nil where it has.
+    /// Why nothing comes after a position that the log has not reached; nil where it has.
     func beyond(_ position: Int) async throws(EventStoreError) -> String? {
         let head = try await numbered.head()
         if position <= head { return nil }

@@ -14,7 +14,7 @@ struct Remote: Sendable {
     let identity: LedgerIdentity
     /// The keys of persons that this process has unwrapped.
     let persons: PersonKeys
-    /// Those behind idempotency keys and cursors.
+    /// Those of idempotency keys and cursors.
     let secrets: KeyRing
     let performer: Performer
     /// The countries whose slots this process can book.
@@ -45,7 +45,7 @@ struct Remote: Sendable {
             countryPools: countryPools, mirror: mirror)
     }
 
-    /// How the ledger is doing. The mirror follows the change stream: how far it is behind, a comparison tells.
+    /// How the ledger is doing. The mirror follows the change stream: how far it lags, a comparison tells.
     func status(_ audit: any AuditLog) -> LedgerStatus {
         LedgerStatus(
             feed: nil, views: ledger.views, checkpoints: ledger.views, control: ledger.views,

@@ -54,7 +54,7 @@ final class ReplaySink: Sendable {
     private let http: HTTPTarget?
     private let skipped = Mutex(0)
 
-    /// What a page is made into before it is sent, beside other pages.
+    /// What a page is made into before it is sent, together with other pages.
     enum Content: Sendable {
         case lines([UInt8])
         case messages([Resent])

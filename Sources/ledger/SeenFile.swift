@@ -2,10 +2,10 @@ import EventStore
 import Glibc
 import HostSystem
 
-/// The file beside an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
+/// The file next to an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
 /// where it is when the ledger is put back from a backup, and so tells that it was.
 ///
-/// It is written beside its place and gets its name when it is durable: who is killed in between leaves the older one.
+/// It is written next to its place and gets its name when it is durable: who is killed in between leaves the older one.
 struct SeenFile: Sendable {
     let path: String
     private static let maximumBytes = 4096

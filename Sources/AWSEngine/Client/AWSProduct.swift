@@ -51,7 +51,7 @@ package enum AWSProduct: String, CaseIterable, Sendable {
 
     /// How an operation and its parameters are written.
     enum WireProtocol {
-        /// JSON with the operation in `x-amz-target` behind a prefix.
+        /// JSON with the operation in `x-amz-target` after a prefix.
         case json(version: String, prefix: String)
         /// A form with the operation in `Action`; the answer is XML.
         case query(version: String)

@@ -33,7 +33,7 @@ extension AWSLedger {
     }
 }
 
-/// Notes beside the events how far they were seen to come, at most once in ten seconds.
+/// Notes apart from the events how far they were seen to come, at most once in ten seconds.
 package final class SeenNote: Sendable {
     private struct State {
         /// A moment of the client's uptime.

@@ -10,7 +10,7 @@ extension AWSLedger {
     /// The view with its rows in the order of ids, for verify and reconcile.
     package func orderedViews() -> DynamoDBOrderedViews { DynamoDBOrderedViews(client, tables: names.tables) }
 
-    /// The sets beside the live view, for rebuild and repair.
+    /// The sets next to the live view, for rebuild and repair.
     package func viewSets(_ keys: PersonKeys) -> DynamoDBViewCopies {
         DynamoDBViewCopies(client, tables: names.tables, people: people(keys), now: now)
     }

@@ -2,7 +2,7 @@ import Appointments
 import EventStore
 import Handlers
 
-/// Takes in from the events table what a consumer of its change stream is behind with.
+/// Takes in from the events table what a consumer of its change stream lacks.
 struct ChangeBackfill {
     let store: DynamoDBEventStore
     let consumer: ChangeConsumer

@@ -1,9 +1,9 @@
 import EventStore
 
-/// Says which of several workers reads the change stream for a consumer. AWS lets about two read a shard at once: more
+/// Says which of several workers reads the change stream for a consumer. AWS lets about two read a shard together: more
 /// of them throttle each other.
 ///
-/// It only spares calls: two that hold it at once, by clocks that differ, take in the same records twice.
+/// It only spares calls: two that hold it together, by clocks that differ, take in the same records twice.
 struct ChangeLease: Sendable {
     let table: DynamoDBTable
     let consumer: String

@@ -37,7 +37,7 @@ struct ChangeShard: Sendable {
         return ordered
     }
 
-    /// An iterator behind a record, or at the oldest record that there is.
+    /// An iterator after a record, or at the oldest record that there is.
     func iterator(
         of arn: String, behind sequence: String?, _ client: AWSClient
     ) async throws(AWSError) -> String {
@@ -54,7 +54,7 @@ struct ChangeShard: Sendable {
     }
 }
 
-/// How far a consumer has come in each shard, kept beside the checkpoints of projections.
+/// How far a consumer has come in each shard, kept next to the checkpoints of projections.
 struct ChangePlaces: Sendable {
     let table: DynamoDBTable
     let consumer: String

@@ -45,7 +45,7 @@ package struct DynamoDBAPIKeys: APIKeys {
                 history.take(read)
             }
             let (held, keys) = (try await list(), history.keys(of: command.name))
-            // What was changed behind this program's back must not get a record that makes it look right.
+            // What was changed without this program must not get a record that makes it look right.
             guard held.filter({ $0.name == command.name }) == keys.inOrder else {
                 // Keys are read after their records: somebody may have changed them between.
                 if attempt < Self.maximumAttempts { continue }

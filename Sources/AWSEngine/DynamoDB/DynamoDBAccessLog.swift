@@ -2,16 +2,16 @@ package import EventStore
 
 /// The record of who looked at the events, in DynamoDB: an item an access, in the order of its chain.
 ///
-/// Writers race for the next place: of two conditional writes one finds it taken, reads the chain again and goes behind
+/// Writers race for the next place: of two conditional writes one finds it taken, reads the chain again and goes after
 /// it. Those of programs from before the chain stand before it, by their moment; its first record is over them.
 package struct DynamoDBAccessLog: AccessLog {
     let table: DynamoDBTable
     private let random: @Sendable () -> UInt64
 
     static let name = "audit"
-    /// What the places of the chain begin with: they sort behind every moment.
+    /// What the places of the chain begin with: they sort after every moment.
     static let mark = "n#"
-    /// How often a writer goes behind others before it gives up.
+    /// How often a writer goes after others before it gives up.
     private static let attempts = 50
 
     /// - Parameter random: 64 bits that tell accesses of the same moment apart.
@@ -187,7 +187,7 @@ extension DynamoDBAccessLog: ChainedRecords {
         return mark + String(repeating: "0", count: max(19 - digits.count, 0)) + digits
     }
 
-    /// The accesses behind a place in their order; without a place all, the last ones first.
+    /// The accesses after a place in their order; without a place all, the last ones first.
     private func query(
         after place: String? = nil, through end: String = "o", _ parameters: (inout JSONWriter) -> Void,
         until enough: ([Item], JSONValue) throws(EventStoreError) -> Bool
@@ -200,7 +200,7 @@ extension DynamoDBAccessLog: ChainedRecords {
                 writer.object {
                     $0.attribute(":name", text: Self.name)
                     guard let place else { return }
-                    // Behind it: no place is another one with a space behind it.
+                    // After it: no place is another one with a space at its end.
                     $0.attribute(":after", text: place + " ")
                     $0.attribute(":end", text: end)
                 }

@@ -1,7 +1,7 @@
 package import EventStore
 package import Projections
 
-/// Pauses stand beside checkpoints and parked events, under the name of their projection.
+/// Pauses stand next to checkpoints and parked events, under the name of their projection.
 extension DynamoDBAppointmentView: ConsumerControl {
     static let pause = "paused"
 
@@ -43,7 +43,7 @@ extension DynamoDBAppointmentView: ConsumerControl {
         try await memory.delete { Self.key(projection, Self.pause, &$0) }
     }
 
-    /// By one question: a pause stands right behind what is parked.
+    /// By one question: a pause stands right after what is parked.
     package func standing(of projection: ConsumerName) async throws(EventStoreError) -> ConsumerStanding {
         let items = try await items(of: projection, "itemId BETWEEN :from AND :to") {
             $0.attribute(":from", text: "parked#")

@@ -63,7 +63,7 @@ extension DynamoDBAppointmentView: ConsumerStore {
     package func put(
         _ rows: [AppointmentRow], parking parked: [ParkedEvent], by projection: ConsumerName
     ) async throws(EventStoreError) {
-        // Rows first: an appointment that is parked before its earlier events are in its row would stay behind them.
+        // Rows first: an appointment that is parked before its earlier events are in its row would stay parked.
         for change in Self.changes(rows, parked, projection) {
             switch change {
             case .row(let row):

@@ -9,7 +9,7 @@ package struct ChangeConsumer: Sendable {
     let name: String
     /// Takes in records; what it throws at comes again.
     let take: @Sendable ([RecordedEvent], [Tampering]) async throws(EventStoreError) -> Void
-    /// Of some appointments, with the versions that the table has of them: those that the consumer is behind with.
+    /// Of some appointments, with the versions that the table has of them: those of which the consumer lacks events.
     let lagging: @Sendable ([AppointmentID: Int]) async throws(EventStoreError) -> Set<AppointmentID>
 
     package init(
@@ -21,10 +21,10 @@ package struct ChangeConsumer: Sendable {
     }
 }
 
-/// Follows the change stream of the events table, shard by shard: a shard is read behind its parent, from behind the
+/// Follows the change stream of the events table, shard by shard: a shard is read after its parent, from after the
 /// last record that was taken in. Records that were dropped before they were read are made up for from the table.
 ///
-/// Of several workers one reads for a consumer, by a lease. Two that step at once take in the same records, and the
+/// Of several workers one reads for a consumer, by a lease. Two that step together take in the same records, and the
 /// slower finds its place moved.
 package actor DynamoDBChanges {
     private let client: AWSClient

@@ -2,7 +2,7 @@ package import EventStore
 
 /// The events in DynamoDB: one item an event, keyed by stream and version, and written once.
 ///
-/// An append is one conditional put, after one consistent read unless it begins the stream; several events at once are
+/// An append is one conditional put, after one consistent read unless it begins the stream; several events together are
 /// one transaction. There is no order across streams: positions are nil, and the mirror gives them.
 package struct DynamoDBEventStore: EventStore {
     let table: DynamoDBTable
@@ -13,7 +13,7 @@ package struct DynamoDBEventStore: EventStore {
 
     /// DynamoDB's limit of a transaction.
     private static let maximumEvents = 100
-    /// How often an append that takes any version begins anew behind others.
+    /// How often an append that takes any version begins anew after others.
     private static let maximumRaces = 16
 
     package func append(
@@ -81,7 +81,7 @@ extension DynamoDBEventStore {
         return try await compare(events, stream, expecting: expectation, with: try await read(stream))
     }
 
-    /// Appends behind a version, whose leaf the entry names.
+    /// Appends after a version, whose leaf the entry names.
     private func append(
         _ events: [NewEvent], to stream: StreamID, expecting expectation: Expectation, at version: Int
     ) async throws(EventStoreError) -> [RecordedEvent] {
@@ -100,7 +100,7 @@ extension DynamoDBEventStore {
         return try await compare(events, stream, expecting: expectation, with: stored + there)
     }
 
-    /// Appends behind whatever is there, anew each time when another writer was faster.
+    /// Appends after whatever is there, anew each time when another writer was faster.
     private func append(
         _ events: [NewEvent], to stream: StreamID
     ) async throws(EventStoreError) -> [RecordedEvent] {

@@ -32,7 +32,7 @@ package struct DynamoDBIdentity: Sendable {
         }
     }
 
-    /// What is remembered beside the events.
+    /// What is remembered apart from the events.
     package struct Seen: Hashable, Sendable {
         package let identity: LedgerIdentity
         /// Nil before the change stream has brought one.

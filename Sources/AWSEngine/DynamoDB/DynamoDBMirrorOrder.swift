@@ -2,7 +2,7 @@ package import EventStore
 package import Projections
 
 /// The events of the table in the order of a mirror: each stands where the mirror has it. What the mirror lacks stands
-/// where the mirror has nothing, or has what the table does not, and behind its end.
+/// where the mirror has nothing, or has what the table does not, and after its end.
 ///
 /// So a mirror whose positions nobody else gives out is compared, filled and mended by the same rules as one that
 /// follows a feed. It is one look at table and mirror: a run makes its own.
@@ -12,11 +12,11 @@ package struct DynamoDBMirrorOrder: EventFeed {
     /// Positions of the look, in the order of the mirror.
     private let order: [Int]
 
-    /// How many places of the mirror are read at once.
+    /// How many places of the mirror are read together.
     private static let page = 5000
 
     init(_ log: DynamoDBScan, _ mirror: any MirrorStore) async throws(EventStoreError) {
-        // The mirror first: what it takes in meanwhile is in the table already, and is seen as behind its end.
+        // The mirror first: what it takes in meanwhile is in the table already, and is seen as after its end.
         var held: [MirroredPlace] = []
         while true {
             let places = try await mirror.places(after: held.last?.position ?? 0, limit: Self.page)
@@ -26,7 +26,7 @@ package struct DynamoDBMirrorOrder: EventFeed {
         let look = try await log.lookAnew()
         var order = [Int](repeating: 0, count: look.count)
         var isTaken = [Bool](repeating: false, count: look.count + 1)
-        // There are as many positions as events: what stands behind them was put there by nobody's right.
+        // There are as many positions as events: what stands after them was put there by nobody's right.
         for found in held where found.position <= look.count {
             guard let position = look.position(of: found.place.stream, version: found.place.version),
                 !isTaken[position]

@@ -4,17 +4,17 @@ import Synchronization
 
 /// The events of the table as operators and auditors go through them: stream by stream, or by position.
 ///
-/// DynamoDB gives items out in the order of a hash. So the keys of all events are looked at once, which reads the whole
-/// table, and what is wanted is fetched by its key. Positions are counted by time from one look to the next: they stay
-/// what they are, unless an event arrives that happened before others that were there already. They are not those of
-/// the mirror, which is the place for audits.
+/// DynamoDB gives items out in the order of a hash. So the keys of all events are looked at in one go, which reads the
+/// whole table, and what is wanted is fetched by its key. Positions are counted by time from one look to the next: they
+/// stay what they are, unless an event arrives that happened before others that were there already. They are not those
+/// of the mirror, which is the place for audits.
 package final class DynamoDBScan: Sendable {
     let store: DynamoDBEventStore
     private let maximumAgeMilliseconds: Int64
     private let uptime: @Sendable () -> Int64
     private let kept = Mutex<(look: EventsLook, at: Int64)?>(nil)
 
-    /// How many events are fetched at once.
+    /// How many events are fetched together.
     private static let chunk = 800
 
     /// - Parameter maximumAgeMilliseconds: how old a look may be where something begins: a run, or a question.
@@ -181,7 +181,7 @@ extension DynamoDBEventStore {
         } read: { items throws(EventStoreError) in
             items.filter { EpochItem($0) == nil }.map { item in
                 guard let key = EventKey(item) else { return nil }
-                // What is damaged beside the key is found when the event is read.
+                // What is damaged apart from the key is found when the event is read.
                 let kind = EventKinds.Kind(
                     type: (try? item.text("type")) ?? "", country: (try? item.text("countryISO")) ?? "")
                 return EventsLook.Mark(

@@ -3,7 +3,7 @@ package import EventStore
 import Handlers
 import Projections
 
-/// The sweeper's log in DynamoDB. Two sweepers at once are safe: of one round only one gets the word.
+/// The sweeper's log in DynamoDB. Two sweepers together are safe: of one round only one gets the word.
 package struct DynamoDBSweepLog: SweepLog {
     private let table: DynamoDBTable
     private let views: DynamoDBAppointmentView

@@ -1,11 +1,11 @@
 import EventStore
 
-/// Calls about many items at once.
+/// Calls about many items together.
 extension DynamoDBTable {
     /// DynamoDB's limits of a batch of reads and of a batch of writes.
     private static let readLimit = 100
     private static let writeLimit = 25
-    /// In how many parts a whole table is read beside each other.
+    /// In how many parts a whole table is read concurrently.
     private static let segments = 8
     /// How often what DynamoDB left over of a batch is sent again while nothing of it moves.
     private static let maximumAttempts = 12
@@ -98,7 +98,7 @@ extension DynamoDBTable {
         }
     }
 
-    /// Reads the whole table in parts beside each other, as the last writes left it.
+    /// Reads the whole table in concurrent parts, as the last writes left it.
     ///
     /// - Parameter read: what to make of the items of a page.
     /// - Returns: what was made of them, in no order.

@@ -63,7 +63,7 @@ extension DynamoDBViewCopies {
         return page
     }
 
-    /// Of some appointments those that have no event behind a version.
+    /// Of some appointments those that have no event after a version.
     private func standingStill(
         _ appointments: [(id: AppointmentID, version: Int)]
     ) async throws(EventStoreError) -> [AppointmentID] {

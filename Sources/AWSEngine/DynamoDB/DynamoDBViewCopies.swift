@@ -14,7 +14,7 @@ package final class DynamoDBViewCopies: ViewCopies {
     let records: SetRecords
     private let log: DynamoDBScan
     private let people: PersonResolver
-    /// What each set, by its generation, was found to be behind with, and has not taken in yet.
+    /// What each set, by its generation, was found to lack, and has not taken in yet.
     private let pending = Mutex<[Int: Pending]>([:])
 
     /// What a look has found and is not taken in yet.
@@ -25,7 +25,7 @@ package final class DynamoDBViewCopies: ViewCopies {
         let position: Int
     }
 
-    /// How many events a swap takes in at once.
+    /// How many events a swap takes in together.
     private static let lastEvents = 2000
 
     /// - Parameter people: opens the sealed fields of first events.

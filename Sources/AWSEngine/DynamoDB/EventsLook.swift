@@ -3,7 +3,7 @@ import Synchronization
 
 /// Which events the table had at one moment: their places, times and kinds, without what is in them. 30 bytes an event.
 ///
-/// Positions are counted by time: an event stands behind all that happened before it, and behind the earlier ones of
+/// Positions are counted by time: an event stands after all that happened before it, and after the earlier ones of
 /// its stream whatever their clocks said. Events of one millisecond are ordered by stream.
 struct EventsLook: Sendable {
     /// What a scan tells of one event.

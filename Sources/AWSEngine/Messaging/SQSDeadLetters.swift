@@ -4,9 +4,9 @@ import Synchronization
 
 /// The dead-letter queues of SQS, as operators look at them.
 ///
-/// A queue can't be looked into: its messages are received, shown, and made visible again at once. Two operators who
-/// look in the same moment may each see a part. SQS gives messages out in no order: of more letters than are asked for
-/// any may come.
+/// A queue can't be looked into: its messages are received, shown, and made visible again immediately. Two operators
+/// who look in the same moment may each see a part. SQS gives messages out in no order: of more letters than are asked
+/// for any may come.
 package struct SQSDeadLetters: DeadLetters {
     fileprivate struct Place: Sendable {
         let name: QueueName
@@ -32,7 +32,7 @@ package struct SQSDeadLetters: DeadLetters {
 
     package func list(_ queue: QueueName?, limit: Int) async throws(EventStoreError) -> [DeadLetter] {
         guard limit > 0 else { return [] }
-        // Beside each other: the end of each queue shows only in an answer that was waited for.
+        // Concurrently: the end of each queue shows only in an answer that was waited for.
         let letters = try await inOrder(places.filter { queue == nil || queue == $0.name }) {
             (place: Place) throws(EventStoreError) in
             var seen: [String: DeadLetter] = [:]

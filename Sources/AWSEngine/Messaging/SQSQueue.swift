@@ -78,7 +78,7 @@ package final class SQSQueue: MessageQueue {
         _ receipt: String, afterMilliseconds: Int64, reason: String
     ) async throws(EventStoreError) {
         guard let holding = holding(receipt) else { return }
-        // The reason first: the message may become a dead letter at once.
+        // The reason first: the message may become a dead letter immediately.
         try await reasons.keep(reason, of: holding.id)
         try await queue.changeVisibility(receipt, toMilliseconds: afterMilliseconds)
         inHand.withLock { $0[receipt] = nil }

@@ -208,7 +208,7 @@ extension PostgresMirror {
         }
     }
 
-    /// Copies entries beside the others and takes over those whose place is free. One in a place that is taken is a
+    /// Copies entries next to the others and takes over those whose place is free. One in a place that is taken is a
     /// duplicate when its hash is that of the one there; with another hash it is kept as a conflict.
     private static func merge(
         _ entries: [RecordedEvent], behind state: MirrorState, in session: PostgresSession

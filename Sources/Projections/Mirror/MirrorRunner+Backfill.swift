@@ -1,7 +1,7 @@
 package import EventStore
 
 extension MirrorRunner {
-    /// What a batch of a backfill shrinks to at most. Beside a busy worker only a small one is written before the
+    /// What a batch of a backfill shrinks to at most. Next to a busy worker only a small one is written before the
     /// mirror moves again.
     private static let smallestBatch = 16
 

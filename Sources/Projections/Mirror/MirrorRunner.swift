@@ -5,14 +5,14 @@ package import EventStore
 package struct MirrorStep: Sendable {
     /// How many events it was given.
     package let events: Int
-    /// How many events contradict it and are kept beside it.
+    /// How many events contradict it and are set aside.
     package let conflicts: Int
 }
 
 /// Brings a mirror up to a feed, batch by batch. Hash, version and `previous` of every event are checked before it is
 /// written, whatever order they come in; entries, rows and checkpoint are written together.
 ///
-/// An event that contradicts what the mirror holds is kept beside it as a conflict; its appointment stands still in the
+/// An event that contradicts what the mirror holds is set aside as a conflict; its appointment stands still in the
 /// mirror, and the others move on.
 package struct MirrorRunner: Sendable {
     let feed: (any EventFeed)?
@@ -49,7 +49,7 @@ package struct MirrorRunner: Sendable {
 
     /// Takes in records of a change stream, which has no checkpoint here.
     ///
-    /// - Returns: how many of them contradict the mirror and are kept beside it.
+    /// - Returns: how many of them contradict the mirror and are set aside.
     /// - Throws: `unavailable`, also when another worker was faster; the records are to come again. `invalid`, with
     ///   what to do, when the mirror is not this ledger's.
     @discardableResult
@@ -115,7 +115,7 @@ extension MirrorRunner {
     ///   - state: where the mirror stands when the batch is to be written.
     ///   - ahead: the batch that is written before it, and may be under way.
     ///   - checkpoint: how far the feed is read with it; nil where the mirror's own positions are all the order there
-    ///     is, as behind a change stream.
+    ///     is, as with a change stream.
     func prepare(
         _ events: [RecordedEvent], at state: MirrorState, behind ahead: PreparedBatch?, checkpoint: Int?, now: Timestamp
     ) async throws(EventStoreError) -> PreparedBatch {

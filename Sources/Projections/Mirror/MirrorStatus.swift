@@ -1,6 +1,6 @@
 package import EventStore
 
-/// How far a mirror is behind the feed that it follows.
+/// How far a mirror lags the feed that it follows.
 package struct MirrorStatus: Equatable, Sendable {
     /// What a mirror tells of itself.
     package struct Progress: Equatable, Sendable {

@@ -82,7 +82,7 @@ package struct MirrorConflict: Sendable {
 
 /// What one step of the mirror writes, all or nothing.
 package struct MirrorBatch: Sendable {
-    /// New entries, in the order of the positions that they take: one behind the other from the head on.
+    /// New entries, in the order of the positions that they take: one after the other from the head on.
     package var entries: [RecordedEvent] = []
     /// The rows of the appointments that moved on.
     package var rows: [AppointmentRow] = []
@@ -157,7 +157,7 @@ package protocol MirrorStore: Sendable {
     /// The entries at some places; those that it does not hold are missing.
     func entries(at places: [EventPlace]) async throws(EventStoreError) -> [EventPlace: MirroredEntry]
 
-    /// What stands at the positions behind one, in their order, at most `limit`. Positions that hold nothing are
+    /// What stands at the positions after one, in their order, at most `limit`. Positions that hold nothing are
     /// missing.
     func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace]
 
@@ -184,7 +184,7 @@ package protocol MirrorStore: Sendable {
     /// - Throws: `invalid` when this login may fill positions only, and something is to go.
     func mend(_ entries: [RecordedEvent], removing places: [MirroredPlace]) async throws(EventStoreError) -> Bool
 
-    /// Takes away entries behind the last one that belongs here, and has the head go back to the last that is left.
+    /// Takes away entries after the last one that belongs here, and has the head go back to the last that is left.
     ///
     /// - Returns: false when another worker moved the mirror, or something else stands there by now: nothing was done.
     /// - Throws: `invalid` when this login may not.
@@ -205,7 +205,7 @@ package protocol MirrorStore: Sendable {
     /// - Throws: `invalid` when it belongs to another ledger.
     func claim(for owner: LedgerIdentity, expecting state: MirrorState) async throws(EventStoreError) -> Bool
 
-    /// Moves the entries behind a position out into a table of their own, where they are kept with the epoch that they
+    /// Moves the entries after a position out into a table of their own, where they are kept with the epoch that they
     /// belong to, and has the mirror go on from that position for a ledger and an epoch of it; nil leaves whose it is.
     ///
     /// - Returns: how many entries were moved; nil when another worker moved the mirror meanwhile: nothing was done.

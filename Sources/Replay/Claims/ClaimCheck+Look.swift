@@ -58,7 +58,7 @@ extension ClaimCheck {
         if case .failed = loaded.state.end {
             let failed = loaded.events.last?.entry.at ?? now()
             let age = now().milliseconds - failed.milliseconds
-            // A moment that lies ahead, behind a clock that was set back, is no reason to wait for it.
+            // A moment that lies ahead, by a clock that was set back, is no reason to wait for it.
             if (0..<patienceMilliseconds).contains(age) { return .isUnderWay }
             return finding(.claimOfFailed, "\(place) is held by an appointment that has failed")
         }

@@ -76,7 +76,7 @@ struct EventsCommand: AsyncParsableCommand {
             if page.next != nil { continue }
             if !follow { break }
             // What stands up to the head was looked at, and is not read again four times a second. A person's
-            // appointments are known from the view, which may be behind the head.
+            // appointments are known from the view, which may lag the head.
             if wanted.insured == nil { query.after = max(query.after, head) }
             try printer.flush()
             try StandardOutput.requireReader()

@@ -19,7 +19,7 @@ struct AccessCommand: AsyncParsableCommand {
               ledger audit access --limit 10000 --format csv
             """)
 
-    /// The most accesses that are shown at once.
+    /// The most accesses that are shown together.
     private static let maximumLimit = 10_000
 
     @Option(help: "Only what this caller saw, such as key:auditor or operator:ana.") var actor: String?

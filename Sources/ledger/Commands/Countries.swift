@@ -85,7 +85,7 @@ struct CountriesCommand: AsyncParsableCommand {
     }
 }
 
-/// What a country's database says of itself, beside what the ledger knows.
+/// What a country's database says of itself, next to what the ledger knows.
 private struct CountryLook {
     let country: Country
     let database: PostgresCountryDatabase

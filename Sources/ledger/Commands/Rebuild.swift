@@ -135,7 +135,7 @@ struct RebuildCommand: AsyncParsableCommand {
             """)
     }
 
-    /// What is rebuilt from. A mirror that is behind will do, since the set is brought up from the ledger; but its
+    /// What is rebuilt from. A mirror that lags will do, since the set is brought up from the ledger; but its
     /// positions have to be the ledger's.
     private func source(_ ledger: OpenLedger) async throws -> any StreamScan & EventFeed {
         guard from == .mirror else { return ledger.store }
@@ -191,7 +191,7 @@ struct RebuildCommand: AsyncParsableCommand {
 }
 
 extension OpenLedger {
-    /// Makes a table set that stands beside the live one, and says how it differs.
+    /// Makes a table set that stands next to the live one, and says how it differs.
     ///
     /// - Throws: a refusal where a whole set has this name: it was made by the program of that day.
     func tryOut(

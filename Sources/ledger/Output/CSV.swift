@@ -11,7 +11,7 @@ enum CSV {
         var cell = cell
         if let first = cell.utf8.first, "=+-@\t\r".utf8.contains(first) { cell = "'" + cell }
         guard cell.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return cell }
-        // By scalars: a quote with a combining mark behind it is another Character.
+        // By scalars: a quote with a combining mark after it is another Character.
         let quoted = cell.unicodeScalars.flatMap { $0 == "\"" ? [$0, $0] : [$0] }
         return "\"" + String(String.UnicodeScalarView(quoted)) + "\""
     }

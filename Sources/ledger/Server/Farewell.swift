@@ -15,7 +15,7 @@ enum Farewell {
 
     /// Runs services until a signal ends them, the last of the list first.
     static func run(_ services: [any Service], _ logger: Logger) async throws {
-        // Told first, and done at once.
+        // Told first, and done immediately.
         let all = services + [LastCall(logger: logger)]
         var configuration = ServiceGroupConfiguration(
             services: all.map { service in

@@ -6,7 +6,7 @@ import ServiceLifecycle
 
 /// Runs the pumps of the embedded ledger: router, queues and sweeper, until the server is told to stop.
 struct Pumps: Service {
-    /// How many messages or events a pump has in hand at once.
+    /// How many messages or events a pump has in hand together.
     static let batch = 64
     /// How long a pump waits for a message before it looks whether it should stop.
     static let waitMilliseconds: Int64 = 250
