@@ -60,21 +60,29 @@ def _prepare(stage: str, ledger: Path, port: str) -> None:
             f"GRANT CONNECT ON DATABASE {database}{suffix} TO {role}",
         ):
             _run(["psql", "-qX", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", database, "-c", statement])
-    with tempfile.TemporaryDirectory(prefix="ledger-slots-") as data:
-        _run([ledger, "schedules", "import", "-", "--data", data], env=environment, input=_slots(datetime.now(UTC)))
+    # As the country's own system lists them. An import by a ledger would make the database that ledger's.
+    for country, suffix in (("PE", "_pe"), ("CL", "_cl")):
+        _run(
+            ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", database + suffix],
+            input=_slots(country, datetime.now(UTC)),
+        )
 
 
-def _slots(now: datetime) -> str:
-    """Ten slots of each country on the next working day, as CSV. At this hour both countries are open."""
+def _slots(country: str, now: datetime) -> str:
+    """Ten slots of a country on the next working day, as SQL. At this hour both countries are open."""
     day = now + timedelta(days=1)
     while day.weekday() > 4:
         day += timedelta(days=1)
-    lines = ["scheduleId,countryISO,centerId,specialtyId,medicId,date"]
-    lines += [
-        f"{first + number},{country},1,{1 + number % 6},{1 + number},{day:%Y-%m-%d}T15:00:00Z"
-        for country, first in SLOTS.items()
-        for number in range(10)
-    ]
+    slots = [(SLOTS[country] + number, 1 + number % 6, 1 + number) for number in range(10)]
+    lines = [f"INSERT INTO clinical.centers (country, center) VALUES ('{country}', 1);"]
+    for specialty in sorted({specialty for _, specialty, _ in slots}):
+        lines.append(f"INSERT INTO clinical.specialties (country, specialty) VALUES ('{country}', {specialty});")
+    for schedule, specialty, medic in slots:
+        lines += [
+            f"INSERT INTO clinical.medics (country, medic) VALUES ('{country}', {medic});",
+            "INSERT INTO clinical.schedules (schedule, country, center, specialty, medic, date) VALUES "
+            f"({schedule}, '{country}', 1, {specialty}, {medic}, '{day:%Y-%m-%d}T15:00:00Z');",
+        ]
     return "\n".join(lines) + "\n"
 
 
