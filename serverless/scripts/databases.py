@@ -63,7 +63,20 @@ def _prepare(stage: str, ledger: Path, port: str) -> None:
     # As the country's own system lists them. An import by a ledger would make the database that ledger's.
     for country, suffix in (("PE", "_pe"), ("CL", "_cl")):
         _run(
-            ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", database + suffix],
+            [
+                "psql",
+                "-qX",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                port,
+                "-U",
+                user,
+                "-d",
+                database + suffix,
+            ],
             input=_slots(country, datetime.now(UTC)),
         )
 
