@@ -196,12 +196,24 @@ def literals():
     return {text for path in files for text in re.findall(r'"([^"\\\n]+)"', path.read_text(encoding="utf-8"))}
 
 
+def named():
+    """The variables that AWSNames makes of the queues and topics, which follow from the table of countries."""
+    countries = re.findall(r'code: "([A-Z]{2})"', (ROOT / "Sources/Appointments/Country.swift").read_text())
+    messaging = (ROOT / "Sources/Handlers/Messaging/Names.swift").read_text()
+    plain = re.findall(r'case \.(main|completion|error): "([a-z-]+)"', messaging)
+    assert countries and len(plain) == 3
+    queues = [f"APPOINTMENTS_{code}" for code in countries] + [name for case, name in plain if case != "main"]
+    topics = [f"APPOINTMENTS_{code}" for code in countries] + [name for case, name in plain if case == "main"]
+    endings = {"_QUEUE_URL": queues, "_TOPIC_ARN": topics}
+    return {name.upper().replace("-", "_") + ending for ending, names in endings.items() for name in names}
+
+
 def test_the_program_reads_the_variables_that_the_stack_sets():
     table = documents.load(SERVERLESS / "variables.yml")
     given = {*table["every"], *(name for names in table["functions"].values() for name in names)}
     # PostgresEngine asks for a variable with the ending of a database.
     given = {re.sub(r"_LEDGER$", "", name) for name in given}
-    assert given - literals() == set(table["unread"])
+    assert given - literals() - named() == set(table["unread"])
 
 
 def test_the_stack_sets_the_variables_that_the_program_asks_for_by_these_beginnings():
@@ -210,7 +222,7 @@ def test_the_stack_sets_the_variables_that_the_program_asks_for_by_these_beginni
     kinds = re.compile(
         r"^(APPOINTMENTS|EVENTS|SUBJECTS|PROJECTIONS|EVENTBRIDGE|KMS|API_KEY|LAMBDA_T|LAMBDA_M|MAX)_[A-Z_]+$"
     )
-    assert {name for name in literals() if kinds.match(name)} - given - {"LAMBDA_TASK_ROOT"} == set()
+    assert {name for name in literals() | named() if kinds.match(name)} - given - {"LAMBDA_TASK_ROOT"} == set()
 
 
 def test_the_program_writes_the_metrics_that_alarms_wait_for():
