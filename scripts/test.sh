@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything once and runs all tests. It ends with the ten suites that took longest, and the last line says how
-# many tests passed and failed.
+# Builds everything once and runs all tests. It ends with the ten suites that took longest and with what failed, and the
+# last line says how many tests passed and failed.
 #
 #   scripts/test.sh [ARGUMENT...]    arguments go to swift test, such as --filter TidyTests; with any, the tests of
 #                                    serverless/, which are Python's, are left out
@@ -20,6 +20,7 @@ events="$results/tests.jsonl"
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
 
 deployment_report="$results/serverless.xml"
+deployment_log="$results/serverless.log"
 
 # Prints "PASSED FAILED" of a report with one testcase a test; nothing and false when it is not there or unfinished.
 count_report() {
@@ -57,8 +58,14 @@ print_slowest() {
         sort -rn | sed 10q
 }
 
+# What failed, and why, a line each: at the end of an output of thousands of lines it is found, further up it is not.
+print_failures() {
+    cat "$log" "$deployment_log" 2>/dev/null | grep -aE '^✘ Test .* recorded an issue|^(FAILED|ERROR) ' | cut -c 1-400 |
+        tee "$results/failures"
+}
+
 mkdir -p "$results"
-rm -f "$report" "$testing_report" "$deployment_report" "$log" "$events" "$results/summary"
+rm -f "$report" "$testing_report" "$deployment_report" "$log" "$deployment_log" "$events" "$results"/{summary,failures}
 
 # LedgerTests run the ledger binary that this same build leaves beside them.
 swift build --build-tests --explicit-target-dependency-import-check error
@@ -105,10 +112,11 @@ fi
 if [[ $# -eq 0 ]]; then
     # The programs are built by now: the tests that need them fail without.
     LEDGER_TEST_PROGRAMS=built .build/python/bin/python -m pytest --quiet --junit-xml "$deployment_report" \
-        serverless/tests </dev/null || status=1
+        serverless/tests </dev/null 2>&1 | tee "$deployment_log" || status=1
     read -r more_passed more_failed < <(count_deployment)
     passed=$((passed + more_passed)) failed=$((failed + more_failed))
 fi
 print_slowest
+print_failures || true
 echo "$passed passed, $failed failed" | tee "$results/summary"
 exit "$status"

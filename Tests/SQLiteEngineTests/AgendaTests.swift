@@ -61,7 +61,7 @@ import Testing
                 Slot(schedule: Samples.schedule(9999), center: 2, specialty: 1, medic: 3, date: shifted[3].date)
             ])
         }
-        let connection = try DatabaseQueue(path: path)
+        let connection = try otherConnection(to: path)
         let (broken, tables) = try await connection.read { database in
             (
                 try Row.fetchAll(database, sql: "PRAGMA foreign_key_check").count,
@@ -135,7 +135,7 @@ import Testing
     func before() async throws {
         let path = try ScratchFile().path
         do {
-            let connection = try DatabaseQueue(path: path)
+            let connection = try otherConnection(to: path)
             try Schema.migrator.migrate(connection, upTo: "10 movement of view sets")
             try await connection.write { database in
                 try database.execute(

@@ -14,7 +14,7 @@ import Testing
     /// A file after the last step of the program before, with two slots held, one given back, and two refusals.
     private func fileOfBefore() async throws -> String {
         let path = try ScratchFile().path
-        let queue = try DatabaseQueue(path: path)
+        let queue = try otherConnection(to: path)
         try Schema.migrator.migrate(queue, upTo: "16 probe")
         let start = Self.now.adding(milliseconds: 86_400_000).milliseconds
         try await queue.write { database in

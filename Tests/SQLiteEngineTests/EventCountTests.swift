@@ -31,7 +31,7 @@ import Testing
     }
 
     private func tamper(_ sql: String) throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: sql) }
+        try otherConnection(to: path).writeWithoutTransaction { try $0.execute(sql: sql) }
     }
 
     private func kept() async throws -> [Int] {

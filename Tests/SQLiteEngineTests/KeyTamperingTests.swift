@@ -17,7 +17,7 @@ import Testing
 
     /// Another connection, as a person with the file has it.
     private func tamper(_ sql: String) throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: sql) }
+        try otherConnection(to: path).writeWithoutTransaction { try $0.execute(sql: sql) }
     }
 
     private func makeKeys() async throws -> SQLiteAPIKeys {
@@ -85,7 +85,7 @@ import Testing
 
     @Test("keys of the program before go on, and get their records")
     func migrated() async throws {
-        let queue = try DatabaseQueue(path: path)
+        let queue = try otherConnection(to: path)
         try Schema.migrator.migrate(queue, upTo: "10 movement of view sets")
         try await queue.write { database in
             for (name, revoked) in [("desk", nil), ("old", 1_772_463_600_000 as Int64?)] {

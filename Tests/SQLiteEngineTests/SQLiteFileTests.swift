@@ -29,7 +29,7 @@ import Testing
 
     /// Another connection, as a person with the file has it.
     private func tamper(_ sql: String) throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: sql) }
+        try otherConnection(to: path).writeWithoutTransaction { try $0.execute(sql: sql) }
     }
 
     @Test(

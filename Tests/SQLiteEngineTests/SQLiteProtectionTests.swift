@@ -37,11 +37,11 @@ import Testing
 
     /// A connection without any of the program's settings.
     private func tamper(_ sql: String) throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: sql) }
+        try otherConnection(to: path).writeWithoutTransaction { try $0.execute(sql: sql) }
     }
 
     private func rows() throws -> [[Row]] {
-        try DatabaseQueue(path: path).read { database in
+        try otherConnection(to: path).read { database in
             try ["events", "head", "audit_access", "record_chains"].map {
                 try Row.fetchAll(database, sql: "SELECT * FROM \($0) ORDER BY 1")
             }
