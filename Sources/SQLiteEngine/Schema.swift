@@ -63,8 +63,8 @@ struct SchemaStep: Sendable {
 // MARK: - Tables that are made while the program runs
 
 extension Schema {
-    /// A table of the view, as it is now: a rebuild makes copies of it. Step 2 has it as it was when it was written, and
-    /// stays so.
+    /// A table of the view, as it is now: a rebuild makes copies of it. Step 2 has it as it was when it was written,
+    /// and stays so.
     static func appointmentTable(_ name: String) -> String {
         """
         CREATE TABLE \(name) (
