@@ -48,7 +48,9 @@ let package = Package(
         .target(name: "Appointments", dependencies: ["EventStore"], swiftSettings: strict),
         // Read side.
         .target(name: "Projections", dependencies: ["EventStore", "Appointments"], swiftSettings: strict),
-        .target(name: "Replay", dependencies: ["EventStore", "Appointments", "Projections"], swiftSettings: strict),
+        .target(
+            name: "Replay", dependencies: ["EventStore", "TransparencyLog", "Appointments", "Projections"],
+            swiftSettings: strict),
         // What happens when something arrives.
         .target(
             name: "Handlers", dependencies: ["EventStore", "Appointments", "Projections", logging],
@@ -59,7 +61,8 @@ let package = Package(
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
-            name: "MemoryEngine", dependencies: ["EventStore", "Appointments", "Projections", "Handlers"],
+            name: "MemoryEngine",
+            dependencies: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers"],
             swiftSettings: strict),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
@@ -67,7 +70,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "SQLiteEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations", grdb, sqlite],
+            dependencies: [
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations", grdb, sqlite,
+            ],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: strict),
@@ -78,7 +83,9 @@ let package = Package(
         .systemLibrary(name: "CPostgres", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "PostgresEngine",
-            dependencies: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations", "CPostgres"],
+            dependencies: [
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations", "CPostgres",
+            ],
             swiftSettings: strict),
         // Transport.
         .target(
@@ -118,9 +125,11 @@ let package = Package(
             name: "AppointmentsTests", dependencies: ["EventStore", "Appointments"], resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(name: "EventStoreTests", dependencies: ["EventStore"], swiftSettings: strict),
+        .target(
+            name: "TestTrees", dependencies: ["EventStore"], path: "Tests/Support/TestTrees", swiftSettings: strict),
         .testTarget(
-            name: "TransparencyLogTests", dependencies: ["EventStore", "TransparencyLog", "TestPrograms"],
-            swiftSettings: strict),
+            name: "TransparencyLogTests",
+            dependencies: ["EventStore", "TransparencyLog", "TestPrograms", "TestTrees"], swiftSettings: strict),
         .testTarget(
             name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections", "MemoryEngine"],
             swiftSettings: strict),
@@ -134,15 +143,15 @@ let package = Package(
         .target(
             name: "TestEngines",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS",
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine",
+                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS",
             ],
             path: "Tests/Contracts/Engines", swiftSettings: strict),
         .testTarget(
             name: "Contracts",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "TestEngines",
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine",
+                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "TestEngines", "TestTrees",
             ],
             exclude: ["Engines"], swiftSettings: strict),
         .testTarget(

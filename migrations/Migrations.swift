@@ -50,5 +50,6 @@ extension Migration {
         Migration(name: "015-agenda.sql", sql: PackageResources._15_agenda_sql),
         Migration(name: "016-probe.sql", sql: PackageResources._16_probe_sql),
         Migration(name: "017-claims-of-all-countries.sql", sql: PackageResources._17_claims_of_all_countries_sql),
+        Migration(name: "018-log-tree.sql", sql: PackageResources._18_log_tree_sql),
     ]
 }

@@ -1,10 +1,12 @@
 package import EventStore
 import Synchronization
+package import TransparencyLog
 
 /// The reference engine: all events in memory. Every rule of the contract is meant as it is written here.
 package final class MemoryEventStore: EventStore, EventFeed, AuditLog {
     private struct State {
         var log: [RecordedEvent] = []
+        var tree = MemoryTree()
         var streams: [StreamID: [RecordedEvent]] = [:]
         var identity: LedgerIdentity?
     }
@@ -54,6 +56,7 @@ extension MemoryEventStore {
             case .write(let placed):
                 let recorded = placed.enumerated().map { $1.recorded(at: state.log.count + 1 + $0) }
                 state.log += recorded
+                state.tree.append(recorded)
                 state.streams[stream] = stored + recorded
                 return recorded
             case .compare(let version):
@@ -80,6 +83,16 @@ extension MemoryEventStore {
     /// Reads the feed immediately.
     package func eventsNow(after position: Int, limit: Int) -> [RecordedEvent] {
         state.withLock { Array($0.log.dropFirst(max(position, 0)).prefix(max(limit, 0))) }
+    }
+
+    /// The right edge of the tree, immediately.
+    package var frontierNow: Frontier { treeNow.frontier }
+
+    var treeNow: MemoryTree { state.withLock { $0.tree } }
+
+    /// Stored hashes of the tree, immediately.
+    package func hashesNow(_ ranges: [HashRange]) -> [[Hash]] {
+        state.withLock { state in ranges.map(state.tree.hashes) }
     }
 }
 

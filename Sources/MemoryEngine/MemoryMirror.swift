@@ -8,6 +8,8 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
     /// All that a mirror holds, as a value: a backup of it can be put back.
     package struct Contents: Sendable {
         package fileprivate(set) var entries: [RecordedEvent] = []
+        /// The tree over the entries.
+        fileprivate(set) var tree = MemoryTree()
         package fileprivate(set) var rows: [AppointmentID: AppointmentRow] = [:]
         package fileprivate(set) var conflicts: [MirrorConflict] = []
         /// What a rewind has moved out, each with the position that it had.
@@ -88,9 +90,10 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
                     held + [
                         MirroredEntry(position: next.entries.count + 1, leaf: event.leaf)
                     ]
-                next.entries.append(
-                    RecordedEvent(
-                        position: next.entries.count + 1, entry: event.entry, leaf: event.leaf, sealed: event.sealed))
+                let entry = RecordedEvent(
+                    position: next.entries.count + 1, entry: event.entry, leaf: event.leaf, sealed: event.sealed)
+                next.entries.append(entry)
+                next.tree.append([entry])
             }
             for row in batch.rows { next.rows[row.appointment] = row }
             for conflict in batch.conflicts { next.keep(conflict) }
@@ -201,6 +204,7 @@ extension MemoryMirror.Contents {
 
     fileprivate mutating func put(_ log: [Int: RecordedEvent]) {
         entries = log.sorted { $0.key < $1.key }.map(\.value)
+        tree = MemoryTree(entries)
         let leaves = Set(entries.map(\.leaf))
         conflicts.removeAll { leaves.contains($0.event.leaf) }
         streams = [:]

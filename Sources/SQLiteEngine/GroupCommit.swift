@@ -7,8 +7,10 @@ import GRDB
 /// no effect but on the database.
 enum GroupCommit {
     /// Runs jobs in one transaction and finishes each.
-    static func commit(_ jobs: [Job<Writing>], in database: Database, noting outcome: WriteOutcome) {
-        let writing = Writing(database)
+    static func commit(
+        _ jobs: [Job<Writing>], in database: Database, noting outcome: WriteOutcome, _ memory: TreeMemory
+    ) {
+        let writing = Writing(database, memory)
         do {
             try database.run("BEGIN IMMEDIATE")
             var refusals: [(any Error)?] = []
@@ -16,14 +18,14 @@ enum GroupCommit {
             try writing.finish()
             try database.run("COMMIT")
             for (job, refusal) in zip(jobs, refusals) { job.finish(refusal) }
-            writing.ringBells()
+            writing.committed()
         } catch {
             if database.isInsideTransaction {
                 do { try database.execute(sql: "ROLLBACK") } catch { return fail(jobs, with: error, outcome) }
             }
             // A job that breaks after it has written must not take its neighbours with it; a full disk takes all.
             if jobs.count == 1 || SQLiteFile.isOutage(error) { return fail(jobs, with: error, outcome) }
-            for job in jobs { commit([job], in: database, noting: outcome) }
+            for job in jobs { commit([job], in: database, noting: outcome, memory) }
         }
     }
 

@@ -69,7 +69,7 @@ extension SQLiteEventStore {
                 let position = try writing.nextPosition()
                 let stored = event.recorded(at: position)
                 try insert(stored, at: position, in: writing.database)
-                writing.count(stored)
+                writing.note(stored)
                 recorded.append(stored)
             }
             if followsView { try SQLiteAppointmentView.follow(recorded, placed, in: writing.database) }

@@ -36,9 +36,9 @@ package final class SQLiteFile: Sendable {
             configuration.readonly = isReadOnly
             let connection = try DatabaseQueue(path: name, configuration: configuration)
             try Self.prepare(connection, path, isReadOnly: isReadOnly)
-            let outcome = outcome
+            let (outcome, tree) = (outcome, TreeMemory())
             writer =
-                isReadOnly ? nil : JobQueue(connection) { GroupCommit.commit($0, in: $1, noting: outcome) }
+                isReadOnly ? nil : JobQueue(connection) { GroupCommit.commit($0, in: $1, noting: outcome, tree) }
             configuration.readonly = true
             let cores = max(ProcessInfo.processInfo.activeProcessorCount, 2)
             readers = try (0..<cores / 2).map { _ in

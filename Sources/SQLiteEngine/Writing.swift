@@ -1,27 +1,35 @@
 import EventStore
+import Foundation
 import GRDB
 import Handlers
 import Projections
+import TransparencyLog
 
 /// A transaction of the writer, and what its jobs share: the head of the log and whom to wake after the commit.
 final class Writing {
     let database: Database
+    private let memory: TreeMemory
     private var log: (head: Int, stored: Int, viewIsCurrent: Bool)?
+    /// The leaves of the events that were appended.
+    private var leaves: [Hash] = []
+    /// The right edge of the tree, once it was written.
+    private var edge: TreeEdge?
     private var bells: [Doorbell] = []
     /// Events that were appended, to be counted before the commit.
     private var appended: [[String]: Int] = [:]
 
-    init(_ database: Database) { self.database = database }
+    init(_ database: Database, _ memory: TreeMemory) { (self.database, self.memory) = (database, memory) }
 
-    /// The next position of the log. The head row is written once, at the end of the transaction.
-    func nextPosition() throws -> Int {
-        let next = try loadLog().head + 1
-        log?.head = next
-        return next
+    /// The next position of the log. Nobody has it before an event is noted there.
+    func nextPosition() throws -> Int { try loadLog().head + 1 }
+
+    /// Notes an event that stands at the next position: the head, the counts and the tree move on with it, each once,
+    /// at the end of the transaction.
+    func note(_ event: RecordedEvent) {
+        log?.head += 1
+        appended[[event.entry.type, event.entry.country], default: 0] += 1
+        leaves.append(event.leaf)
     }
-
-    /// Counts an event that was appended.
-    func count(_ event: RecordedEvent) { appended[[event.entry.type, event.entry.country], default: 0] += 1 }
 
     /// Whether the view has every event that was stored before this transaction, so that it is written along.
     ///
@@ -54,7 +62,7 @@ final class Writing {
     /// Writes what the jobs share, before the commit.
     func finish() throws {
         guard let log, log.head != log.stored else { return }
-        try database.run("UPDATE head SET position = ?", [log.head])
+        try moveHead(to: log.head, from: log.stored)
         for (kind, count) in appended {
             try database.run(
                 """
@@ -67,8 +75,58 @@ final class Writing {
         }
     }
 
-    func ringBells() {
+    /// Tells what others share that all of this is durable.
+    func committed() {
+        if let edge { memory.keep(edge) }
         for bell in bells { bell.ring() }
+    }
+}
+
+// MARK: - The tree
+
+extension Writing {
+    /// Moves the head of the log and the edge of its tree together. A tree that lacks events from before this
+    /// transaction, or is damaged, stays as it is.
+    private func moveHead(to head: Int, from stored: Int) throws {
+        guard var edge = try loadEdge(of: stored), edge.frontier.size == stored else {
+            return try database.run("UPDATE head SET position = ?", [head])
+        }
+        for leaf in leaves { try edge.append(leaf, in: database) }
+        try database.run("UPDATE head SET position = ?, tree = ?", [head, Data(edge.frontier.bytes)])
+        self.edge = edge
+    }
+
+    /// Takes into the tree events that were stored before this transaction and are not in it.
+    ///
+    /// - Returns: how many are in it then, and how many there were.
+    /// - Throws: `corrupt` when the tree is damaged, or an event is missing.
+    func growTree(limit: Int) throws -> (size: Int, head: Int) {
+        let stored = try loadLog().stored
+        guard var edge = try loadEdge(of: stored) else {
+            throw EventStoreError(
+                .corrupt, message: "the tree over the events can't be gone on with: run `ledger verify --log`")
+        }
+        let size = edge.frontier.size
+        if size == stored { return (size, stored) }
+        let missing = HashRange(level: 0, start: size, count: min(limit, stored - size))
+        let leaves = try Tiles.leaves(missing, in: database)
+        guard leaves.count == missing.count else {
+            throw EventStoreError(
+                .corrupt, message: "the event at position \(size + leaves.count + 1) is missing: run `ledger verify`")
+        }
+        for leaf in leaves { try edge.append(leaf, in: database) }
+        try database.run("UPDATE head SET tree = ?", [Data(edge.frontier.bytes)])
+        self.edge = edge
+        return (edge.frontier.size, stored)
+    }
+
+    /// The edge of the tree; nil when it is damaged.
+    private func loadEdge(of stored: Int) throws -> TreeEdge? {
+        if let edge { return edge }
+        guard let frontier = try SQLiteEventStore.edge(in: database).frontier, frontier.size <= stored else {
+            return nil
+        }
+        return try memory.edge(of: frontier) ?? TreeEdge(frontier, in: database)
     }
 }
 

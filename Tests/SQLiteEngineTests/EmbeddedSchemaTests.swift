@@ -10,7 +10,7 @@ import Testing
     private static let identities = [
         "1 events", "2 appointments", "3 messages", "4 countries", "5 access", "6 view sets", "7 projections",
         "8 audit access", "9 refusals", "10 movement of view sets", "11 protection", "12 records of keys",
-        "13 counts of events", "14 epochs", "15 agenda", "16 probe", "17 claims of all countries",
+        "13 counts of events", "14 epochs", "15 agenda", "16 probe", "17 claims of all countries", "18 log tree",
     ]
 
     @Test("each step has the name that older files know it by")

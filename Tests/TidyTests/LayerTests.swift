@@ -17,20 +17,20 @@ import Testing
         "TransparencyLog": Layer(ours: ["EventStore"], others: ["Crypto"]),
         "Appointments": Layer(ours: ["EventStore"]),
         "Projections": Layer(ours: ["EventStore", "Appointments"]),
-        "Replay": Layer(ours: ["EventStore", "Appointments", "Projections"]),
+        "Replay": Layer(ours: ["EventStore", "TransparencyLog", "Appointments", "Projections"]),
         "Handlers": Layer(ours: ["EventStore", "Appointments", "Projections"], others: ["Logging"]),
         "API": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"], others: ["Glibc", "Logging"]),
-        "MemoryEngine": Layer(ours: ["EventStore", "Appointments", "Projections", "Handlers"]),
+        "MemoryEngine": Layer(ours: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers"]),
         "SQLiteEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations"],
+            ours: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations"],
             others: system.union(["GRDB", "GRDBSQLite"])),
         "AWSEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
             others: ["Glibc", "Logging"]),
         "Migrations": Layer(ours: []),
         "PostgresEngine": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Handlers", "Migrations"],
+            ours: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations"],
             others: ["CPostgres", "Glibc", "Dispatch"]),
         "HTTPClient": Layer(ours: [], others: ["CCurl", "Dispatch"]),
         "HTTPServer": Layer(

@@ -1,4 +1,5 @@
 import EventStore
+import TestTrees
 import Testing
 import TransparencyLog
 
