@@ -30,6 +30,14 @@ package struct Finding: Equatable, Sendable {
         case recordMissing = "record-missing"
         /// The counts that are kept with the appends are not those of the events.
         case countDiffers = "count-differs"
+        /// A stored hash of the tree, or its edge, is not what the entries make.
+        case treeDiffers = "tree-differs"
+        /// A tile of the tree is not stored.
+        case treeMissing = "tree-missing"
+        /// A tile is stored that no entries make.
+        case treeOutside = "tree-outside"
+        /// The tree can't be recomputed, since an entry is missing or can't be read.
+        case treeUnknown = "tree-unknown"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -107,6 +115,8 @@ package struct Finding: Equatable, Sendable {
     package enum Part: CaseIterable, Sendable {
         /// Every entry, its hash, its place and its link to the one before.
         case chain
+        /// The tree over all entries, and what was signed of it.
+        case log
         /// Every row of the view.
         case views
         /// The copy in PostgreSQL.
@@ -142,6 +152,7 @@ extension Finding.Kind {
         case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog, .keyRecordBroken, .keyDiffers,
             .countDiffers:
             [.chain]
+        case .treeDiffers, .treeMissing, .treeOutside, .treeUnknown: [.log]
         // The mirror has a chain of its own.
         case .recordDiffers, .recordMissing: [.chain, .mirror]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]

@@ -71,7 +71,7 @@ package struct Repair: Sendable {
                 case .rowWithoutEvents: .remove
                 case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers,
                     .foreignItem, .outsideLog, .recordDiffers, .recordMissing, .keyRecordBroken, .keyDiffers,
-                    .countDiffers:
+                    .countDiffers, .treeDiffers, .treeMissing, .treeOutside, .treeUnknown:
                     .none
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict, .mirrorCheckpointAhead:

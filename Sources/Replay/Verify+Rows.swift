@@ -174,7 +174,5 @@ extension Verify {
         return without == folded
     }
 
-    private var readsChain: Bool { parts.contains(.chain) }
-
     private var fold: RangeFold { RangeFold(people) }
 }

@@ -1,5 +1,6 @@
 package import EventStore
 package import Projections
+package import TransparencyLog
 
 /// Recomputes the whole ledger from its bytes and says what contradicts it. No stored hash is trusted.
 ///
@@ -14,6 +15,8 @@ package struct Verify: Sendable {
     private let checkpoints: (any ConsumerStore)?
     private let consumers: [ConsumerName]
     private let records: [any ChainedRecords]
+    private let tree: (any StoredTree)?
+    private let signed: (any SignedStates)?
     let people: PersonResolver?
     let parts: Set<Finding.Part>
     let batch: Int
@@ -22,16 +25,20 @@ package struct Verify: Sendable {
     /// - Parameter people: opens the sealed fields, to compare who asked; without it only their hashes are checked.
     /// - Parameter checkpoints: those of `consumers` are looked at; none without it.
     /// - Parameter records: the chains of records that belong to the store.
+    /// - Parameter tree: the tree over the events of the feed, as it is stored; without it there is no log to verify.
+    /// - Parameter signed: what was signed of the tree.
     /// - Parameter parts: what is verified; all of it unless given.
     package init(
         feed: any EventFeed, scan: any StreamScan, store: any StreamReader, views: any RowReader & RowScan,
         checkpoints: (any ConsumerStore)? = nil, consumers: [ConsumerName] = [ProjectionRunner.projection],
-        records: [any ChainedRecords] = [], people: PersonResolver?,
+        records: [any ChainedRecords] = [], tree: (any StoredTree)? = nil, signed: (any SignedStates)? = nil,
+        people: PersonResolver?,
         parts: Set<Finding.Part> = Set(Finding.Part.allCases), batch: Int = 2000,
         progress: @escaping @Sendable (VerifyProgress) -> Void = { _ in }
     ) {
         (self.feed, self.scan, self.store, self.views) = (feed, scan, store, views)
         (self.checkpoints, self.consumers, self.records) = (checkpoints, consumers, records)
+        (self.tree, self.signed) = (tree, signed)
         (self.people, self.parts, self.batch, self.progress) = (people, parts, max(batch, 1), progress)
     }
 
@@ -40,7 +47,12 @@ package struct Verify: Sendable {
         /// The last event of each stream.
         var streams: [StreamID: StreamHead] = [:]
         var position = 0
+        /// Nil when the log is not verified.
+        var log: LogCheck?
     }
+
+    /// Whether every event is read in the order of positions.
+    var readsChain: Bool { parts.contains(.chain) || parts.contains(.log) && tree != nil }
 
     /// Runs to the head that the log has now.
     ///
@@ -52,6 +64,7 @@ package struct Verify: Sendable {
         if let checkpoints {
             for name in consumers { reached.append((name, try await checkpoints.checkpoint(of: name))) }
         }
+        if parts.contains(.log), let tree { state.log = try await LogCheck(tree, signed: signed) }
         let head = try await feed.head()
         state.report.head = head
         for (name, position) in reached where position > head {
@@ -60,7 +73,7 @@ package struct Verify: Sendable {
                     .checkpointAhead, position: position, key: name.description,
                     message: "the checkpoint of \(name) is at position \(position), and the last event at \(head)"))
         }
-        if parts.contains(.chain) {
+        if readsChain {
             try await readChain(&state)
             state.report.streams = state.streams.count
         }
@@ -84,6 +97,7 @@ package struct Verify: Sendable {
             } else {
                 try await takeSingly(window, &state)
             }
+            try await state.log?.compareLeaves(&state.report)
             progress(
                 VerifyProgress(position: window.through, head: head, findings: state.report.findingCount))
         }
@@ -93,6 +107,12 @@ package struct Verify: Sendable {
                     .positionGap, position: state.position + 1,
                     message: "positions \(state.position + 1) to \(head) are missing from the log"))
         }
+        try await state.log?.finish(&state.report)
+        if parts.contains(.chain) { try await readBeside(&state) }
+    }
+
+    /// Looks at what stands next to the events of the log.
+    private func readBeside(_ state: inout State) async throws(EventStoreError) {
         let foreign = try await feed.foreignItems()
         if foreign > 0 {
             state.report.add(
@@ -180,6 +200,7 @@ package struct Verify: Sendable {
         }
         // A position that stands twice is one finding; it must not move what follows it out of its place.
         state.position = max(position, state.position)
+        state.log?.take(event)
         link(event, &state)
     }
 
