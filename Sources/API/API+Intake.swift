@@ -152,7 +152,7 @@ extension String {
     var isCorrelation: Bool {
         (1...128).contains(utf8.count)
             && utf8.allSatisfy {
-                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2E || $0 == 0x5F
+                $0.isDigit || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2E || $0 == 0x5F
                     || $0 == 0x2D
             }
     }
@@ -160,6 +160,6 @@ extension String {
 
 extension Substring {
     fileprivate func isHexadecimal(_ count: Int) -> Bool {
-        utf8.count == count && utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        utf8.count == count && utf8.allSatisfy { $0.isDigit || (0x61...0x66).contains($0) }
     }
 }

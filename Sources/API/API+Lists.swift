@@ -142,7 +142,7 @@ extension RoutePath {
         let digits = text.utf8.dropFirst(3)
         let isMask =
             text.hasPrefix("***") && (digits.isEmpty || digits.count == 2)
-            && digits.allSatisfy { (0x30...0x39).contains($0) }
+            && digits.allSatisfy { $0.isDigit }
         return isMask ? (nil, []) : person
     }
 

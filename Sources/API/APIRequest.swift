@@ -80,7 +80,7 @@ extension String {
     func hasSameLetters(as name: StaticString) -> Bool {
         guard utf8.count == name.utf8CodeUnitCount else { return false }
         return zip(utf8, UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)).allSatisfy {
-            $0 == $1 || ($0 ^ $1 == 0x20 && (0x61...0x7A).contains($0 | 0x20))
+            $0 == $1 || ($0 ^ $1 == 0x20 && $0.isLetter)
         }
     }
 }

@@ -1,3 +1,5 @@
+import EventStore
+
 /// What a caller wants an answer in: the media ranges of `Accept`, with their weights (RFC 9110 section 12.5.1).
 struct AcceptedTypes {
     private struct Range {
@@ -51,7 +53,7 @@ struct AcceptedTypes {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count <= 2, let whole = parts.first, whole == "0" || whole == "1" else { return nil }
         let digits = parts.count == 2 ? parts[1] : ""
-        guard digits.utf8.count <= 3, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard digits.utf8.count <= 3, digits.utf8.allSatisfy({ $0.isDigit }) else { return nil }
         let thousandths = Int(digits + String(repeating: "0", count: 3 - digits.utf8.count)) ?? 0
         return whole == "0" ? thousandths : thousandths == 0 ? 1000 : nil
     }

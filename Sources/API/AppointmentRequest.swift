@@ -79,7 +79,7 @@ struct AppointmentRequest: Equatable {
         }
 
         private mutating func readSchedule(from reader: inout JSONReader) throws(JSONError) {
-            guard let first = reader.peek(), first == UInt8(ascii: "-") || (48...57).contains(first) else {
+            guard let first = reader.peek(), first == UInt8(ascii: "-") || first.isDigit else {
                 add("scheduleId", "Schedule ID must be an integer")
                 return try reader.skip()
             }

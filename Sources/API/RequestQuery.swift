@@ -98,41 +98,13 @@ struct RequestQuery {
     }
 }
 
-/// Percent-encoding (RFC 3986 section 2.1), read strictly.
-enum PercentEncoding {
-    /// The text that some bytes encode; nil when it is broken, no UTF-8, or holds control characters.
-    static func decode(_ text: some Collection<UInt8>) -> String? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            var decoded = byte
-            if byte == UInt8(ascii: "%") {
-                guard let high = digit(rest.next()), let low = digit(rest.next()) else { return nil }
-                decoded = high << 4 | low
-            }
-            if decoded < 0x20 || decoded == 0x7F { return nil }
-            bytes.append(decoded)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8?) -> UInt8? {
-        switch byte {
-        case .some(let byte) where (0x30...0x39).contains(byte): byte - 0x30
-        case .some(let byte) where (0x41...0x46).contains(byte & 0xDF): (byte & 0xDF) - 0x37
-        default: nil
-        }
-    }
-}
-
 extension Int {
     /// Reads a number in plain ASCII digits without a sign or leading zeros; `-5` is read to be refused by its range.
     ///
     /// A number of more than 64 bits is read as the largest or smallest one: every range refuses it.
     init?(strict text: String) {
         let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
-        guard !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) }), digits.first != 48 || digits.count == 1
+        guard !digits.isEmpty, digits.allSatisfy({ $0.isDigit }), digits.first != 48 || digits.count == 1
         else { return nil }
         self = Int(text) ?? (text.utf8.first == UInt8(ascii: "-") ? .min : .max)
     }

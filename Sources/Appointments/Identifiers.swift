@@ -7,7 +7,7 @@ package struct InsuredID: Hashable, Sendable {
 
     /// Nil unless the text is exactly five ASCII digits.
     package init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 5, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        guard text.utf8.count == 5, text.utf8.allSatisfy({ $0.isDigit }) else { return nil }
         digits = String(text)
     }
 

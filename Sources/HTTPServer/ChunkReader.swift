@@ -1,3 +1,4 @@
+import EventStore
 import Handlers
 
 /// Reads the framing of a chunked body, so that its end is known to the byte and its chunks can't be hidden from a
@@ -44,8 +45,8 @@ struct ChunkReader {
         case (.size, UInt8(ascii: ";")) where digits > 0: place = .extensions
         case (.size, _):
             // Eight digits are more than any body may have.
-            guard let digit = byte.hexDigit, digits < 8 else { return false }
-            (size, digits) = (size << 4 | digit, digits + 1)
+            guard let digit = byte.hexadecimalValue, digits < 8 else { return false }
+            (size, digits) = (size << 4 | Int(digit), digits + 1)
         case (.sizeLineFeed, 0x0A): place = size == 0 ? .trailer : .data
         case (.dataReturn, 0x0D): place = .dataLineFeed
         case (.dataLineFeed, 0x0A): (place, size, digits) = (.size, 0, 0)
@@ -58,15 +59,5 @@ struct ChunkReader {
         default: return false
         }
         return true
-    }
-}
-
-extension UInt8 {
-    fileprivate var hexDigit: Int? {
-        switch self {
-        case 0x30...0x39: Int(self) - 0x30
-        case 0x41...0x46, 0x61...0x66: Int(self | 0x20) - 0x57
-        default: nil
-        }
     }
 }

@@ -1,3 +1,4 @@
+import EventStore
 import Handlers
 
 /// Reads the first line and the header fields of a request byte by byte, and refuses what RFC 9112 wants refused and
@@ -89,7 +90,7 @@ struct HeadReader {
         let isRight =
             switch count {
             case 0..<5: byte == expected.utf8Start[count]
-            case 5, 7: (0x30...0x39).contains(byte)
+            case 5, 7: byte.isDigit
             case 6: byte == UInt8(ascii: ".")
             default: false
             }
@@ -107,7 +108,7 @@ extension UInt8 {
     /// Whether a token of RFC 9110 may hold this byte: the name of a field, a method.
     fileprivate var isTokenByte: Bool {
         switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), 0x30...0x39: true
+        case _ where isLetter || isDigit: true
         case UInt8(ascii: "!"), 0x23...0x27, UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"),
             UInt8(ascii: "."), 0x5E...0x60, UInt8(ascii: "|"), UInt8(ascii: "~"):
             true

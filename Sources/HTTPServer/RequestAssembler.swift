@@ -1,3 +1,4 @@
+import EventStore
 import API
 import NIOCore
 import NIOHTTP1
@@ -66,7 +67,8 @@ final class RequestAssembler: ChannelDuplexHandler {
             body.count + head.uri.utf8.count + head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
         let request = APIRequest(
             method: head.method.rawValue, path: path, query: query, headers: head.headers.map { ($0.name, $0.value) },
-            body: body, remoteAddress: context.remoteAddress?.ipAddress ?? "", requestID: RequestName.new())
+            body: body, remoteAddress: context.remoteAddress?.ipAddress ?? "",
+            requestID: Identifier.random().description)
         self.head = nil
         body = []
         connection.requestDeadline = nil
@@ -82,7 +84,7 @@ final class RequestAssembler: ChannelDuplexHandler {
         connection.requestDeadline = nil
         connection.unanswered += 1
         (head, body) = (nil, [])
-        context.fireChannelRead(wrapInboundOut(.refused(problem, requestID: RequestName.new())))
+        context.fireChannelRead(wrapInboundOut(.refused(problem, requestID: Identifier.random().description)))
         context.fireChannelReadComplete()
     }
 
@@ -144,7 +146,7 @@ final class RequestAssembler: ChannelDuplexHandler {
         if response.header("Content-Length") == nil {
             headers.add(name: "Content-Length", value: String(response.body.count))
         }
-        headers.add(name: "Date", value: HTTPDate.now)
+        headers.add(name: "Date", value: AnswerDate.now)
         if ends { headers.add(name: "Connection", value: "close") }
         return HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)

@@ -49,7 +49,7 @@ extension HTTPRequestHead {
             throw .malformed("The only transfer coding is chunked, in HTTP/1.1")
         }
         if let length = headers.first(name: "Content-Length") {
-            guard length.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let length = Int(length) else {
+            guard length.utf8.allSatisfy({ $0.isDigit }), let length = Int(length) else {
                 throw .malformed("Content-Length is no number")
             }
             if length > limits.bodyBytes { throw .bodyTooLarge }
@@ -117,7 +117,7 @@ extension String {
             rest = rest[name.endIndex...]
         }
         if rest.isEmpty { return true }
-        return rest.first == UInt8(ascii: ":") && rest.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+        return rest.first == UInt8(ascii: ":") && rest.dropFirst().allSatisfy { $0.isDigit }
     }
 }
 
@@ -125,7 +125,7 @@ extension UInt8 {
     /// Unreserved, a sub-delimiter, or a percent sign.
     fileprivate var isHostByte: Bool {
         switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), 0x30...0x39: true
+        case _ where isLetter || isDigit: true
         case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "!"),
             0x24...0x2C, UInt8(ascii: ";"), UInt8(ascii: "="):
             true
@@ -141,34 +141,15 @@ extension Problem {
     static var targetTooLong: Problem { Problem(.uriTooLong, "The request target is too long") }
 }
 
-/// Names for requests, to find them in the log by.
-enum RequestName {
-    static func new() -> String {
-        Identifier.version4(random: (.random(in: .min ... .max), .random(in: .min ... .max))).description
-    }
-}
-
-/// The date of an answer (RFC 9110 section 5.6.7), written once a second.
-enum HTTPDate {
+/// The date of an answer, written once a second.
+enum AnswerDate {
     private static let cache = Mutex<(second: Int, text: String)>((-1, ""))
-    private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
 
     static var now: String {
         let second = time(nil)
         return cache.withLock { cache in
-            if cache.second != second { cache = (second, text(second)) }
+            if cache.second != second { cache = (second, Timestamp(milliseconds: Int64(second) * 1000).httpDate) }
             return cache.text
         }
-    }
-
-    /// A moment in seconds since 1970 as `Tue, 24 Nov 2026 17:14:27 GMT`.
-    static func text(_ second: Int) -> String {
-        let date = CivilDate(daysSinceEpoch: second / 86_400)
-        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let clock = "\(two(second / 3600 % 24)):\(two(second / 60 % 60)):\(two(second % 60))"
-        return "\(days[date.weekday]), \(two(date.day)) \(months[date.month - 1]) \(date.year) \(clock) GMT"
     }
 }

@@ -103,7 +103,7 @@ package enum PrivateFiles {
     /// A path as a shell takes it.
     private static func quoted(_ path: String) -> String {
         let isPlain = path.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || "/._-".utf8.contains($0)
+            $0.isDigit || $0.isLetter || "/._-".utf8.contains($0)
         }
         return isPlain
             ? path : "'" + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"

@@ -21,7 +21,7 @@ package final class PostgresPool: Sendable {
         var isClosed = false
         /// Those who wait for the last lane to close.
         var closing: [CheckedContinuation<Void, Never>] = []
-        var backoff = Backoff()
+        var reconnection = Reconnection()
     }
 
     private let settings: PostgresSettings
@@ -59,7 +59,7 @@ package final class PostgresPool: Sendable {
         lane.reset()
         do {
             if let result = await lane.perform(body) { return try result.get() }
-            try await waitForBackoff()
+            try await waitForReconnection()
             let password = try await settings.password()
             return try await lane.connect(settings, password: password, connected: noteConnection, body).get()
         } catch {
@@ -198,14 +198,14 @@ extension PostgresPool {
     }
 }
 
-// MARK: - Backoff
+// MARK: - Reconnecting
 
 extension PostgresPool {
     /// Waits until the next try to connect is due.
-    private func waitForBackoff() async throws(EventStoreError) {
-        let backoff = state.withLock { $0.backoff }
-        guard let failure = backoff.failure else { return }
-        let left = backoff.nextTry - ContinuousClock.now
+    private func waitForReconnection() async throws(EventStoreError) {
+        let reconnection = state.withLock { $0.reconnection }
+        guard let failure = reconnection.failure else { return }
+        let left = reconnection.nextTry - ContinuousClock.now
         if left > .milliseconds(patienceMilliseconds) { throw EventStoreError(postgres: failure) }
         // A cancelled task goes on, and is stopped when it connects.
         if left > .zero { try? await Task.sleep(for: left) }
@@ -213,12 +213,12 @@ extension PostgresPool {
 
     @Sendable private func noteConnection(_ failure: PostgresError?) {
         let random = random()
-        state.withLock { $0.backoff.note(failure, random: random) }
+        state.withLock { $0.reconnection.note(failure, random: random) }
     }
 }
 
 /// When the next try to connect is due, after others have failed.
-private struct Backoff {
+private struct Reconnection {
     private static let firstMilliseconds: UInt64 = 50
     private static let lastMilliseconds: UInt64 = 2000
 
@@ -228,7 +228,7 @@ private struct Backoff {
 
     mutating func note(_ failure: PostgresError?, random: UInt64) {
         guard let failure else {
-            self = Backoff()
+            self = Reconnection()
             return
         }
         // A caller that gave up tells nothing of the server. Lanes that fail together count once.

@@ -51,7 +51,7 @@ package struct ViewCopy: Equatable, Sendable {
     /// Whether a name can be one of a set: 1 to 32 of `a-z`, `0-9` and `_`.
     package static func isName(_ name: String) -> Bool {
         (1...32).contains(name.utf8.count)
-            && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 0x5F }
+            && name.utf8.allSatisfy { (97...122).contains($0) || $0.isDigit || $0 == 0x5F }
     }
 }
 

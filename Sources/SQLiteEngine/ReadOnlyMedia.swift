@@ -47,7 +47,7 @@ enum ReadOnlyMedia {
     private static func encoded(_ path: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         let bytes = path.utf8.flatMap { byte -> [UInt8] in
-            let isPlain = (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
+            let isPlain = byte.isDigit || byte.isLetter
             if isPlain || "/._-".utf8.contains(byte) { return [byte] }
             return [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
         }

@@ -46,7 +46,7 @@ extension Collection<UInt8> {
         if isEmpty || first == UInt8(ascii: "0") && count > 1 { return nil }
         var value = 0
         for byte in self {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            guard byte.isDigit else { return nil }
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = product.addingReportingOverflow(Int(byte - UInt8(ascii: "0")))
             if overflow || carry { return nil }

@@ -1,3 +1,5 @@
+import EventStore
+
 /// The address of a tile or of an entry bundle below a log's prefix (C2SP tlog-tiles, "Merkle Tree" and "Log entries").
 package struct TilePath: Hashable, Sendable {
     /// What it holds.
@@ -119,7 +121,7 @@ extension TilePath: CustomStringConvertible {
             }
             guard digits.count == 3 else { return nil }
             for digit in digits {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+                guard digit.isDigit else { return nil }
                 let (product, overflow) = index.multipliedReportingOverflow(by: 10)
                 let (sum, carry) = product.addingReportingOverflow(Int(digit - UInt8(ascii: "0")))
                 if overflow || carry { return nil }

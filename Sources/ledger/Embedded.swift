@@ -160,7 +160,7 @@ struct Embedded: Sendable {
         _ file: SQLiteFile, _ seen: SeenLedger?, _ seenFile: SeenFile
     ) async throws(EventStoreError) -> LedgerIdentity {
         let store = SQLiteEventStore(file)
-        let id = Identifier.version4(random: (System.number(), System.number()))
+        let id = Identifier.random()
         // A copy that can only be read is looked at as it is: no epoch can begin there.
         if file.isReadOnly { return try await store.identity() ?? LedgerIdentity(id: id, epoch: 1) }
         let opening = try await store.open(seen: seen, newID: id, now: System.now())

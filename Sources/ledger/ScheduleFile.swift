@@ -102,7 +102,7 @@ struct ScheduleFile {
     }
 
     private static func number(_ cell: [UInt8]) -> Int64? {
-        guard !cell.isEmpty, cell.count <= 16, cell.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        guard !cell.isEmpty, cell.count <= 16, cell.allSatisfy({ $0.isDigit }) else { return nil }
         let number = cell.reduce(Int64(0)) { $0 * 10 + Int64($1 - 48) }
         return ScheduleID(number)?.number
     }

@@ -1,3 +1,4 @@
+import EventStore
 import Glibc
 
 /// An address of IPv4 or IPv6. One of IPv4 that is written as IPv6 (`::ffff:192.0.2.1`) is the same address.
@@ -12,7 +13,7 @@ package struct IPAddress: Hashable, Sendable {
     /// it or a zone.
     package init?(_ text: some StringProtocol) {
         let isAllowed = text.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x61...0x66).contains($0 | 0x20) || $0 == 0x3A || $0 == 0x2E
+            $0.hexadecimalValue != nil || $0 == 0x3A || $0 == 0x2E
         }
         guard isAllowed, (2...45).contains(text.utf8.count) else { return nil }
         if text.utf8.contains(0x3A) {
@@ -78,7 +79,7 @@ package struct IPNetwork: Equatable, Sendable {
         let bits = address.isIPv4 ? 32 : 128
         var length = bits
         if parts.count == 2 {
-            let isNumber = parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) } && !parts[1].hasPrefix("0")
+            let isNumber = parts[1].utf8.allSatisfy { $0.isDigit } && !parts[1].hasPrefix("0")
             guard isNumber, let number = Int(parts[1]), (1...bits).contains(number) else { return nil }
             length = number
         }

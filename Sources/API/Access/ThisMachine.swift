@@ -1,3 +1,5 @@
+import EventStore
+
 /// Why a ledger without API keys does not serve a request that comes from a loopback address.
 ///
 /// Such a ledger takes whoever calls for its owner. So it serves programs of this machine and pages of its own alone. A
@@ -101,7 +103,7 @@ struct Authority: Equatable {
         } else {
             if let colon = host.firstIndex(of: ":") { (host, rest) = (text[..<colon], text[colon...]) }
             let isName = host.utf8.allSatisfy {
-                (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D || $0 == 0x2E
+                $0.isDigit || $0.isLetter || $0 == 0x2D || $0 == 0x2E
             }
             guard isName, !host.isEmpty else { return nil }
             address = IPAddress(host)
@@ -113,7 +115,7 @@ struct Authority: Equatable {
         }
         let digits = rest.dropFirst()
         guard rest.hasPrefix(":"), (1...5).contains(digits.utf8.count), !digits.hasPrefix("0"),
-            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(digits), port <= 65_535
+            digits.utf8.allSatisfy({ $0.isDigit }), let port = Int(digits), port <= 65_535
         else { return nil }
         self.port = port
     }

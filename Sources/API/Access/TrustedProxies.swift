@@ -139,13 +139,13 @@ enum ForwardedHops {
     }
 
     private static func isPort(_ text: Substring) -> Bool {
-        isMadeUp(text) || (1...5).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        isMadeUp(text) || (1...5).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isDigit }
     }
 
     private static func isMadeUp(_ text: Substring) -> Bool {
         text.utf8.count > 1 && text.hasPrefix("_")
             && text.utf8.dropFirst().allSatisfy {
-                (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || [0x2D, 0x2E, 0x5F].contains($0)
+                $0.isDigit || $0.isLetter || [0x2D, 0x2E, 0x5F].contains($0)
             }
     }
 }
@@ -184,7 +184,7 @@ private struct ForwardedReader {
 
     private mutating func token() -> String? {
         let rest = bytes[place...].prefix { byte in
-            (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
+            byte.isDigit || byte.isLetter
                 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
         place = rest.endIndex

@@ -255,15 +255,4 @@ extension Timestamp {
     var signingText: String {
         description.filter { $0 != "-" && $0 != ":" }.prefix(15) + "Z"
     }
-
-    /// Reads the date of an HTTP header: `Tue, 24 Nov 2026 07:10:53 GMT`; nil for anything else.
-    init?(httpDate text: String) {
-        let parts = text.split(separator: " ")
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 6, parts[5] == "GMT", let month = months.firstIndex(of: String(parts[2])) else {
-            return nil
-        }
-        let number = month < 9 ? "0\(month + 1)" : "\(month + 1)"
-        self.init("\(parts[3])-\(number)-\(parts[1])T\(parts[4])Z")
-    }
 }

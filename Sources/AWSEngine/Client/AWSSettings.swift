@@ -1,3 +1,5 @@
+import EventStore
+
 /// Where AWS is: region, endpoints, attempts. Read from the environment and the profile files as the AWS SDKs do.
 package struct AWSSettings: Sendable {
     package let region: String
@@ -14,7 +16,7 @@ package struct AWSSettings: Sendable {
             let region = environment.filled("AWS_REGION") ?? environment.filled("AWS_DEFAULT_REGION")
                 ?? profile["region"]
         else { throw fail("no AWS region is set: set AWS_REGION, for example to us-east-1") }
-        guard region.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) }) else {
+        guard region.utf8.allSatisfy({ $0 == 0x2D || $0.isDigit || (0x61...0x7A).contains($0) }) else {
             throw fail("AWS_REGION is no name of a region: set it, for example, to us-east-1")
         }
         self.region = region

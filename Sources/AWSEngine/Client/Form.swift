@@ -1,3 +1,4 @@
+import EventStore
 import HTTPClient
 
 /// The bodies of the query protocol, and what is read of its answers.

@@ -161,7 +161,7 @@ extension JSONReader {
         var value: Int64 = 0
         let isNegative = lexeme.first == UInt8(ascii: "-")
         for byte in lexeme.dropFirst(isNegative ? 1 : 0) {
-            guard (48...57).contains(byte) else { return nil }
+            guard byte.isDigit else { return nil }
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
             let (next, carry) =
                 isNegative
@@ -175,7 +175,7 @@ extension JSONReader {
 
     /// Reads a number in the grammar of RFC 8259 and gives the bytes that write it.
     mutating func number() throws(JSONError) -> UnsafeBufferPointer<UInt8>.SubSequence {
-        guard let first = peek(), first == UInt8(ascii: "-") || (48...57).contains(first) else {
+        guard let first = peek(), first == UInt8(ascii: "-") || first.isDigit else {
             throw error("expected a JSON value")
         }
         let start = place
@@ -197,7 +197,7 @@ extension JSONReader {
 
     private mutating func digits() throws(JSONError) {
         let start = place
-        while place < bytes.count, (48...57).contains(bytes[place]) { place += 1 }
+        while place < bytes.count, bytes[place].isDigit { place += 1 }
         if place == start { throw error("expected a digit") }
     }
 

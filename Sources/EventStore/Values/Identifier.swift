@@ -47,6 +47,11 @@ extension Identifier {
         Identifier(high: random.0 & ~0xF000 | 0x4000, low: variant(random.1))
     }
 
+    /// A UUIDv4 by the generator of the system, for what needs no repeatable one.
+    package static func random() -> Identifier {
+        version4(random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+    }
+
     private static func variant(_ bits: UInt64) -> UInt64 { bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000 }
 }
 

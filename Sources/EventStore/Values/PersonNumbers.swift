@@ -70,7 +70,7 @@ package enum PersonNumbers {
         let word = bytes[start...].prefix { $0.isWordLetter }
         switch word.count {
         case 16, 32:
-            let isRandom = word.allSatisfy { $0.isHexadecimalDigit } && !word.allSatisfy { $0.isDigit }
+            let isRandom = word.allSatisfy { $0.hexadecimalValue != nil } && !word.allSatisfy { $0.isDigit }
             return isRandom ? word.endIndex : nil
         case 26: return word.first ?? 0 <= UInt8(ascii: "7") && word.allSatisfy { $0.isOfULID } ? word.endIndex : nil
         default: return nil
@@ -79,9 +79,7 @@ package enum PersonNumbers {
 }
 
 extension UInt8 {
-    fileprivate var isDigit: Bool { (0x30...0x39).contains(self) }
-    fileprivate var isHexadecimalDigit: Bool { isDigit || (0x61...0x66).contains(self | 0x20) }
-    fileprivate var isWordLetter: Bool { isDigit || (0x61...0x7A).contains(self | 0x20) }
+    fileprivate var isWordLetter: Bool { isDigit || isLetter }
 
     /// Whether this is a digit of Crockford's base 32, which has no I, L, O and U.
     fileprivate var isOfULID: Bool {

@@ -104,7 +104,7 @@ private struct DigitCursor {
         guard place + digits <= bytes.count else { return nil }
         var value = 0
         for byte in bytes[place..<place + digits] {
-            guard (48...57).contains(byte) else { return nil }
+            guard byte.isDigit else { return nil }
             value = value * 10 + Int(byte - 48)
         }
         place += digits
@@ -115,7 +115,7 @@ private struct DigitCursor {
         guard skip(".") else { return 0 }
         var value = 0
         var digits = 0
-        while place < bytes.count, (48...57).contains(bytes[place]) {
+        while place < bytes.count, bytes[place].isDigit {
             if digits < 3 { value = value * 10 + Int(bytes[place] - 48) }
             digits += 1
             place += 1

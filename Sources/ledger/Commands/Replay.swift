@@ -62,7 +62,7 @@ struct ReplayCommand: AsyncParsableCommand {
         var filter = try await wanted.query.resolved(by: ledger.views)
         filter.to = until
         let head = try await ledger.numbered.head()
-        let run = Identifier.version4(random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        let run = Identifier.random()
         let source = ReplaySource(
             feed: ledger.numbered, log: ledger.numbered, filter: filter,
             pageEvents: rate.map { max(min($0 / 4, 2000), 1) } ?? 2000)

@@ -64,6 +64,6 @@ struct RequestCommand: AsyncParsableCommand {
     }
 
     private static func newID() -> Identifier {
-        .version4(random: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        .random()
     }
 }
