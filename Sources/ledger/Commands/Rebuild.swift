@@ -7,7 +7,7 @@ import Projections
 import Replay
 
 /// `ledger rebuild`: the views anew from the events.
-struct RebuildCommand: AsyncParsableCommand {
+struct RebuildCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "rebuild",
         abstract: "Makes the views anew from the events, compares them with the live ones, and puts them in place.",
@@ -64,80 +64,81 @@ struct RebuildCommand: AsyncParsableCommand {
         if dryRun, keepOld { throw ValidationError("--dry-run puts nothing in place that --keep-old could keep") }
     }
 
-    func run() async throws {
-        let ledger = try await options.open()
-        if rollback { return try await putBack(ledger) }
+    func run(in shell: Shell) async throws {
+        let ledger = try await options.open(in: shell)
+        if rollback { return try await putBack(ledger, shell) }
         let source = try await source(ledger)
         if let into {
-            return try await ledger.tryOut(into, from: source, anew: anew, consent, options, person.display)
+            return try await ledger.tryOut(into, from: source, anew: anew, consent, options, person.display, shell)
         }
         // A dry run takes nothing over from a rebuild that was killed, and throws nothing of it away.
         let name = dryRun ? ViewCopy.dryRun : ViewCopy.next
-        if anew { try await ledger.throwAway(name, consent) }
-        let progress = Progress()
+        if anew { try await ledger.throwAway(name, consent, shell) }
+        let progress = shell.progress()
         let rebuild = ledger.rebuild(from: source) { progress.show($0) }
         try await rebuild.build(name, now: System.now())
         progress.clear()
         let found = try await ledger.viewSets.compare(name, limit: 1000)
-        try await Self.show(found, ledger, options, person.display)
+        try await ledger.show(found, options, person.display, shell)
         if dryRun {
             _ = try await ledger.viewSets.drop(name)
-            return report("ledger: \(Self.summary(of: found)); nothing was changed")
+            return shell.tell("\(found.summary); nothing was changed")
         }
-        do { try ask(about: found) } catch {
-            reportLeftOver()
+        do { try ask(about: found, shell) } catch {
+            tellOfLeftOver(shell)
             throw error
         }
-        try await swap(rebuild, found, ledger)
+        try await swap(rebuild, found, shell)
     }
 
     /// Asks before rows are lost or replaced for good.
-    private func ask(about found: SetComparison) throws {
+    private func ask(about found: SetComparison, _ shell: Shell) throws {
         let lost = found.counts[.missing, default: 0] + found.further
         let changed = found.counts[.changed, default: 0]
         if lost > 0 {
             // Without the option such a swap is refused.
-            if dropUnexplained { try consent.ask("\(lost) rows that no event explains will be dropped") }
+            if dropUnexplained { try consent.ask("\(lost) rows that no event explains will be dropped", in: shell) }
         } else if changed > 0, !keepOld {
-            try consent.ask("\(changed) rows will be replaced by what the events say, and the old ones are not kept")
+            try consent.ask(
+                "\(changed) rows will be replaced by what the events say, and the old ones are not kept", in: shell)
         }
     }
 
-    private func swap(_ rebuild: Rebuild, _ found: SetComparison, _ ledger: OpenLedger) async throws {
-        let summary = Self.summary(of: found)
+    private func swap(_ rebuild: Rebuild, _ found: SetComparison, _ shell: Shell) async throws {
+        let summary = found.summary
         let kept = keepOld ? ViewCopy.kept : nil
         switch try await rebuild.swap(
             ViewCopy.next, keepingAs: kept, coversAll: !dropUnexplained, now: System.now())
         {
         case .swapped(let position):
-            report("ledger: \(summary); the new tables are live, up to position \(position)")
-            report("ledger: `ledger verify --views` shows that they hold" + (keepOld ? "; --rollback undoes it" : ""))
+            shell.tell("\(summary); the new tables are live, up to position \(position)")
+            shell.tell("`ledger verify --views` shows that they hold" + (keepOld ? "; --rollback undoes it" : ""))
         case .uncovered(let rows):
-            report(
+            shell.tell(
                 """
-                ledger: \(summary); \(rows) rows of the live view have no events, or less than they claim: nothing \
+                \(summary); \(rows) rows of the live view have no events, or less than they claim: nothing \
                 was changed. Look whether events were lost (`ledger verify`); if not, add --drop-unexplained
                 """)
-            reportLeftOver()
+            tellOfLeftOver(shell)
             throw ExitCode(3)
         case .held(let since):
-            reportLeftOver()
+            tellOfLeftOver(shell)
             throw EventStoreError.held(ProjectionRunner.projection, since: since)
         case .behind: preconditionFailure("a swap that is behind is tried again")
         }
     }
 
-    private func reportLeftOver() {
-        report(
+    private func tellOfLeftOver(_ shell: Shell) {
+        shell.tell(
             """
-            ledger: the new tables stay beside the live ones for the next `ledger rebuild`; `ledger projections remove \
+            the new tables stay beside the live ones for the next `ledger rebuild`; `ledger projections remove \
             \(ProjectionRunner.projection)/\(ViewCopy.next)` takes them away
             """)
     }
 
     /// What is rebuilt from. A mirror that lags will do, since the set is brought up from the ledger; but its
     /// positions have to be the ledger's.
-    private func source(_ ledger: OpenLedger) async throws -> any StreamScan & EventFeed {
+    private func source(_ ledger: Ledger) async throws -> any StreamScan & EventFeed {
         guard from == .mirror else { return ledger.store }
         let mirror = try ledger.requireMirror()
         try await mirror.check(ledger.store, feed: ledger.feed)
@@ -152,53 +153,38 @@ struct RebuildCommand: AsyncParsableCommand {
         return mirror.worker
     }
 
-    private func putBack(_ ledger: OpenLedger) async throws {
+    private func putBack(_ ledger: Ledger, _ shell: Shell) async throws {
         guard try await ledger.viewSets.sets().contains(where: { $0.name == ViewCopy.kept }) else {
             throw Refusal("no old tables were kept: `ledger rebuild --keep-old` keeps them")
         }
-        try consent.ask("the tables that were kept will take the place of the live ones")
+        try consent.ask("the tables that were kept will take the place of the live ones", in: shell)
         let outcome = try await ledger.rebuild { _ in }.swap(
             ViewCopy.kept, keepingAs: ViewCopy.kept, coversAll: false, now: System.now())
         if case .held(let since) = outcome { throw EventStoreError.held(ProjectionRunner.projection, since: since) }
         guard case .swapped(let position) = outcome else { preconditionFailure("this swap covers what it covers") }
-        report("ledger: the old tables are live again, up to position \(position)")
-        report("ledger: `ledger verify --views` shows whether they hold; --rollback once more undoes it")
+        shell.tell("the old tables are live again, up to position \(position)")
+        shell.tell("`ledger verify --views` shows whether they hold; --rollback once more undoes it")
     }
 
-    /// Prints the rows that differ, field by field, with the events that explain them.
-    static func show(
-        _ found: SetComparison, _ ledger: OpenLedger, _ options: SharedOptions, _ person: PersonDisplay
-    ) async throws {
-        var printer = options.printer(["kind", "appointmentId", "field", "live", "rebuilt", "position", "type"])
-        for difference in found.first {
-            let history = try await History.read(
-                difference.appointment, from: ledger.store,
-                insured: difference.rebuilt?.insured ?? difference.live?.insured)
-            let explanation = try history.map { try Explanation($0, showing: person) }
-            let changes = AppointmentRow.changes(
-                from: difference.live, to: difference.rebuilt, showing: person)
-            for change in changes {
-                try printer.row { $0.change(change, of: difference, explanation?.event(of: change.name)) }
-            }
-        }
-        try printer.finish()
-    }
+}
 
-    static func summary(of found: SetComparison) -> String {
-        let counts = RowDifference.Kind.allCases.map { "\(found.counts[$0] ?? 0) \($0.rawValue)" }
-        return "\(found.equal) rows equal, \(counts.joined(separator: ", "))"
+extension SetComparison {
+    /// How many rows differ, in words.
+    fileprivate var summary: String {
+        let counts = RowDifference.Kind.allCases.map { "\(self.counts[$0] ?? 0) \($0.rawValue)" }
+        return "\(equal) rows equal, \(counts.joined(separator: ", "))"
     }
 }
 
-extension OpenLedger {
+extension Ledger {
     /// Makes a table set that stands next to the live one, and says how it differs.
     ///
     /// - Throws: a refusal where a whole set has this name: it was made by the program of that day.
     func tryOut(
         _ name: String, from source: any StreamScan & EventFeed, anew: Bool, _ consent: ConsentOptions,
-        _ options: SharedOptions, _ display: PersonDisplay
+        _ options: SharedOptions, _ display: PersonDisplay, _ shell: Shell
     ) async throws {
-        if anew { try await throwAway(name, consent) }
+        if anew { try await throwAway(name, consent, shell) }
         if let there = try await viewSets.sets().first(where: { $0.name == name }), there.position != nil {
             throw Refusal(
                 """
@@ -206,20 +192,39 @@ extension OpenLedger {
                 name
                 """)
         }
-        let progress = Progress()
+        let progress = shell.progress()
         try await rebuild(from: source) { progress.show($0) }.build(name, now: System.now())
         progress.clear()
         let found = try await viewSets.compare(name, limit: 1000)
-        try await RebuildCommand.show(found, self, options, display)
+        try await show(found, options, display, shell)
         let set = "\(ProjectionRunner.projection)/\(name)"
-        report("ledger: \(RebuildCommand.summary(of: found)); the table set \(set) is there, and nothing reads it")
-        report("ledger: `ledger projections list` shows it, `ledger projections remove \(set)` takes it away")
+        shell.tell("\(found.summary); the table set \(set) is there, and nothing reads it")
+        shell.tell("`ledger projections list` shows it, `ledger projections remove \(set)` takes it away")
+    }
+
+    /// Prints the rows that differ, field by field, with the events that explain them.
+    fileprivate func show(
+        _ found: SetComparison, _ options: SharedOptions, _ person: PersonDisplay, _ shell: Shell
+    ) async throws {
+        var printer = options.printer(RebuiltField.columns, in: shell)
+        for difference in found.first {
+            let history = try await History.read(
+                difference.appointment, from: store, insured: difference.rebuilt?.insured ?? difference.live?.insured)
+            let explanation = try history.map { try Explanation($0, showing: person) }
+            let changes = AppointmentRow.changes(from: difference.live, to: difference.rebuilt, showing: person)
+            for change in changes {
+                let event = explanation?.event(of: change.name)
+                try printer.print(RebuiltField(difference: difference, change: change, event: event))
+            }
+        }
+        try printer.finish()
     }
 
     /// Drops a set that another run has left, if there is one.
-    func throwAway(_ name: String, _ consent: ConsentOptions) async throws {
+    func throwAway(_ name: String, _ consent: ConsentOptions, _ shell: Shell) async throws {
         guard let there = try await viewSets.sets().first(where: { $0.name == name }) else { return }
-        try consent.ask("the table set \(there.projection)/\(name), with \(there.events) events, will be dropped")
+        try consent.ask(
+            "the table set \(there.projection)/\(name), with \(there.events) events, will be dropped", in: shell)
         _ = try await viewSets.drop(name)
     }
 
@@ -236,17 +241,16 @@ extension OpenLedger {
     }
 }
 
-extension JSONWriter {
-    fileprivate mutating func change(_ change: FieldChange, of difference: RowDifference, _ event: HistoryItem?) {
-        object {
-            $0.member("kind", difference.kind.rawValue)
-            $0.member("appointmentId", difference.appointment.description)
-            $0.member("field", change.name)
-            $0.member("live", change.old)
-            $0.member("rebuilt", change.new)
-            $0.member("version", event?.version)
-            $0.member("position", event?.position)
-            $0.member("type", event?.type)
-        }
-    }
+/// A field of a row that differs between the live tables and those that were rebuilt, and the event that explains it.
+private struct RebuiltField: FieldRow {
+    static let fields: Fields = [
+        "kind": { $0.difference.kind.rawValue }, "appointmentId": { $0.difference.appointment.description },
+        "field": { $0.change.name }, "live": { $0.change.old }, "rebuilt": { $0.change.new },
+        "version": { $0.event?.version }, "position": { $0.event?.position }, "type": { $0.event?.type },
+    ]
+    static let hidden: Set = ["version"]
+
+    let difference: RowDifference
+    let change: FieldChange
+    let event: HistoryItem?
 }

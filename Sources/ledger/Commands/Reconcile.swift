@@ -1,12 +1,11 @@
 import Appointments
 import ArgumentParser
-import EventStore
 import PostgresEngine
 import Projections
 import Replay
 
 /// `ledger reconcile`: store, views and mirror side by side.
-struct ReconcileCommand: AsyncParsableCommand {
+struct ReconcileCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "reconcile",
         abstract: "Compares the store with views and mirror by a digest for each appointment, shows what differs.",
@@ -33,9 +32,9 @@ struct ReconcileCommand: AsyncParsableCommand {
     @OptionGroup var person: PersonOptions
     @OptionGroup var options: SharedOptions
 
-    func run() async throws {
-        let ledger = try await options.open()
-        let progress = Progress()
+    func run(in shell: Shell) async throws {
+        let ledger = try await options.open(in: shell)
+        let progress = shell.progress()
         let reconcile = Reconcile(
             scan: ledger.store, copies: try await copies(of: ledger), people: ledger.people)
         let all = try await ledger.views.count(RowFilter())
@@ -46,39 +45,27 @@ struct ReconcileCommand: AsyncParsableCommand {
             progress.show($0, of: max(all, $0), "appointments")
         }
         progress.clear()
-        var printer = options.printer([
-            "copy", "kind", "appointmentId", "field", "store", "held", "position", "type",
-        ])
-        for difference in found { try await show(difference, ledger, &printer) }
+        var printer = options.printer(DifferingField.columns, in: shell)
+        for difference in found {
+            for field in try await fields(of: difference, ledger) { try printer.print(field) }
+        }
         var compared = ClaimCheck.Report()
         if only == nil || only == .countries {
-            compared = try await ledger.compareClaims(claims, isAsked: only == .countries)
-            for finding in compared.report.findings { try printer.row { show(finding, &$0) } }
+            compared = try await ledger.compareClaims(claims, isAsked: only == .countries, shell)
+            for finding in compared.report.findings { try printer.print(DifferingClaim(finding: finding)) }
         }
         try printer.finish()
-        report("ledger: \(result.appointments) appointments, digest \(result.digest)")
-        if result.behind > 0 { report("ledger: the mirror has not read \(result.behind) of them to the end yet") }
+        shell.tell("\(result.appointments) appointments, digest \(result.digest)")
+        if result.behind > 0 { shell.tell("the mirror has not read \(result.behind) of them to the end yet") }
         let differences = result.differences + compared.report.findingCount
         guard differences == 0 else {
-            report("ledger: \(differences) differ; `ledger repair --dry-run` shows what can be mended")
+            shell.tell("\(differences) differ; `ledger repair --dry-run` shows what can be mended")
             throw ExitCode(2)
         }
         if !compared.away.isEmpty { throw ExitCode(3) }
     }
 
-    private func show(_ finding: Finding, _ writer: inout JSONWriter) {
-        writer.object {
-            $0.member("copy", (finding.slot?.country.code).map { "country-\($0.lowercased())" })
-            $0.member("kind", finding.kind.rawValue)
-            $0.member("appointmentId", finding.stream?.appointment.description)
-            $0.member("field", "slot")
-            $0.member("store", (finding.slot?.booked?.number).map(String.init))
-            $0.member("held", (finding.slot?.held?.number).map(String.init))
-            $0.member("otherAppointmentId", finding.slot?.other?.description)
-        }
-    }
-
-    private func copies(of ledger: OpenLedger) async throws -> [Reconcile.Copy] {
+    private func copies(of ledger: Ledger) async throws -> [Reconcile.Copy] {
         var copies: [Reconcile.Copy] = []
         if only == nil || only == .views { copies.append(Reconcile.Copy("views", ledger.rows)) }
         guard only == .mirror || only == nil && ledger.mirror != nil else { return copies }
@@ -92,31 +79,46 @@ struct ReconcileCommand: AsyncParsableCommand {
         ]
     }
 
-    private func show(
-        _ difference: Reconcile.Difference, _ ledger: OpenLedger, _ printer: inout Printer
-    ) async throws {
+    private func fields(of difference: Reconcile.Difference, _ ledger: Ledger) async throws -> [DifferingField] {
         let history = try await History.read(
             difference.appointment, from: ledger.store, insured: difference.store?.insured)
         let explanation = try history.map { try Explanation($0, showing: person.display) }
-        let kind = difference.held == nil ? "missing" : difference.store == nil ? "unexplained" : "differs"
         let changes = AppointmentRow.changes(
             from: difference.held, to: difference.store, showing: person.display)
-        for change in changes {
-            let event = explanation?.event(of: change.name)
-            try printer.row { writer in
-                writer.object {
-                    $0.member("copy", difference.copy)
-                    $0.member("kind", kind)
-                    $0.member("appointmentId", difference.appointment.description)
-                    $0.member("storeDigest", difference.store?.digest)
-                    $0.member("heldDigest", difference.held?.digest)
-                    $0.member("field", change.name)
-                    $0.member("store", change.new)
-                    $0.member("held", change.old)
-                    $0.member("position", event?.position)
-                    $0.member("type", event?.type)
-                }
-            }
+        return changes.map { change in
+            DifferingField(difference: difference, change: change, event: explanation?.event(of: change.name))
         }
     }
+}
+
+/// A field that a copy holds otherwise than the events make it.
+private struct DifferingField: FieldRow {
+    static let fields: Fields = [
+        "copy": { $0.difference.copy }, "kind": { $0.kind },
+        "appointmentId": { $0.difference.appointment.description }, "storeDigest": { $0.difference.store?.digest },
+        "heldDigest": { $0.difference.held?.digest }, "field": { $0.change.name }, "store": { $0.change.new },
+        "held": { $0.change.old }, "position": { $0.event?.position }, "type": { $0.event?.type },
+    ]
+    static let hidden: Set = ["storeDigest", "heldDigest"]
+
+    let difference: Reconcile.Difference
+    let change: FieldChange
+    let event: HistoryItem?
+
+    private var kind: String {
+        difference.held == nil ? "missing" : difference.store == nil ? "unexplained" : "differs"
+    }
+}
+
+/// A slot that a country's database holds otherwise than the events say.
+private struct DifferingClaim: FieldRow {
+    static let fields: Fields = [
+        "copy": { ($0.finding.slot?.country.code).map { "country-\($0.lowercased())" } },
+        "kind": { $0.finding.kind.rawValue }, "appointmentId": { $0.finding.stream?.appointment.description },
+        "field": { _ in "slot" }, "store": { ($0.finding.slot?.booked?.number).map(String.init) },
+        "held": { ($0.finding.slot?.held?.number).map(String.init) },
+        "otherAppointmentId": { $0.finding.slot?.other?.description },
+    ]
+
+    let finding: Finding
 }

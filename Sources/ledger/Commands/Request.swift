@@ -5,10 +5,9 @@ import EventStore
 import Handlers
 import HostSystem
 import Projections
-import Replay
 
 /// `ledger request`: asks for an appointment without the API.
-struct RequestCommand: AsyncParsableCommand {
+struct RequestCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "request",
         abstract: "Asks for an appointment, as POST /appointments does; a server on the same directory takes it on.",
@@ -37,8 +36,8 @@ struct RequestCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        let ledger = try await options.open()
+    func run(in shell: Shell) async throws {
+        let ledger = try await options.open(in: shell)
         let id =
             idempotencyKey.map {
                 AppointmentID(owner: Self.actor, idempotencyKey: $0, secret: ledger.secrets.idempotencySecret)
@@ -46,24 +45,20 @@ struct RequestCommand: AsyncParsableCommand {
         let intake = Intake(
             Intake.Wish(
                 insured: insured, request: Requested(schedule: schedule, country: country), actor: Self.actor,
-                correlation: Self.newID().description),
-            ids: Intake.NewIDs(appointment: id, event: Self.newID(), nonce: System.random(12)))
+                correlation: Identifier.random().description),
+            ids: Intake.NewIDs(appointment: id, event: Identifier.random(), nonce: System.random(12)))
         switch try await ledger.performer.run(intake) {
         case .accepted(let event, let replayed):
             guard let row = try AppointmentProjection.fold([event], insured: insured) else { return }
-            if replayed { report("ledger: this key was used before; this is the first answer") }
-            var printer = options.printer(["appointmentId", "insuredId", "countryISO", "status", "createdAt"])
-            try printer.row { $0.appointment(row, showing: person.display) }
-            try printer.finish()
+            if replayed { shell.tell("this key was used before; this is the first answer") }
+            try options.print(
+                [ShownAppointment(row: row, person: person.display)],
+                columns: ["appointmentId", "insuredId", "countryISO", "status", "createdAt"], in: shell)
         case .refused(.differentRequest):
             throw Refusal("this idempotency key was used before, for another request: take a new key")
         case .refused(let rejection): throw Refusal("the request was refused: \(rejection)")
         case .failed(let reason): throw Refusal(reason)
         case .done: throw Refusal("the request ended without an event")
         }
-    }
-
-    private static func newID() -> Identifier {
-        .random()
     }
 }

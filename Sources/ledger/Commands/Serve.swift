@@ -5,13 +5,12 @@ import EventStore
 import Glibc
 import HTTPServer
 import Handlers
-import HostSystem
 import Logging
 import Projections
 import SQLiteEngine
 
 /// `ledger serve`: the embedded ledger in one process.
-struct Serve: AsyncParsableCommand {
+struct Serve: Verb {
     static let configuration = CommandConfiguration(
         abstract: "Serves the API and runs router, country processors and projectors, all in one process.",
         discussion: """
@@ -42,88 +41,116 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var transport: TransportOptions
     @OptionGroup var options: SharedOptions
 
-    /// Those of the options; otherwise those that the environment names.
-    private var proxies: TrustedProxies {
-        get throws {
-            let named = System.environment["TRUSTED_PROXIES"]?.split { $0 == "," || $0 == " " }.map(String.init)
-            let (texts, source) =
-                trustedProxy.isEmpty ? (named ?? [], "TRUSTED_PROXIES") : (trustedProxy, "--trusted-proxy")
-            do throws(EventStoreError) {
-                return try TrustedProxies(texts)
-            } catch {
-                throw ValidationError("\(source): \(error.message)")
-            }
-        }
-    }
-
     func validate() throws {
-        _ = try proxies
+        do throws(EventStoreError) {
+            _ = try TrustedProxies(trustedProxy)
+        } catch {
+            throw ValidationError("--trusted-proxy: \(error.message)")
+        }
         guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535") }
         guard (1...86_400).contains(sweepAfter) else { throw ValidationError("--sweep-after is 1 to 86400 seconds") }
     }
 
-    func run() async throws {
-        let logger = Logs.start("ledger", level: options.logLevel)
+    func run(in shell: Shell) async throws {
+        let proxies = try proxies(shell.environment)
+        let logger = shell.logger("ledger", level: options.log.logLevel)
         let address = ListenAddress(host: host, port: port)
         try address.check()
         if options.engine == .embedded, !address.isLoopback, access(options.data + "/ledger.sqlite", F_OK) != 0 {
             throw Self.needsKeys
         }
-        if options.engine == .aws { return try await serveRemote(logger) }
-        let ledger = try await Embedded.open(options.data, .create(demoSlots: demoSlots))
-        let lock = try ServerLock(options.data)
-        defer { withExtendedLifetime(lock) {} }
-        try await requireKeys(ledger.apiKeys, logger)
+        if options.engine == .aws, mirror {
+            throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror")
+        }
+        let ledger = try await options.open(in: shell, .create(demoSlots: demoSlots), logger: logger)
+        let callers = Callers()
+        func server(_ watch: StatusWatch) -> APIServer {
+            let table = ledger.table(
+                callers, watch, proxies: proxies, origins: AllowedOrigins(shell.environment["CORS_ORIGINS"]), logger)
+            return APIServer(
+                table: table, host: host, port: port, limits: transport.limits(proxies, logger), logger: logger)
+        }
+        switch ledger.engine {
+        case .embedded(let files):
+            let lock = try ServerLock(options.data)
+            defer { withExtendedLifetime(lock) {} }
+            try await requireKeys(ledger.apiKeys, logger)
+            let mirror = try await begin(ledger, files, logger)
+            let patience = Int64(sweepAfter) * 1000
+            let watch = StatusWatch(ledger.status(patienceMilliseconds: patience), memory: nil)
+            let pumps = Pumps(ledger: ledger, sweepAfterMilliseconds: patience, logger: logger)
+            // The last one stops first: no request comes in any more when the pumps finish.
+            try await Farewell.run(
+                [
+                    UntilStopped { await pumps.run(files, callers, mirror: mirror, until: $0) },
+                    UntilStopped { await watch.run(until: $0) }, server(watch),
+                ], logger)
+        case .aws(let aws, _):
+            // Others work on its queues and stream: Lambda, or `ledger worker`.
+            try await ledger.checkMirrorForReading(shell)
+            try await requireKeys(ledger.apiKeys, logger)
+            // On AWS events and appointments are counted by reading all of them.
+            let watch = StatusWatch(ledger.status(), counting: .whenRead, memory: nil)
+            let identity = IdentityWatch(aws: aws, identity: ledger.identity, logger: logger)
+            try await Farewell.run(
+                [
+                    UntilStopped { try await identity.run(until: $0) }, UntilStopped { await watch.run(until: $0) },
+                    server(watch),
+                ], logger)
+        }
+        logger.notice("stopped; everything that was accepted is stored")
+    }
+
+    /// Those of the options; otherwise those that the environment names.
+    private func proxies(_ environment: [String: String]) throws -> TrustedProxies {
+        if !trustedProxy.isEmpty { return try TrustedProxies(trustedProxy) }
+        let named = environment["TRUSTED_PROXIES"]?.split { $0 == "," || $0 == " " }.map(String.init)
+        do throws(EventStoreError) {
+            return try TrustedProxies(named ?? [])
+        } catch {
+            throw Refusal("TRUSTED_PROXIES: \(error.message). See 'ledger serve --help' for more information.")
+        }
+    }
+
+    /// Compares what an embedded ledger stands on, and writes what has to be written before the first request.
+    ///
+    /// - Returns: the mirror that is kept here. One that does not answer is left for later: it catches up by itself.
+    private func begin(_ ledger: Ledger, _ files: EmbeddedFiles, _ logger: Logger) async throws -> Mirror? {
         try await ledger.countryPools.check(logger)
-        if ledger.hasNewDemoSlots {
+        if files.hasNewDemoSlots {
             logger.notice(
                 "a new ledger with \(DemoSlots.count) demo slots a country: 1 to 500 in PE, 1001 to 1500 in CL",
                 metadata: ["directory": "\(options.data)"])
         }
-        let mirror = mirror ? try await begin(mirroring: ledger, logger) : nil
-        // Another process may keep it, and auditors are answered from it all the same.
-        if mirror == nil {
+        let kept = mirror ? try ledger.requireMirror() : nil
+        if let kept {
+            try await kept.checkUnlessAway(logger, ledger.store, feed: ledger.feed)
+        } else {
+            // Another process may keep it, and auditors are answered from it all the same.
             try await ledger.mirror?.checkForReading(ledger.store) { problem in
                 logger.error("auditors are not answered from the mirror", metadata: ["error": "\(problem)"])
             }
         }
-        try await prepare(ledger, logger)
-        let callers = Callers()
-        let open = OpenLedger(ledger, patienceMilliseconds: Int64(sweepAfter) * 1000)
-        let watch = StatusWatch(open.status, memory: nil)
-        let server = APIServer(
-            table: open.table(callers, watch, proxies: try proxies, logger), host: host, port: port,
-            limits: transport.limits(try proxies, logger), logger: logger)
-        let pumps = Pumps(
-            ledger: ledger, callers: callers, mirror: mirror, sweepAfterMilliseconds: Int64(sweepAfter) * 1000,
-            logger: logger)
-        // The last one stops first: no request comes in any more when the pumps finish.
-        try await Farewell.run([pumps, Watching(watch: watch), server], logger)
-        logger.notice("stopped; everything that was accepted is stored")
+        // While nothing can be written, readers are served all the same.
+        do throws(EventStoreError) {
+            try await files.messaging.begin()
+            try await catchUp(ledger, logger)
+        } catch {
+            try error.throwUnlessUnavailable()
+            logger.error(
+                "nothing can be written now: readers are served, and requests are refused until it can",
+                metadata: ["error": "\(error.message)"])
+        }
+        return kept
     }
 
-    /// Serves the API of a ledger on AWS, whose queues and stream others work on: Lambda, or `ledger worker`.
-    private func serveRemote(_ logger: Logger) async throws {
-        if mirror { throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror") }
-        let remote = try await Remote.open(System.environment)
-        let ledger = OpenLedger(remote)
-        try await ledger.mirror?.checkForReading(ledger.store)
-        try await requireKeys(ledger.apiKeys, logger)
-        // On AWS events and appointments are counted by reading all of them.
-        let watch = StatusWatch(ledger.status, counting: .whenRead, memory: nil)
-        let server = APIServer(
-            table: ledger.table(Callers(), watch, proxies: try proxies, logger), host: host, port: port,
-            limits: transport.limits(try proxies, logger), logger: logger)
-        try await Farewell.run(
-            [IdentityWatch(remote: remote, logger: logger), Watching(watch: watch), server], logger)
-        logger.notice("stopped; everything that was accepted is stored")
-    }
-
-    /// The mirror that is kept here. One that does not answer is left for later: it catches up by itself.
-    private func begin(mirroring ledger: Embedded, _ logger: Logger) async throws -> Mirror {
-        let mirror = try ledger.requireMirror()
-        try await mirror.checkUnlessAway(logger, ledger.store, feed: ledger.store)
-        return mirror
+    /// Takes in what was appended by a program that does not write the view along.
+    private func catchUp(_ ledger: Ledger, _ logger: Logger) async throws(EventStoreError) {
+        if try await ledger.views.pausedAt(ProjectionRunner.projection) != nil {
+            return logger.notice("the view is held: `ledger projections resume appointments` lets it go on")
+        }
+        let count = try await ledger.catchUp(ProjectionRunner.projection, logger)
+        if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
     }
 
     private static let needsKeys = ValidationError(
@@ -146,52 +173,5 @@ struct Serve: AsyncParsableCommand {
         }
         if keys.contains(where: { $0.revokedAt == nil }) { return }
         throw Self.needsKeys
-    }
-
-    /// Writes what has to be written before the first request. While that can't be, readers are served all the same.
-    private func prepare(_ ledger: Embedded, _ logger: Logger) async throws {
-        do throws(EventStoreError) {
-            try await ledger.messaging.begin()
-            try await catchUp(ledger, logger)
-        } catch {
-            try error.throwUnlessUnavailable()
-            logger.error(
-                "nothing can be written now: readers are served, and requests are refused until it can",
-                metadata: ["error": "\(error.message)"])
-        }
-    }
-
-    /// Takes in what was appended by a program that does not write the view along.
-    private func catchUp(_ ledger: Embedded, _ logger: Logger) async throws(EventStoreError) {
-        if try await ledger.views.pausedAt(ProjectionRunner.projection) != nil {
-            return logger.notice("the view is held: `ledger projections resume appointments` lets it go on")
-        }
-        let count = try await ledger.catchUpView()
-        if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
-    }
-}
-
-extension Embedded {
-    /// Takes into the view what it has not taken in; gives how many events that was.
-    func catchUpView() async throws(EventStoreError) -> Int {
-        let runner = ProjectionRunner(feed: store, store: store, views: views, people: people)
-        var count = 0
-        while true {
-            let step = try await runner.step(now: System.now())
-            if step == 0 { return count }
-            count += step
-        }
-    }
-
-    /// How the ledger is doing.
-    func status(patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) -> LedgerStatus {
-        LedgerStatus(
-            feed: store, views: views, checkpoints: views, control: views, sets: viewSets,
-            projections: [ProjectionRunner.projection, RouterPump.projection], audit: store,
-            queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
-            countries: countryPools.probes, mirror: mirror?.probe,
-            mirrorGate: mirror.map { $0.gate($0.probe, store) }, sweeps: sweepLog,
-            writeProblem: { [file] in await file.writeProblem() },
-            patienceMilliseconds: patienceMilliseconds, now: System.now)
     }
 }

@@ -1,14 +1,12 @@
 import Appointments
 import ArgumentParser
-import Handlers
-import HostSystem
+import EventStore
 import Replay
 
 /// `ledger verify`: recomputes everything from the bytes.
-struct VerifyCommand: AsyncParsableCommand {
+struct VerifyCommand: Verb {
     static let configuration = CommandConfiguration(
-        commandName: "verify",
-        abstract: "Recomputes every hash, chain and view row from the stored bytes.",
+        commandName: "verify", abstract: "Recomputes every hash, chain and view row from the stored bytes.",
         discussion: """
             Prints what contradicts the ledger, one row a finding, and a summary on standard error. Exit code 0: it \
             verifies; 2: it does not; 3: a country's database did not answer, so its claims are not known; 1: it could \
@@ -53,34 +51,34 @@ struct VerifyCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        let ledger = try await options.open()
-        var result = try await verify(ledger)
+    func run(in shell: Shell) async throws {
+        let ledger = try await options.open(in: shell)
+        var result = try await verify(ledger, shell)
         var away: [Country] = []
         if parts.contains(.countries), sample == nil {
-            let compared = try await ledger.compareClaims(claims, isAsked: countries)
+            let compared = try await ledger.compareClaims(claims, isAsked: countries, shell)
             result = parts == [.countries] ? compared.report : result.adding(compared.report)
             away = compared.away
         }
         var outcome: (any Error)?
-        do { try show(result) } catch { outcome = error }
+        do { try options.print(result.findings, in: shell) } catch { outcome = error }
         let extent = result.extent
         // Damage was found whether or not anybody reads the rows: `ledger verify | head` must not end well then.
         guard result.isClean else {
-            report("ledger: \(result.findingCount) findings in \(extent)")
+            shell.tell("\(result.findingCount) findings in \(extent)")
             if result.findings.contains(where: { $0.kind.isMendable }) {
-                report("ledger: `ledger repair --dry-run` shows what can be mended")
+                shell.tell("`ledger repair --dry-run` shows what can be mended")
             }
             throw ExitCode(2)
         }
         if let outcome { throw outcome }
         if !away.isEmpty { throw ExitCode(3) }
         let what = sample == nil ? "everything holds" : "what was looked at holds"
-        report("ledger: verified \(extent): \(what)")
+        shell.tell("verified \(extent): \(what)")
     }
 
-    private func verify(_ ledger: OpenLedger) async throws -> VerifyReport {
-        let progress = Progress()
+    private func verify(_ ledger: Ledger, _ shell: Shell) async throws -> VerifyReport {
+        let progress = shell.progress()
         defer { progress.clear() }
         let own = parts.intersection([.chain, .views])
         var result = VerifyReport(parts)
@@ -93,19 +91,20 @@ struct VerifyCommand: AsyncParsableCommand {
             let copy = try ledger.requireMirror()
             try await copy.requireOurLedger(ledger.store)
             let found = try await MirrorCheck(
-                feed: try await ledger.order(copy), mirror: copy.worker, records: [copy.trail], people: ledger.people,
+                feed: try await ledger.order(of: copy), mirror: copy.worker, records: [copy.trail],
+                people: ledger.people,
                 progress: { progress.show($0.position, of: $0.head) }
             ).run()
             result = own.isEmpty ? found : result.adding(found)
         }
         return result
     }
+}
 
-    private func show(_ result: VerifyReport) throws {
-        var printer = options.printer(["kind", "appointmentId", "version", "position", "message"])
-        for finding in result.findings { try printer.row { $0.finding(finding) } }
-        try printer.finish()
-    }
+extension Finding: Row {
+    static let columns = ["kind", "appointmentId", "version", "position", "message"]
+
+    func write(to writer: inout JSONWriter) { writer.finding(self) }
 }
 
 extension VerifyReport {
@@ -113,54 +112,12 @@ extension VerifyReport {
     fileprivate var extent: String { "\(events) events, \(streams) appointments, \(rows) view rows" }
 }
 
-/// How the claims of the countries' databases are compared.
-struct ClaimOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "How many seconds a failed appointment may go on holding its slot before that is a finding; 0 once nothing "
-                + "is under way, such as while the server is stopped.", valueName: "seconds"))
-    var patience = ClaimCheck.patienceMilliseconds / 1000
-
-    func validate() throws {
-        guard (0...86_400).contains(patience) else { throw ValidationError("--patience is 0 to 86400 seconds") }
-    }
-}
-
-extension OpenLedger {
-    /// A comparison of the countries' claims with this ledger.
-    func claimCheck(_ options: ClaimOptions, progress: Progress) -> ClaimCheck {
-        ClaimCheck(
-            scan: store, store: store, countries: performer.countries, patienceMilliseconds: options.patience * 1000,
-            now: System.now, progress: { progress.show($0, of: $0, "appointments compared") })
-    }
-
-    /// Compares the countries' claims with this ledger, and says what is not known.
-    ///
-    /// - Parameter isAsked: whether this is what was asked for, so that a country without a database is refused.
-    func compareClaims(_ options: ClaimOptions, isAsked: Bool) async throws -> ClaimCheck.Report {
-        if isAsked, performer.countries.isEmpty {
-            throw Refusal("no country's database is configured: set RDS_URL, or RDS_HOST and its companions")
-        }
-        let progress = Progress()
-        let compared = try await claimCheck(options, progress: progress).run()
-        progress.clear()
-        if compared.underWay > 0 {
-            report("ledger: \(compared.underWay) slots of failed appointments are being given back")
-        }
-        for country in Country.allCases where performer.countries[country] == nil {
-            report("ledger: no database of \(country.code) is configured: its claims were not compared")
-        }
-        for country in compared.away {
-            report("ledger: the database of \(country.code) does not answer: its claims were not compared")
-        }
-        return compared
-    }
-
+extension Ledger {
     /// A verification of this ledger.
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
             feed: store, scan: store, store: store, views: rows, checkpoints: views,
-            consumers: ProjectionsCommand.known, records: records, people: people, parts: parts,
+            consumers: Self.consumers, records: records, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }

@@ -1,7 +1,5 @@
 import ArgumentParser
 import EventStore
-import Glibc
-import HostSystem
 
 /// How results are printed.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -19,19 +17,22 @@ struct Printer {
 
     private let format: OutputFormat
     private let columns: [String]
+    private let put: ([UInt8]) throws -> Void
     private var page: [[String]] = []
     private var count = 0
     private var hasHeader = false
 
-    /// - Parameter columns: the members that tables and CSV show, in order; `schedule.date` is a member of a member.
-    init(_ format: OutputFormat, columns: [String]) { (self.format, self.columns) = (format, columns) }
+    /// - Parameter columns: the members that tables and CSV show, in order.
+    init(_ format: OutputFormat, columns: [String], to put: @escaping ([UInt8]) throws -> Void) {
+        (self.format, self.columns, self.put) = (format, columns, put)
+    }
 
     /// Prints one result.
     ///
     /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written.
-    mutating func row(_ write: (inout JSONWriter) -> Void) throws {
+    mutating func print(_ row: any Row) throws {
         var writer = JSONWriter(reservingCapacity: 1024)
-        write(&writer)
+        row.write(to: &writer)
         defer { count += 1 }
         switch format {
         case .ndjson: try put(writer.bytes + [10])
@@ -77,34 +78,4 @@ struct Printer {
             }
         }
     }
-
-    private func put(_ bytes: [UInt8]) throws { try StandardOutput.write(bytes) }
 }
-
-/// Standard output without a buffer of its own.
-enum StandardOutput {
-    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
-
-    /// Ends a command that has nothing to print now and would else never learn that nobody reads any more.
-    ///
-    /// - Throws: `OutputClosed`.
-    static func requireReader() throws {
-        var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-        if poll(&output, 1, 0) > 0, output.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { throw OutputClosed() }
-    }
-
-    /// - Throws: `OutputClosed` when nobody reads any more; a refusal when the output can't be written, so that a
-    ///   result that was cut off by a full disk does not pass for a whole one.
-    static func write(_ bytes: [UInt8]) throws {
-        switch StandardStreams.write(bytes, to: STDOUT_FILENO) {
-        case nil: return
-        case EPIPE: throw OutputClosed()
-        case .some(let code):
-            throw Refusal(
-                "standard output can't be written (\(String(cString: strerror(code)))): it is not complete")
-        }
-    }
-}
-
-/// Nobody reads the output any more, as with `| head`: the command ends, and that is no failure.
-struct OutputClosed: Error {}

@@ -3,12 +3,14 @@ import HostSystem
 import Replay
 import Synchronization
 
-/// Shows how far long work has come, on a terminal's standard error; nothing elsewhere.
+/// Shows how far long work has come on standard error, where that is a terminal.
 final class Progress: Sendable {
-    private static let isShown = isatty(STDERR_FILENO) == 1
+    private let isShown: Bool
     private let start = ContinuousClock.now
     private let shown = Mutex(ContinuousClock.now)
     private let line = Mutex(ProgressLine())
+
+    init(isShown: Bool) { self.isShown = isShown }
 
     /// Shows how far a rebuild has come, and the event that it is at.
     func show(_ progress: RebuildProgress) {
@@ -18,7 +20,7 @@ final class Progress: Sendable {
 
     /// Shows the state, at most ten times a second.
     func show(_ done: Int, of all: Int, _ unit: String = "events", doing what: String = "") {
-        guard Self.isShown, done > 0 else { return }
+        guard isShown, done > 0 else { return }
         let now = ContinuousClock.now
         let isDue = shown.withLock { last in
             guard last.duration(to: now) >= .milliseconds(100) else { return false }
@@ -32,7 +34,7 @@ final class Progress: Sendable {
 
     /// Takes the line away.
     func clear() {
-        if Self.isShown { write("\r\u{1B}[K") }
+        if isShown { write("\r\u{1B}[K") }
     }
 
     private func write(_ text: String) { StandardStreams.offer(Array(text.utf8), to: STDERR_FILENO) }

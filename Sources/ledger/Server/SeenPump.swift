@@ -17,8 +17,8 @@ final class SeenPump: Sendable {
     private let logger: Logger
     private let noted = Mutex<SeenLedger?>(nil)
 
-    init(_ ledger: Embedded, logger: Logger) {
-        (store, identity, file) = (ledger.store, ledger.identity, ledger.seenFile)
+    init(_ files: EmbeddedFiles, logger: Logger) {
+        (store, identity, file) = (SQLiteEventStore(files.file), files.identity, files.seenFile)
         self.logger = logger
     }
 
