@@ -125,9 +125,13 @@ extension MemoryMessaging {
     }
 
     /// The ids of the messages that are hidden.
-    package func hiddenNow(in queue: QueueName) -> [String] {
+    package var hiddenNow: [String] {
         let hidden = hidden(now())
-        return state.withLock { $0.queues[queue, default: []].filter { hidden.contains($0.visibleAt) }.map(\.id) }
+        return state.withLock { state in
+            QueueName.allCases.flatMap { name in
+                state.queues[name, default: []].filter { hidden.contains($0.visibleAt) }.map(\.id)
+            }
+        }
     }
 
     /// Counts immediately; the rules are those of `MessageQueue.depth`.

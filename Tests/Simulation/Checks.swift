@@ -26,7 +26,7 @@ final class Checks {
     private var openCount = 0
     private var seenVersions: [AppointmentID: Int] = [:]
     private var receives: [String: Int] = [:]
-    /// When a message was hidden last, in the time that no clock step touches.
+    /// Since when a message is hidden, or when it was hidden anew, in the time that no clock step touches.
     private var hidden: [String: Int64] = [:]
     private var rounds: [AppointmentID: (version: Int, count: Int)] = [:]
     private var mirrorReached: [StreamID: Int] = [:]
@@ -227,10 +227,13 @@ extension Checks {
     }
 
     /// Nothing waits longer than its life, whatever the clock does.
+    ///
+    /// - Parameter messages: all that are hidden now, in whatever queue. One that was seen otherwise begins anew: a clock
+    ///   that steps back an hour lets it be received, and hides it once more when that hour is over.
     func waits(_ messages: [String], at time: Int64) {
+        hidden = Dictionary(uniqueKeysWithValues: messages.map { ($0, hidden[$0] ?? time) })
         for message in messages {
             let since = hidden[message] ?? time
-            hidden[message] = since
             require(
                 time - since <= QueueSettings.visibilityMilliseconds,
                 "message \(message) is hidden for \((time - since) / 1000) s: longer than its visibility")

@@ -62,9 +62,7 @@ struct QueueLink: MessageQueue {
                 if message.receiveCount > 1 { world.sightings.see(.redelivery) }
                 world.checks.received(message, at: world.timeline.now)
             }
-            if messages.count < limit {
-                world.checks.waits(world.messaging.hiddenNow(in: name), at: world.timeline.now)
-            }
+            world.checks.waits(world.messaging.hiddenNow, at: world.timeline.now)
             world.plan.mutant?.received(messages, from: name, in: world)
             return messages
         }

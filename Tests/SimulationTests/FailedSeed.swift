@@ -14,5 +14,8 @@ struct FailedSeed: Sendable, CustomStringConvertible {
             seed: 1_796_074_773, steps: 5000,
             found: "a mirror that was put back while a worker compared passed over events that it had lost"
         ),
+        FailedSeed(
+            seed: 1_550_738_597_640_458_497, steps: 5000,
+            found: "the simulator counted as hidden an hour in which a message could be received, after a clock step"),
     ]
 }
