@@ -108,16 +108,17 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
-                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem", argumentParser, logging,
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API",
+                "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem", argumentParser,
+                logging,
                 serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "ledger-bench",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "HostSystem", argumentParser, grdb, sqlite, logging,
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
+                "PostgresEngine", "HostSystem", argumentParser, grdb, sqlite, logging,
             ],
             swiftSettings: strict),
         // Tests.
@@ -164,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "SQLiteEngineTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-                "SQLiteEngine", "Migrations", "TestEngines", grdb, logging,
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API",
+                "MemoryEngine", "SQLiteEngine", "Migrations", "TestEngines", "TestTrees", grdb, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -174,8 +175,8 @@ let package = Package(
         .testTarget(
             name: "PostgresTests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine", "SQLiteEngine",
-                "PostgresEngine", "TestPostgres", "TestEngines", "HostSystem", logging,
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine",
+                "SQLiteEngine", "PostgresEngine", "TestPostgres", "TestEngines", "TestTrees", "HostSystem", logging,
             ],
             swiftSettings: strict),
         .target(

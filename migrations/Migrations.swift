@@ -29,6 +29,7 @@ extension Migration {
         Migration(name: "007-access-chain.sql", sql: PackageResources._07_access_chain_sql),
         Migration(name: "008-least-rights.sql", sql: PackageResources._08_least_rights_sql),
         Migration(name: "009-identity.sql", sql: PackageResources._09_identity_sql),
+        Migration(name: "010-tree.sql", sql: PackageResources._10_tree_sql),
     ]
 
     /// The steps of the embedded ledger's one file.

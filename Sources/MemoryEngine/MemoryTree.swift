@@ -41,6 +41,8 @@ struct MemoryTree {
 }
 
 extension MemoryEventStore: StoredTree {
+    package func growTree(limit: Int) async throws(EventStoreError) -> Bool { true }
+
     package func frontier() async throws(EventStoreError) -> Frontier { frontierNow }
 
     package func hashes(_ ranges: [HashRange]) async throws(EventStoreError) -> [[Hash]] { hashesNow(ranges) }
@@ -60,6 +62,8 @@ extension MemoryEventStore: StoredTree {
 }
 
 extension MemoryMirror: StoredTree {
+    package func growTree(limit: Int) async throws(EventStoreError) -> Bool { true }
+
     package func frontier() async throws(EventStoreError) -> Frontier { contents.tree.frontier }
 
     package func hashes(_ ranges: [HashRange]) async throws(EventStoreError) -> [[Hash]] {

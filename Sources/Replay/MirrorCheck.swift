@@ -1,9 +1,10 @@
 package import EventStore
 package import Projections
+package import TransparencyLog
 
 /// All that a mirror can be asked.
 package typealias AnyMirror =
-    any MirrorStore & EventFeed & StreamReader & StreamScan & AuditLog & RowReader & RowScan
+    any MirrorStore & EventFeed & StreamReader & StreamScan & AuditLog & RowReader & RowScan & StoredTree
 
 /// Compares a mirror with its store: every entry by its place, its hash and its position, and every row of the mirror
 /// with the fold of its entries. Hashes are recomputed from the bytes on both sides.
@@ -131,7 +132,8 @@ package struct MirrorCheck: Sendable {
     /// Has the mirror verified by itself: hashes from its bytes, its chain, its columns, its rows.
     private func verifyItself(_ state: inout State) async throws(EventStoreError) {
         let own = try await Verify(
-            feed: mirror, scan: mirror, store: mirror, views: mirror, people: people, batch: batch, progress: progress
+            feed: mirror, scan: mirror, store: mirror, views: mirror, tree: mirror, people: people, batch: batch,
+            progress: progress
         ).run()
         state.report.rows = own.rows
         for finding in own.findings { state.report.add(finding.inMirror) }

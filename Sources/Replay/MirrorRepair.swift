@@ -78,7 +78,16 @@ package struct MirrorRepair: Sendable {
             if try await cut(behind: head, expecting: state, &work, report) || round == Self.rounds { break }
         }
         try await mendRows(isDry: isDry, &work.outcome)
+        if !isDry { try await growTree() }
         return work.outcome
+    }
+
+    /// Has the tree take in what stands in new places. One that is damaged, or meets a hole, is named by `verify`.
+    private func growTree() async throws(EventStoreError) {
+        let mirror = mirror
+        while try await unlessDamaged({ () throws(EventStoreError) in try await mirror.growTree(limit: 10_000) })
+            == false
+        {}
     }
 
     /// How far a repair has come.

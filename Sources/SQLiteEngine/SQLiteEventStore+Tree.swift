@@ -63,12 +63,7 @@ extension SQLiteEventStore: LogTree, StoredTree {
         }
     }
 
-    /// Takes into the tree events that were stored by a program without one.
-    ///
-    /// - Parameter limit: how many at most; other writers wait meanwhile.
-    /// - Returns: how many are in the tree, and how many there are.
-    /// - Throws: `unavailable`; `corrupt` when the tree can't be gone on with.
-    package func growTree(limit: Int = 10_000) async throws(EventStoreError) -> (size: Int, head: Int) {
+    package func growTree(limit: Int) async throws(EventStoreError) -> Bool {
         try await file.write { try $0.growTree(limit: limit) }
     }
 }

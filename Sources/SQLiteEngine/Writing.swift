@@ -98,16 +98,16 @@ extension Writing {
 
     /// Takes into the tree events that were stored before this transaction and are not in it.
     ///
-    /// - Returns: how many are in it then, and how many there were.
+    /// - Returns: whether all are in it then.
     /// - Throws: `corrupt` when the tree is damaged, or an event is missing.
-    func growTree(limit: Int) throws -> (size: Int, head: Int) {
+    func growTree(limit: Int) throws -> Bool {
         let stored = try loadLog().stored
         guard var edge = try loadEdge(of: stored) else {
             throw EventStoreError(
                 .corrupt, message: "the tree over the events can't be gone on with: run `ledger verify --log`")
         }
         let size = edge.frontier.size
-        if size == stored { return (size, stored) }
+        if size == stored { return true }
         let missing = HashRange(level: 0, start: size, count: min(limit, stored - size))
         let leaves = try Tiles.leaves(missing, in: database)
         guard leaves.count == missing.count else {
@@ -117,7 +117,7 @@ extension Writing {
         for leaf in leaves { try edge.append(leaf, in: database) }
         try database.run("UPDATE head SET tree = ?", [Data(edge.frontier.bytes)])
         self.edge = edge
-        return (edge.frontier.size, stored)
+        return edge.frontier.size == stored
     }
 
     /// The edge of the tree; nil when it is damaged.

@@ -11,6 +11,13 @@ package protocol StoredTree: LogTree {
     ///
     /// - Throws: `unavailable`.
     func tiles(after place: TilePlace?, limit: Int) async throws(EventStoreError) -> [StoredTile]
+
+    /// Takes into the tree the next events that are not in it, since they were stored by a program without one.
+    ///
+    /// - Parameter limit: how many at most; whoever appends waits meanwhile.
+    /// - Returns: whether the tree has all events then.
+    /// - Throws: `unavailable`; `corrupt` when it can't be gone on with.
+    func growTree(limit: Int) async throws(EventStoreError) -> Bool
 }
 
 /// How far a log and its tree have come.

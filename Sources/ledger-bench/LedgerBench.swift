@@ -21,12 +21,13 @@ struct LedgerBench: AsyncParsableCommand {
               ledger-bench http --clients 64
               ledger-bench rebuild --events 1000000
               ledger-bench verify --events 1000000 --history ./million
+              ledger-bench log --events 1000000
               ledger-bench http --countries postgresql://me@/scratch?host=/run/postgresql
               ledger-bench mirror --events 1000000 --mirror postgresql://me@/scratch?host=/run/postgresql
             """)
 
     enum Case: String, CaseIterable, ExpressibleByArgument {
-        case append, lifecycle, fold, http, rebuild, verify, replay, mirror, audit
+        case append, lifecycle, fold, http, rebuild, verify, log, replay, mirror, audit
     }
 
     @Argument(help: "What to measure.") var measured: Case
@@ -39,7 +40,7 @@ struct LedgerBench: AsyncParsableCommand {
     @Option(help: "A directory on the disk to measure; the files are removed afterwards.") var scratch = "."
     @Option(
         help: """
-            rebuild, verify, replay: a directory that keeps the history, to be measured again and to be opened by \
+            rebuild, verify, log, replay: a directory that keeps the history, to be measured again and to be opened by \
             other commands with --data; it is filled when it is empty.
             """)
     var history: String?
@@ -79,6 +80,7 @@ struct LedgerBench: AsyncParsableCommand {
         case .fold: try await bench.fold()
         case .rebuild: try await history.rebuild()
         case .verify: try await history.verify()
+        case .log: try await LogBench(history: history, clients: clients).run()
         case .replay: try await history.replay()
         case .mirror: try await MirrorBench(history: history, url: mirror ?? "").mirror()
         case .audit: try await MirrorBench(history: history, url: mirror ?? "").audit()

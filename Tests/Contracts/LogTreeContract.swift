@@ -64,6 +64,29 @@ struct LogTreeContract {
         }
     }
 
+    @Test(
+        "the rows of the tree are its complete tiles, and it says how far it has come", arguments: TreeEngine.available)
+    func rows(engine: TreeEngine) async throws {
+        let log = try await engine.make()
+        var random = SeededRandom(22)
+        for size in [0, 255, 256, 600] {
+            try await log.grow(by: size - (try await log.feed.head()), &random)
+            let leaves = try await log.leaves()
+            let edge = try await log.tree.edge()
+            #expect(edge.head == size && edge.frontier?.size == size)
+            #expect(try await log.tree.growTree(limit: 1))
+            let tiles = try await log.tree.tiles(after: nil, limit: 100)
+            #expect(tiles.map(\.place) == (0..<(size / 256)).map { TilePlace(level: 0, index: $0) })
+            for tile in tiles {
+                let hashes = leaves[(256 * tile.place.index)..<(256 * tile.place.index + 256)]
+                #expect(tile.root == NaiveTree.root(hashes))
+                #expect(tile.hashes.map { $0 == Array(hashes) } ?? true)
+            }
+            #expect(
+                try await log.tree.tiles(after: tiles.first?.place, limit: 1).count == max(min(size / 256 - 1, 1), 0))
+        }
+    }
+
     @Test("ranges are answered in their order, and end where the store has no more", arguments: TreeEngine.available)
     func ranges(engine: TreeEngine) async throws {
         let log = try await engine.make()

@@ -69,7 +69,8 @@ import Testing
             "UPDATE OR REPLACE events SET position = 2 WHERE position = 1",
             "UPDATE OR REPLACE events SET actor = 'forged'", "UPDATE OR IGNORE events SET actor = 'forged'",
             "INSERT INTO events SELECT position, \(forged) AND true ON CONFLICT DO UPDATE SET actor = 'forged'",
-            "INSERT OR REPLACE INTO head VALUES (1, 0)", "REPLACE INTO head VALUES (1, 99)",
+            "INSERT OR REPLACE INTO head (id, position) VALUES (1, 0)",
+            "REPLACE INTO head (id, position) VALUES (1, 99)",
             "UPDATE OR REPLACE head SET position = 0",
             "INSERT OR REPLACE INTO audit_access SELECT id, at, 'forged', '{}', 0, hash FROM audit_access",
             "UPDATE OR REPLACE audit_access SET id = 2 WHERE id = 1", "DELETE FROM audit_access",
@@ -163,5 +164,6 @@ import Testing
         let error = await #expect(throws: EventStoreError.self) { try await append(3) }
         #expect(error?.code == .corrupt)
         #expect(error?.message.contains("position 3, behind the head of the log") == true, "\(error?.message ?? "")")
+        #expect(try await store.head() == 2, "the head passes over no stranger's row")
     }
 }

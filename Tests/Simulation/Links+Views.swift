@@ -161,6 +161,12 @@ extension Links: MirrorStore {
         return isWritten
     }
 
+    func growTree(limit: Int) async throws(EventStoreError) -> Bool {
+        try await call(.mirrorState) { () async throws(EventStoreError) in
+            try await world.mirror.growTree(limit: limit)
+        }
+    }
+
     func conflicts(limit: Int) async throws(EventStoreError) -> [MirrorConflict] {
         try await call(.mirrorState) { () async throws(EventStoreError) in
             try await world.mirror.conflicts(limit: limit)

@@ -49,8 +49,8 @@ import Testing
             others: ["Dispatch", "Glibc", "Logging"]),
         "ledger": Layer(
             ours: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "SQLiteEngine",
-                "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API",
+                "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
             ],
             others: system.union([
                 "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",
@@ -58,8 +58,8 @@ import Testing
         // It measures what SQLite does by itself as well, so it has GRDB like the engine.
         "ledger-bench": Layer(
             ours: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine", "PostgresEngine",
-                "HostSystem",
+                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "SQLiteEngine",
+                "PostgresEngine", "HostSystem",
             ],
             others: system.union(["ArgumentParser", "GRDB", "GRDBSQLite", "Logging"])),
     ]

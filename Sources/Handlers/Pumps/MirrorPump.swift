@@ -7,6 +7,8 @@ package import Projections
 package struct MirrorPump: Sendable {
     /// Enough that what a batch costs by itself is little compared with its events.
     package static let batch = 5000
+    /// How many entries are taken into the tree together.
+    private static let treeStep = 10_000
 
     private let runner: MirrorRunner
     private let mirror: any MirrorStore
@@ -34,7 +36,19 @@ package struct MirrorPump: Sendable {
             let step = try await runner.step(now: now(), limit: batch)
             // Another worker's are seen while there is nothing to do.
             if step.events == 0 || step.conflicts > 0 { conflicts = try await alarm(beyond: conflicts) }
-            if step.events == 0 { await appended.wait(since: rings, atMostMilliseconds: 250) }
+            guard step.events == 0, try await growTree() else { return }
+            await appended.wait(since: rings, atMostMilliseconds: 250)
+        }
+    }
+
+    /// Goes on with the tree over entries that were mirrored by a program without one; true once it has all of them.
+    private func growTree() async throws(EventStoreError) -> Bool {
+        do throws(EventStoreError) {
+            return try await mirror.growTree(limit: Self.treeStep)
+        } catch {
+            // Damage, which `verify` names, keeps no event out of the mirror.
+            try error.throwIfUnavailable()
+            return true
         }
     }
 

@@ -1,5 +1,6 @@
 package import EventStore
 package import Projections
+import TransparencyLog
 
 extension PostgresMirror {
     package func claim(
@@ -22,15 +23,16 @@ extension PostgresMirror {
             try session.limitStatements(toMilliseconds: 0)
             var count = 0
             try Self.asOwner(session) {
+                let tree = try Self.cutTree(to: min(position, state.position), in: session)
                 count = try session.row("SELECT ledger.set_aside_behind($1)", [.int8(position)]) { try $0.int(0) } ?? 0
                 try Self.deleting(session) {
                     try session.execute("DELETE FROM ledger.entries WHERE position > $1", [.int8(position)])
                 }
-                try session.run("ALTER TABLE ledger.head DISABLE TRIGGER head_only_grows")
-                try session.execute(
-                    "UPDATE ledger.head SET position = $1, checkpoint = $1, moved = clock_timestamp()",
-                    [.int8(position)])
-                try session.run("ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER head_only_grows")
+                try Self.movingBack(session) {
+                    try session.execute(
+                        "UPDATE ledger.head SET position = $1, checkpoint = $1, moved = clock_timestamp(), tree = $2",
+                        [.int8(position), .bytes(tree.bytes)])
+                }
             }
             if let owner { try Self.write(owner, in: session) }
             return count

@@ -1,6 +1,7 @@
 package import Appointments
 package import EventStore
 package import Projections
+import TransparencyLog
 
 extension PostgresMirror {
     package func places(after position: Int, limit: Int) async throws(EventStoreError) -> [MirroredPlace] {
@@ -31,6 +32,12 @@ extension PostgresMirror {
                     try Self.put(entries, in: session)
                 } else {
                     try Self.asOwner(session) {
+                        // The leaves from the first of them on are others then: the tree is made anew from there.
+                        let first = places.map(\.position).min() ?? 1
+                        let tree = try Self.cutTree(to: max(first - 1, 0), in: session)
+                        try Self.movingBack(session) {
+                            try session.execute("UPDATE ledger.head SET tree = $1", [.bytes(tree.bytes)])
+                        }
                         try Self.remove(places, in: session)
                         try Self.put(entries, in: session)
                         try session.execute(
@@ -54,13 +61,15 @@ extension PostgresMirror {
                 return false
             }
             try Self.asOwner(session) {
+                let tree = try Self.cutTree(to: (places.map(\.position).min() ?? state.position + 1) - 1, in: session)
                 try Self.remove(places, in: session)
-                try session.run(
-                    """
-                    ALTER TABLE ledger.head DISABLE TRIGGER head_only_grows;
-                    UPDATE ledger.head SET position = (SELECT coalesce(max(position), 0) FROM ledger.entries);
-                    ALTER TABLE ledger.head ENABLE ALWAYS TRIGGER head_only_grows
-                    """)
+                try Self.movingBack(session) {
+                    try session.execute(
+                        """
+                        UPDATE ledger.head
+                        SET position = (SELECT coalesce(max(position), 0) FROM ledger.entries), tree = $1
+                        """, [.bytes(tree.bytes)])
+                }
             }
             return true
         }
@@ -120,17 +129,16 @@ extension PostgresMirror {
     }
 
     static func deleting(_ session: PostgresSession, _ body: () throws -> Void) throws {
-        try session.run(
-            """
-            ALTER TABLE ledger.entries DISABLE TRIGGER entries_never_change;
-            ALTER TABLE ledger.entries DISABLE TRIGGER an_entry_never_changes
-            """)
+        try layingAside(["entries_never_change", "an_entry_never_changes"], of: "ledger.entries", session, body)
+    }
+
+    /// Does what some triggers refuse, within this transaction.
+    static func layingAside(
+        _ triggers: [String], of table: String, _ session: PostgresSession, _ body: () throws -> Void
+    ) throws {
+        for trigger in triggers { try session.run("ALTER TABLE \(table) DISABLE TRIGGER \(trigger)") }
         try body()
-        try session.run(
-            """
-            ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER entries_never_change;
-            ALTER TABLE ledger.entries ENABLE ALWAYS TRIGGER an_entry_never_changes
-            """)
+        for trigger in triggers { try session.run("ALTER TABLE \(table) ENABLE ALWAYS TRIGGER \(trigger)") }
     }
 
     package func mend(_ rows: [AppointmentID: MirroredFold]) async throws(EventStoreError) -> Set<AppointmentID> {

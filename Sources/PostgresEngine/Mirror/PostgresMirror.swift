@@ -1,6 +1,7 @@
 import Appointments
 package import EventStore
 package import Projections
+import TransparencyLog
 
 /// The mirror in PostgreSQL, in the tables of `migrations/ledger`.
 ///
@@ -56,6 +57,7 @@ package final class PostgresMirror: MirrorStore {
             return try await write(batch, expecting: state) { session in
                 try Self.copy(batch.entries, behind: state, in: session)
                 try Self.copy(batch.rows, begunBy: batch.entries, in: session)
+                return batch.entries.map(\.leaf)
             }
         } catch {
             // Something is in a place that the streams' heads did not show: compare entry by entry.
@@ -65,6 +67,8 @@ package final class PostgresMirror: MirrorStore {
             return try await write(batch, expecting: state) { session in
                 if !batch.entries.isEmpty { try Self.merge(batch.entries, behind: state, in: session) }
                 try Self.put(batch.rows, in: session)
+                let arrived = HashRange(level: 0, start: state.position, count: batch.entries.count)
+                return try MirrorTree.leaves(arrived, in: session)
             }
         }
     }
@@ -130,32 +134,47 @@ extension PostgresMirror {
 
 extension PostgresMirror {
     static func state(in session: PostgresSession, locked: Bool) throws -> MirrorState {
-        let sql = "SELECT position, checkpoint, ledger, epoch FROM ledger.head" + (locked ? " FOR UPDATE" : "")
-        let state = try session.row(sql) { row in
+        try head(in: session, locked: locked).state
+    }
+
+    /// The head row: how far the mirror has come, and the edge of its tree, nil when what is stored is none.
+    static func head(in session: PostgresSession, locked: Bool) throws -> (state: MirrorState, tree: Frontier?) {
+        let sql = "SELECT position, checkpoint, ledger, epoch, tree FROM ledger.head" + (locked ? " FOR UPDATE" : "")
+        let head = try session.row(sql) { row in
             let owner = try row.ifPresent(2, row.uuid).map { LedgerIdentity(id: $0, epoch: try row.int(3)) }
-            return MirrorState(position: try row.int(0), checkpoint: try row.int(1), owner: owner)
+            let state = MirrorState(position: try row.int(0), checkpoint: try row.int(1), owner: owner)
+            return (state, Frontier(bytes: try row.bytes(4)))
         }
-        guard let state else {
+        guard let head else {
             throw EventStoreError(.corrupt, message: "the mirror has lost its head row: restore a backup of it")
         }
-        return state
+        return head
     }
 
     /// Writes a batch in one transaction, entries and rows by `insert`; false when the mirror was moved.
+    ///
+    /// - Parameter insert: gives the leaves of the entries that it has put after the head, in their order.
     private func write(
-        _ batch: MirrorBatch, expecting state: MirrorState, insert: @escaping @Sendable (PostgresSession) throws -> Void
+        _ batch: MirrorBatch, expecting state: MirrorState,
+        insert: @escaping @Sendable (PostgresSession) throws -> [Hash]
     ) async throws(EventStoreError) -> Bool {
         try await pool.transaction { session in
-            guard try Self.state(in: session, locked: true) == state else { return false }
+            let (held, stored) = try Self.head(in: session, locked: true)
+            guard held == state else { return false }
+            var tree = MirrorTree(stored, position: state.position)
+            try tree?.catchUp(to: state.position, limit: MirrorTree.catchUp, in: session)
             let asked = batch.placesAsked
-            let held = asked.isEmpty ? [:] : try Self.entries(at: asked, in: session)
-            guard batch.isFounded({ held[$0]?.leaf }) else { return false }
-            try batch.requireChain { held[$0]?.leaf }
-            try insert(session)
+            let there = asked.isEmpty ? [:] : try Self.entries(at: asked, in: session)
+            guard batch.isFounded({ there[$0]?.leaf }) else { return false }
+            try batch.requireChain { there[$0]?.leaf }
+            let leaves = try insert(session)
+            if tree?.frontier.size == state.position { tree?.append(leaves) }
+            try tree?.writeTiles(in: session)
             try Self.keep(batch.conflicts, in: session)
             // The position has moved with the entries.
             try session.execute(
-                "UPDATE ledger.head SET checkpoint = $1, moved = clock_timestamp()", [.int8(batch.checkpoint)])
+                "UPDATE ledger.head SET checkpoint = $1, moved = clock_timestamp(), tree = coalesce($2, tree)",
+                [.int8(batch.checkpoint), .ifPresent(tree) { .bytes($0.frontier.bytes) }])
             return true
         }
     }

@@ -214,6 +214,14 @@ package protocol MirrorStore: Sendable {
         to position: Int, for owner: LedgerIdentity?, expecting state: MirrorState
     ) async throws(EventStoreError) -> Int?
 
+    /// Takes the next entries that are not in it into the tree over the mirror's entries, since they were stored by a
+    /// program without one, or others were put in their places.
+    ///
+    /// - Parameter limit: how many at most; workers wait meanwhile.
+    /// - Returns: whether the tree has all entries then.
+    /// - Throws: `unavailable`; `corrupt` when it can't be gone on with.
+    func growTree(limit: Int) async throws(EventStoreError) -> Bool
+
     /// How many events were not taken in.
     func conflictCount() async throws(EventStoreError) -> Int
 }

@@ -2,6 +2,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Replay
+import TransparencyLog
 
 /// `ledger verify`: recomputes everything from the bytes.
 struct VerifyCommand: Verb {
@@ -17,6 +18,7 @@ struct VerifyCommand: Verb {
             EXAMPLES
               ledger verify
               ledger verify --store
+              ledger verify --log
               ledger verify --mirror
               ledger verify --countries
               ledger verify --sample 1000
@@ -27,6 +29,7 @@ struct VerifyCommand: Verb {
         name: [.customLong("store"), .customLong("chain")],
         help: "The store: entries, their hashes, their places and their links; API keys and their records.")
     var chain = false
+    @Flag(help: "The tree over all entries, recomputed from their bytes.") var log = false
     @Flag(help: "Every view row against the events it is made of.") var views = false
     @Flag(help: "The mirror: every entry against the store's, and every row of it.") var mirror = false
     @Flag(help: "The claims of the countries' databases against the ledger.") var countries = false
@@ -37,6 +40,7 @@ struct VerifyCommand: Verb {
     private var parts: Set<Finding.Part> {
         var parts: Set<Finding.Part> = []
         if chain { parts.insert(.chain) }
+        if log { parts.insert(.log) }
         if views { parts.insert(.views) }
         if mirror { parts.insert(.mirror) }
         if countries { parts.insert(.countries) }
@@ -46,6 +50,7 @@ struct VerifyCommand: Verb {
     func validate() throws {
         if let sample, !(1...1_000_000).contains(sample) { throw ValidationError("--sample is 1 to 1000000") }
         if sample != nil, mirror { throw ValidationError("--sample does not look at the mirror: leave one out") }
+        if sample != nil, log { throw ValidationError("--sample does not look at the tree: leave one out") }
         if sample != nil, countries {
             throw ValidationError("--sample does not look at the countries' databases: leave one out")
         }
@@ -80,12 +85,24 @@ struct VerifyCommand: Verb {
     private func verify(_ ledger: Ledger, _ shell: Shell) async throws -> VerifyReport {
         let progress = shell.progress()
         defer { progress.clear() }
-        let own = parts.intersection([.chain, .views])
+        let own = parts.intersection([.chain, .log, .views])
         var result = VerifyReport(parts)
         if let sample {
             return try await ledger.verify(own, progress: progress).sample(sample, random: { Int.random(in: $0) })
         }
-        if !own.isEmpty { result = try await ledger.verify(own, progress: progress).run() }
+        if !own.isEmpty {
+            try await tellUnfinished(ledger.tree, shell)
+            result = try await ledger.verify(own, progress: progress).run()
+        }
+        if log, ledger.tree == nil {
+            let mirror = try ledger.requireMirror().worker
+            try await tellUnfinished(mirror, shell)
+            let found = try await Verify(
+                feed: mirror, scan: mirror, store: mirror, views: mirror, tree: mirror, people: nil, parts: [.log],
+                progress: { progress.show($0.position, of: $0.head) }
+            ).run()
+            result = own == [.log] ? found : result.adding(found)
+        }
         if own.contains(.chain) { result = result.adding(try await KeyCheck(ledger.apiKeys).run()) }
         if mirror || parts == Set(Finding.Part.allCases) && ledger.mirror != nil {
             let copy = try ledger.requireMirror()
@@ -98,6 +115,14 @@ struct VerifyCommand: Verb {
             result = own.isEmpty ? found : result.adding(found)
         }
         return result
+    }
+
+    /// Says so where the tree lacks events that were stored by a program without one.
+    private func tellUnfinished(_ tree: (any StoredTree)?, _ shell: Shell) async throws {
+        guard parts.contains(.log), let edge = try await tree?.edge(), let size = edge.frontier?.size, size < edge.head
+        else { return }
+        shell.tell(
+            "the tree has \(size) of \(edge.head) events, and is compared that far: the server goes on with it")
     }
 }
 
@@ -117,7 +142,7 @@ extension Ledger {
     func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
         Verify(
             feed: store, scan: store, store: store, views: rows, checkpoints: views,
-            consumers: Self.consumers, records: records, people: people, parts: parts,
+            consumers: Self.consumers, records: records, tree: tree, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }

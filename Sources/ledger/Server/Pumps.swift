@@ -36,6 +36,10 @@ struct Pumps: Sendable {
             group.addTask {
                 await router.run(until: stop, batch: Self.batch, appended: appended, yieldingTo: callers)
             }
+            if let tree = ledger.tree {
+                let pump = TreePump(tree: tree, logger: logger)
+                group.addTask { await pump.run(until: stop) }
+            }
             group.addTask { await seen.run(until: stop) }
             if let mirror {
                 let pump = MirrorPump(

@@ -7,6 +7,7 @@ import HostSystem
 import Logging
 import Projections
 import SQLiteEngine
+import TransparencyLog
 
 /// A ledger, wired: the parts that the verbs work with, whichever engine it stands on.
 struct Ledger: Sendable {
@@ -57,6 +58,14 @@ struct Ledger: Sendable {
     static let consumers = [ProjectionRunner.projection, RouterPump.projection]
 
     var isEmbedded: Bool { if case .embedded = engine { true } else { false } }
+
+    /// The tree over the events; nil on AWS, where the mirror's is the log.
+    var tree: (any StoredTree)? {
+        switch engine {
+        case .embedded(let files): SQLiteEventStore(files.file)
+        case .aws: nil
+        }
+    }
 
     /// The mirror that the environment names.
     ///

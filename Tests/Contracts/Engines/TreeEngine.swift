@@ -1,8 +1,10 @@
 import Appointments
 package import EventStore
 import MemoryEngine
+import PostgresEngine
 import Projections
 import SQLiteEngine
+import TestPostgres
 import Testing
 package import TransparencyLog
 
@@ -11,14 +13,17 @@ package enum TreeEngine: CaseIterable, CustomTestStringConvertible {
     case memory
     case sqlite
     case memoryMirror
+    case postgres
 
     /// Those that this machine can run.
-    package static var available: [TreeEngine] { allCases }
+    package static var available: [TreeEngine] {
+        TestCluster.isThere ? allCases : allCases.filter { $0 != .postgres }
+    }
 
     package var testDescription: String { "\(self)" }
 
     /// Whether it takes in tens of thousands of events in a moment.
-    package var isQuick: Bool { true }
+    package var isQuick: Bool { [.memory, .sqlite].contains(self) }
 
     /// A new, empty log.
     package func make() async throws -> GrowingLog {
@@ -30,27 +35,29 @@ package enum TreeEngine: CaseIterable, CustomTestStringConvertible {
             let store = SQLiteEventStore(try SQLiteFile(path: try ScratchFile().path))
             return GrowingLog(tree: store, feed: store, store: store) {}
         case .memoryMirror: return try GrowingLog(MemoryMirror())
+        case .postgres:
+            return try GrowingLog(PostgresMirror(try await TestCluster.database(.ledger).login("ledger_mirror")))
         }
     }
 }
 
 /// A log that grows by chance, and its tree.
 package struct GrowingLog: Sendable {
-    package let tree: any LogTree
+    package let tree: any StoredTree
     package let feed: any EventFeed
     private let store: any EventStore
     private let follow: @Sendable () async throws -> Void
 
     /// - Parameter follow: has the log take in what was appended to the store.
     init(
-        tree: any LogTree, feed: any EventFeed, store: any EventStore,
+        tree: any StoredTree, feed: any EventFeed, store: any EventStore,
         follow: @escaping @Sendable () async throws -> Void
     ) {
         (self.tree, self.feed, self.store, self.follow) = (tree, feed, store, follow)
     }
 
     /// The log of a mirror.
-    fileprivate init(_ mirror: some MirrorStore & EventFeed & LogTree) throws {
+    fileprivate init(_ mirror: some MirrorStore & EventFeed & StoredTree) throws {
         let histories = Histories()
         let runner = try histories.runner(into: mirror)
         self.init(tree: mirror, feed: mirror, store: histories.store) {
