@@ -161,6 +161,15 @@ def test_the_dashboard_shows_metrics_that_exist(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_the_budget_counts_what_has_the_tag_of_the_stage(stage):
+    whole = services(stage)[1]
+    values = Values(whole.template, whole.stack, "us-east-1", ACCOUNT)
+    budget = values.of(whole.template["Resources"]["Budget"]["Properties"]["Budget"])
+    assert budget["CostFilters"] == {"TagKeyValue": [f"user:stage${whole.service['provider']['stackTags']['stage']}"]}
+    assert whole.service["provider"]["stackTags"]["stage"] == stage
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_no_function_logs_in_as_the_databases_administrator(stage):
     infrastructure, app = services(stage)
     administrator = infrastructure.template["Resources"]["Database"]["Properties"]["MasterUsername"]

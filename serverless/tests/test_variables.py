@@ -56,6 +56,10 @@ def resolve(tmp_path):
         ("${AWS::Region}", "${AWS::Region}"),
         ("arn:${AWS::Partition}:${Table.Arn}/${sls:stage}", "arn:${AWS::Partition}:${Table.Arn}/dev"),
         ("$context.requestId", "$context.requestId"),
+        # So does the framework: a dollar sign before a variable is lost, however many there are.
+        ("user:stage$${sls:stage}", "user:stagedev"),
+        ("user:stage$$$${sls:stage}", "user:stagedev"),
+        ("$${AWS::Region}", "$${AWS::Region}"),
     ],
 )
 def test_a_variable_has_the_value_of_its_source(resolve, text, value):

@@ -8,8 +8,9 @@ from pathlib import Path
 from . import documents
 from .errors import ExpansionError
 
-# A variable without another one inside it. `${AWS::Region}` and `${Table.Arn}` belong to CloudFormation.
-_INNERMOST = re.compile(r"\$\{(?=[a-zA-Z]+(?:\([^${}]*\)|(?:\([^${}]*\))?:(?!:)))([^${}]*)\}")
+# A variable without another one inside it. `${AWS::Region}` and `${Table.Arn}` belong to CloudFormation. The framework
+# drops all dollar signs that stand before a variable.
+_INNERMOST = re.compile(r"\$*\$\{(?=[a-zA-Z]+(?:\([^${}]*\)|(?:\([^${}]*\))?:(?!:)))([^${}]*)\}")
 _SOURCE = re.compile(r"^([a-zA-Z]+)(?:\(([^)]*)\))?(?::(.*))?$", re.DOTALL)
 _LITERAL = re.compile(r"""^(?:'([^']*)'|"([^"]*)"|(-?[0-9]+)|(true|false|null))$""")
 
