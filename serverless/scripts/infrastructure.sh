@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks after the stacks of a stage.
 #
-#   infrastructure.sh validate STAGE REGION                    checks everything without AWS
+#   infrastructure.sh validate STAGE [REGION]                  checks everything without AWS, for us-east-1 unless told
 #   infrastructure.sh plan     STAGE REGION                    what a deployment would change
 #   infrastructure.sh deploy   STAGE REGION                    deploys the infrastructure: network, database, buckets
 #   infrastructure.sh info     STAGE REGION                    outputs of both stacks
@@ -13,6 +13,8 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 usage="usage: infrastructure.sh validate|plan|deploy|info|verify|logs|remove STAGE REGION"
+# Nothing is asked of a region that is checked without AWS.
+[[ $# -ne 2 || "$1" != validate ]] || set -- "$@" us-east-1
 [[ $# -ge 3 ]] || fail "a command, a stage and a region are needed" "$usage"
 command="$1"
 take_stage_and_region "$2" "$3"

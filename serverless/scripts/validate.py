@@ -1,6 +1,6 @@
 """Checks the deployment of a stage without deploying anything.
 
-    validate.py STAGE REGION [--no-linters] [--templates DIRECTORY]
+    validate.py STAGE [REGION] [--no-linters] [--templates DIRECTORY]
 
 The framework's schema, our own rules, cfn-lint and checkov. The last line says what was found; templates are kept
 where --templates says.
@@ -47,7 +47,7 @@ def write(directory: Path, stage: str, region: str) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("region")
+    parser.add_argument("region", nargs="?", default="us-east-1")
     parser.add_argument("--no-linters", action="store_true", help="leaves cfn-lint and checkov out")
     parser.add_argument("--templates", type=Path, metavar="DIRECTORY")
     given = parser.parse_args()

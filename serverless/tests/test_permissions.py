@@ -221,7 +221,12 @@ def test_the_break_glass_role_wants_a_second_factor(values):
         (
             "AppointmentsBusDLQ",
             "events",
-            {"AppointmentProcessedPERule", "AppointmentProcessedCLRule", "AppointmentErrorRule"},
+            {
+                "AppointmentProcessedPERule",
+                "AppointmentProcessedCLRule",
+                "AppointmentErrorRule",
+                "MedicalAppointmentsEventBus",
+            },
         ),
         ("AppointmentsCompletionDLQ", "events", set()),
         ("AppointmentsErrorDLQ", "events", set()),
@@ -233,7 +238,7 @@ def test_a_queue_takes_messages_from_its_own_senders_alone(values, queue, servic
     for other in ("sns", "events", "s3"):
         spoken = policies.for_principal(statements, "Service", f"{other}.amazonaws.com")
         for logical, resource in values.resources.items():
-            if resource["Type"] not in ("AWS::SNS::Topic", "AWS::Events::Rule"):
+            if resource["Type"] not in ("AWS::SNS::Topic", "AWS::Events::Rule", "AWS::Events::EventBus"):
                 continue
             context = {"aws:SourceArn": values.arn(logical), "aws:SecureTransport": "true"}
             decided = policies.decide(spoken, "sqs:SendMessage", values.arn(queue), context)

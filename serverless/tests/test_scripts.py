@@ -126,7 +126,7 @@ def test_shellcheck_has_nothing_to_say():
         ("deploy.sh", ("dev", "us-east-1", "--function"), "--function needs a value"),
         ("deploy.sh", ("dev", "us-east-1", "--function", "api"), "'api' is no function: appointment appointment-pe"),
         ("deploy.sh", ("prod", "us-east-1", "--function", "appointment"), "so it is for dev alone"),
-        ("infrastructure.sh", ("validate", "dev"), "usage: infrastructure.sh validate|plan|deploy"),
+        ("infrastructure.sh", ("plan", "dev"), "usage: infrastructure.sh validate|plan|deploy"),
         ("infrastructure.sh", ("destroy", "dev", "us-east-1"), "'destroy' is not known"),
         ("infrastructure.sh", ("logs", "dev", "us-east-1", "--since", "yesterday"), "'yesterday' is no time"),
         ("infrastructure.sh", ("logs", "dev", "us-east-1", "--follow"), "--follow follows one function"),
@@ -257,6 +257,12 @@ def test_a_deployment_finds_aliases_where_the_stack_left_them(machine, stage, al
     # In production somebody who moved an alias did so to get rid of what the stack made.
     back = [line for line in machine.called("update-alias") if "--function-version 3" in line]
     assert len(back) == moved
+
+
+@pytest.mark.parametrize(("region", "checked"), [((), "us-east-1"), (("sa-east-1",), "sa-east-1")])
+def test_a_stage_is_checked_without_aws_and_without_a_region(bare, region, checked):
+    done = bare.run("infrastructure.sh", "validate", "prod", *region)
+    assert (done.returncode, done.stdout) == (0, f"validate validate.py prod {checked}\n"), done.stderr
 
 
 def test_nothing_is_deployed_that_does_not_validate(machine):

@@ -180,15 +180,27 @@ def test_rules_and_their_patterns(app, resources):
     assert {key: (rule["Name"], rule["EventPattern"]) for key, rule in rules.items()} == {
         "AppointmentProcessedPERule": (
             "AppointmentProcessedPERule",
-            {"source": ["medical.appointment.pe"], "detail-type": ["Appointment Processed"]},
+            {
+                "source": ["medical.appointment.pe"],
+                "detail-type": ["Appointment Processed"],
+                "detail": {"status": ["PROCESSED"], "countryISO": ["PE"]},
+            },
         ),
         "AppointmentProcessedCLRule": (
             "AppointmentProcessedCLRule",
-            {"source": ["medical.appointment.cl"], "detail-type": ["Appointment Processed"]},
+            {
+                "source": ["medical.appointment.cl"],
+                "detail-type": ["Appointment Processed"],
+                "detail": {"status": ["PROCESSED"], "countryISO": ["CL"]},
+            },
         ),
         "AppointmentErrorRule": (
             "AppointmentErrorRule",
-            {"source": ["medical.appointment"], "detail-type": ["Processing Error"]},
+            {
+                "source": ["medical.appointment"],
+                "detail-type": ["Processing Error"],
+                "detail": {"status": ["FAILED"]},
+            },
         ),
     }
     for key, rule in rules.items():
@@ -196,6 +208,9 @@ def test_rules_and_their_patterns(app, resources):
         assert rule["EventBusName"] == {"Ref": "MedicalAppointmentsEventBus"}
         assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": [queue, "Arn"]}]
         assert all("DeadLetterConfig" in target for target in rule["Targets"])
+    # What the bus itself can't encrypt or decrypt comes to no target.
+    bus = resources["MedicalAppointmentsEventBus"]["Properties"]
+    assert bus["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["AppointmentsBusDLQ", "Arn"]}}
     archive = resources["MedicalAppointmentsArchive"]["Properties"]
     assert archive["SourceArn"] == {"Fn::GetAtt": ["MedicalAppointmentsEventBus", "Arn"]}
 
@@ -233,6 +248,9 @@ def test_production_has_two_zones_and_keeps_what_it_has():
 def test_the_database_is_private_and_encrypted(stage):
     resources = services(stage)[0].template["Resources"]
     database = resources["Database"]["Properties"]
+    # AWS chooses the minor version, and takes old ones out of service.
+    assert database["EngineVersion"] == "17" and database["AutoMinorVersionUpgrade"] is True
+    assert resources["DatabaseParameters"]["Properties"]["Family"] == "postgres17"
     assert (database["Engine"], database["StorageEncrypted"], database["PubliclyAccessible"]) == (
         "postgres",
         True,
