@@ -45,6 +45,8 @@ let package = Package(
         // Vocabulary and domain: pure.
         .target(name: "EventStore", dependencies: [crypto], swiftSettings: strict),
         .target(name: "TransparencyLog", dependencies: ["EventStore", crypto], swiftSettings: strict),
+        // What a ledger does with its log: signs, serves and proves.
+        .target(name: "LogService", dependencies: ["EventStore", "TransparencyLog"], swiftSettings: strict),
         .target(name: "Appointments", dependencies: ["EventStore"], swiftSettings: strict),
         // Read side.
         .target(name: "Projections", dependencies: ["EventStore", "Appointments"], swiftSettings: strict),
@@ -57,21 +59,31 @@ let package = Package(
             swiftSettings: strict),
         // The REST API, whatever transport brings a request.
         .target(
-            name: "API", dependencies: ["EventStore", "Appointments", "Projections", "Replay", "Handlers", logging],
+            name: "API",
+            dependencies: [
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers",
+                logging,
+            ],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
         // Engines.
         .target(
             name: "MemoryEngine",
-            dependencies: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers"],
+            dependencies: [
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Handlers",
+            ],
             swiftSettings: strict),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"], sources: ["Migrations.swift"],
-            resources: [.embedInCode("country"), .embedInCode("embedded"), .embedInCode("ledger")],
+            resources: [
+                .embedInCode("country"), .embedInCode("embedded"), .embedInCode("ledger"), .embedInCode("monitor"),
+                .embedInCode("witness"),
+            ],
             swiftSettings: strict),
         .target(
             name: "SQLiteEngine",
             dependencies: [
-                "EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations", grdb, sqlite,
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Handlers", "Migrations",
+                grdb, sqlite,
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -96,7 +108,7 @@ let package = Package(
             name: "LambdaRuntime", dependencies: ["EventStore", "API", "Handlers", "HTTPClient", logging],
             swiftSettings: strict),
         // The machine: clock, random numbers, environment, output.
-        .target(name: "HostSystem", dependencies: ["EventStore", logging], swiftSettings: strict),
+        .target(name: "HostSystem", dependencies: ["EventStore", "TransparencyLog", logging], swiftSettings: strict),
         // Programs.
         .executableTarget(
             name: "bootstrap",
@@ -108,10 +120,9 @@ let package = Package(
         .executableTarget(
             name: "ledger",
             dependencies: [
-                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API",
-                "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem", argumentParser,
-                logging,
-                serviceLifecycle, unixSignals,
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers",
+                "API", "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
+                argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -127,10 +138,18 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "EventStoreTests", dependencies: ["EventStore"], swiftSettings: strict),
         .target(
-            name: "TestTrees", dependencies: ["EventStore"], path: "Tests/Support/TestTrees", swiftSettings: strict),
+            name: "TestTrees", dependencies: ["EventStore", "TransparencyLog"], path: "Tests/Support/TestTrees",
+            swiftSettings: strict),
         .testTarget(
             name: "TransparencyLogTests",
             dependencies: ["EventStore", "TransparencyLog", "TestPrograms", "TestTrees"], swiftSettings: strict),
+        .testTarget(
+            name: "LogServiceTests",
+            dependencies: [
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "MemoryEngine", "HostSystem",
+                "TestEngines", "TestTrees",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "ProjectionsTests", dependencies: ["EventStore", "Appointments", "Projections", "MemoryEngine"],
             swiftSettings: strict),
@@ -151,8 +170,10 @@ let package = Package(
         .testTarget(
             name: "Contracts",
             dependencies: [
-                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "MemoryEngine",
-                "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS", "TestEngines", "TestTrees",
+                "EventStore", "TransparencyLog", "LogService", "HostSystem", "Appointments", "Projections", "Replay",
+                "Handlers", "MemoryEngine", "SQLiteEngine", "PostgresEngine", "TestPostgres", "AWSEngine", "TestAWS",
+                "TestEngines",
+                "TestTrees",
             ],
             exclude: ["Engines"], swiftSettings: strict),
         .testTarget(
@@ -203,15 +224,15 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "EventStore", "Appointments", "Projections", "Replay", "Handlers", "API", "HTTPServer", "RawHTTP",
-                "MemoryEngine", "HostSystem", logging, serviceLifecycle, yams, nio[0],
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers",
+                "API", "HTTPServer", "RawHTTP", "MemoryEngine", "HostSystem", logging, serviceLifecycle, yams, nio[0],
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerTests",
             dependencies: [
-                "EventStore", "Appointments", "Handlers", "PostgresEngine", "RawHTTP", "TestAWS", "TestPostgres",
-                "TestPrograms", "ledger", "ledger-bench",
+                "EventStore", "TransparencyLog", "Appointments", "Handlers", "PostgresEngine", "RawHTTP", "TestAWS",
+                "TestPostgres", "TestPrograms", "TestTrees", "ledger", "ledger-bench",
             ],
             swiftSettings: strict),
         .target(

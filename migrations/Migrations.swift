@@ -53,4 +53,14 @@ extension Migration {
         Migration(name: "017-claims-of-all-countries.sql", sql: PackageResources._17_claims_of_all_countries_sql),
         Migration(name: "018-log-tree.sql", sql: PackageResources._18_log_tree_sql),
     ]
+
+    /// The steps of a monitor's file.
+    package static let monitor = [
+        Migration(name: "001-monitored-log.sql", sql: PackageResources._01_monitored_log_sql)
+    ]
+
+    /// The steps of a witness' file.
+    package static let witness = [
+        Migration(name: "001-witnessed-logs.sql", sql: PackageResources._01_witnessed_logs_sql)
+    ]
 }

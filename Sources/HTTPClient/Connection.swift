@@ -8,8 +8,6 @@ final class Connection: @unchecked Sendable {
     private let handle: UnsafeMutableRawPointer
     private let settings: ConnectionPool.Settings
 
-    /// The most bytes of an answer: an invocation of Lambda has up to 6 MB, and a page of DynamoDB 1.
-    private static let maximumBytes = 8 << 20
     private static let isReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     init(_ settings: ConnectionPool.Settings) {
@@ -23,16 +21,19 @@ final class Connection: @unchecked Sendable {
     private final class Reception {
         var headers: [String: String] = [:]
         var body: [UInt8] = []
+        let maximumBytes: Int
         let interruption: Interruption
 
-        init(_ interruption: Interruption) { self.interruption = interruption }
+        init(_ maximumBytes: Int, _ interruption: Interruption) {
+            (self.maximumBytes, self.interruption) = (maximumBytes, interruption)
+        }
     }
 
     /// Sends a request and waits for its answer. It blocks the calling thread.
     func perform(_ request: HTTPRequest, _ interruption: Interruption) -> Result<HTTPResponse, TransportFailure> {
         // A reset keeps connections, sessions and the cache of names.
         curl_easy_reset(handle)
-        let reception = Reception(interruption)
+        let reception = Reception(request.maximumBytes, interruption)
         var list: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(list) }
         for header in request.headers { list = curl_slist_append(list, "\(header.name): \(header.value)") }
@@ -87,6 +88,7 @@ final class Connection: @unchecked Sendable {
     ) -> Bool {
         let hasBody = request.method != .get
         return set(CURLOPT_URL, request.url) || set(CURLOPT_USERAGENT, "appointment-ledger")
+            || (request.takesGzip && set(CURLOPT_ACCEPT_ENCODING, "gzip"))
             || (hasBody && setBody(body))
             || (request.method == .put && set(CURLOPT_CUSTOMREQUEST, "PUT"))
             || (headers != nil && ledger_curl_set_list(handle, CURLOPT_HTTPHEADER, headers) != CURLE_OK)
@@ -115,7 +117,7 @@ final class Connection: @unchecked Sendable {
             guard let bytes, let context else { return 0 }
             let reception = Unmanaged<Reception>.fromOpaque(context).takeUnretainedValue()
             // Fewer bytes than offered tell libcurl to stop.
-            guard reception.body.count + size * count <= Connection.maximumBytes else { return 0 }
+            guard reception.body.count + size * count <= reception.maximumBytes else { return 0 }
             reception.body.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: size * count))
             return size * count
         }

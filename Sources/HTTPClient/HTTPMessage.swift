@@ -30,16 +30,23 @@ package struct HTTPRequest: Sendable {
     package var connectMilliseconds: Int
     /// How long the whole exchange may take; 0 for as long as it takes.
     package var timeoutMilliseconds: Int
+    /// The most bytes of an answer's body; a larger one ends the exchange as broken. An invocation of Lambda has up to
+    /// 6 MB, and a page of DynamoDB 1.
+    package var maximumBytes: Int
+    /// Whether an answer may be compressed with gzip. What is counted is what it was before that.
+    package var takesGzip: Bool
     /// Set for the addresses of this machine's host, which no proxy knows. Loopback addresses need it not.
     package var avoidsProxy: Bool
 
     package init(
         method: Method, url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        connectMilliseconds: Int = 3000, timeoutMilliseconds: Int = 10_000, avoidsProxy: Bool = false
+        connectMilliseconds: Int = 3000, timeoutMilliseconds: Int = 10_000, avoidsProxy: Bool = false,
+        maximumBytes: Int = 8 << 20, takesGzip: Bool = false
     ) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
         (self.connectMilliseconds, self.timeoutMilliseconds) = (connectMilliseconds, timeoutMilliseconds)
         self.avoidsProxy = avoidsProxy
+        (self.maximumBytes, self.takesGzip) = (maximumBytes, takesGzip)
     }
 }
 

@@ -21,7 +21,7 @@ package struct APIServer: Service {
 
     /// - Parameter port: 0 for any free port; `port` tells which one it was.
     package init(
-        table: API, host: String, port: Int, limits: TransportLimits = TransportLimits(), logger: Logger
+        table: any RequestTable, host: String, port: Int, limits: TransportLimits = TransportLimits(), logger: Logger
     ) {
         let bound = bound
         address = "\(host):\(port)"

@@ -1,5 +1,5 @@
-import EventStore
 import API
+import EventStore
 import NIOCore
 import NIOHTTP1
 

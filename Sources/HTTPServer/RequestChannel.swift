@@ -14,7 +14,7 @@ struct RequestChannel: ServerChildChannel {
         var channel: any Channel { stream.channel }
     }
 
-    let table: API
+    let table: any RequestTable
     let limits: TransportLimits
     let connections: ConnectionTable
 

@@ -69,7 +69,7 @@ package enum MerkleTree {
     }
 
     /// The root over as many hashes as a power of two.
-    static func root(over hashes: ArraySlice<Hash>) -> Hash {
+    package static func root(over hashes: ArraySlice<Hash>) -> Hash {
         var level = Array(hashes)
         while level.count > 1 {
             for index in 0..<(level.count / 2) { level[index] = Hash.node(level[2 * index], level[2 * index + 1]) }

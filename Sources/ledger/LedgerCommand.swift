@@ -13,6 +13,7 @@ struct LedgerCommand: ParsableCommand {
             CountriesCommand.self, KeysCommand.self,
             DeadLettersCommand.self, VerifyCommand.self, ProjectionsCommand.self, RepairCommand.self,
             ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self,
+            WitnessCommand.self, MonitorCommand.self,
         ])
 
     static func main() async {

@@ -72,7 +72,7 @@ import Testing
             "dlq show", "dlq redrive", "dlq discard", "verify", "repair", "reconcile", "rebuild", "replay", "diff",
             "why",
             "audit view", "audit access", "projections", "projections list", "projections pause", "projections resume",
-            "projections rebuild", "projections remove",
+            "projections rebuild", "projections remove", "witness", "witness serve", "witness key", "monitor",
         ])
     func help(verb: String) async throws {
         let run = try RunningLedger(verb.split(separator: " ").map(String.init) + ["--help"])

@@ -15,15 +15,22 @@ import Testing
     static let layers: [String: Layer] = [
         "EventStore": Layer(ours: [], others: ["Crypto"]),
         "TransparencyLog": Layer(ours: ["EventStore"], others: ["Crypto"]),
+        "LogService": Layer(ours: ["EventStore", "TransparencyLog"]),
         "Appointments": Layer(ours: ["EventStore"]),
         "Projections": Layer(ours: ["EventStore", "Appointments"]),
         "Replay": Layer(ours: ["EventStore", "TransparencyLog", "Appointments", "Projections"]),
         "Handlers": Layer(ours: ["EventStore", "Appointments", "Projections"], others: ["Logging"]),
         "API": Layer(
-            ours: ["EventStore", "Appointments", "Projections", "Replay", "Handlers"], others: ["Glibc", "Logging"]),
-        "MemoryEngine": Layer(ours: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers"]),
+            ours: [
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers",
+            ],
+            others: ["Glibc", "Logging"]),
+        "MemoryEngine": Layer(
+            ours: ["EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Handlers"]),
         "SQLiteEngine": Layer(
-            ours: ["EventStore", "TransparencyLog", "Appointments", "Projections", "Handlers", "Migrations"],
+            ours: [
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Handlers", "Migrations",
+            ],
             others: system.union(["GRDB", "GRDBSQLite"])),
         "AWSEngine": Layer(
             ours: ["EventStore", "Appointments", "Projections", "Handlers", "HTTPClient"],
@@ -39,7 +46,7 @@ import Testing
         ),
         "LambdaRuntime": Layer(
             ours: ["EventStore", "Handlers", "API", "HTTPClient"], others: ["Glibc", "Logging"]),
-        "HostSystem": Layer(ours: ["EventStore"], others: ["Dispatch", "Glibc", "Logging"]),
+        "HostSystem": Layer(ours: ["EventStore", "TransparencyLog"], others: ["Dispatch", "Glibc", "Logging"]),
         // Neither SQLite nor a server of HTTP: the package that Lambda starts is small.
         "bootstrap": Layer(
             ours: [
@@ -49,8 +56,8 @@ import Testing
             others: ["Dispatch", "Glibc", "Logging"]),
         "ledger": Layer(
             ours: [
-                "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API",
-                "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
+                "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers",
+                "API", "SQLiteEngine", "PostgresEngine", "AWSEngine", "HTTPClient", "HTTPServer", "HostSystem",
             ],
             others: system.union([
                 "ArgumentParser", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals",
@@ -81,8 +88,8 @@ import Testing
 
     static func foundationImports(_ files: [Source]) -> [Offence] {
         let pure: Set<String> = [
-            "EventStore", "TransparencyLog", "Appointments", "Projections", "Replay", "Handlers", "API", "MemoryEngine",
-            "HTTPClient", "AWSEngine", "LambdaRuntime", "HostSystem", "bootstrap",
+            "EventStore", "TransparencyLog", "LogService", "Appointments", "Projections", "Replay", "Handlers", "API",
+            "MemoryEngine", "HTTPClient", "AWSEngine", "LambdaRuntime", "HostSystem", "bootstrap",
         ]
         return files.filter { pure.contains($0.target) }.flatMap { file in
             file.imports.filter { $0.module.hasPrefix("Foundation") }.map { imported in
