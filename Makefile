@@ -55,7 +55,7 @@ fuzz: ## random bytes for the readers of the log's formats, on x86-64 Linux (RUN
 aws-local: ## deploys the program to an emulator of AWS here, prints the URL and an API key (ARGUMENTS=--help)
 	scripts/install.sh run test
 	swift build -c release --product ledger
-	serverless/scripts/package.sh --native --architecture $$(uname -m | sed s/aarch64/arm64/)
+	serverless/scripts/package.sh --native --emulator --architecture $$(uname -m | sed s/aarch64/arm64/)
 	exec .build/python/bin/python serverless/scripts/local.py $(ARGUMENTS)
 
 clean: ## removes what was built; the data stays

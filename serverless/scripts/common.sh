@@ -111,6 +111,13 @@ need_packages() {
             "Make it: $serverless/scripts/package.sh" \
             "or name one that is there: BOOTSTRAP_PACKAGE, HOOKS_PACKAGE"
     done
+    # One that was made for the emulator has no certificates, and its functions would find no database.
+    for file in rds-ca.pem aws-ca.pem; do
+        python3 -c 'import sys, zipfile; sys.exit(sys.argv[2] not in zipfile.ZipFile(sys.argv[1]).namelist())' \
+            "$bootstrap_package" "$file" 2>/dev/null ||
+            fail "the package $bootstrap_package does not hold $file" \
+                "Make it again, without --emulator: $serverless/scripts/package.sh"
+    done
 }
 
 stack_output() {

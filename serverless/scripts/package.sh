@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Builds what the functions run, in Amazon Linux 2023, and packs it.
 #
-#   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]
+#   package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE] [--emulator]
 #   package.sh --hooks [--output DIRECTORY]        makes hooks.zip alone, beside a bootstrap.zip that is there already
 #
-# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS) and
-# hooks.zip (the traffic hooks). The certificates are AWS's bundle; without --certificates it is fetched, unless
-# --native is given.
+# Makes bootstrap.zip (the Swift program, the libraries that Lambda does not have, the certificates of RDS and the roots
+# of AWS) and hooks.zip (the traffic hooks). The certificates of RDS are AWS's bundle; without --certificates it is
+# fetched where the program is built in a container. The roots of AWS are taken from this system (roots.py).
 # Without --native it builds in Swift's container for Amazon Linux 2023, which needs docker; --native builds on this
-# machine, for this machine's architecture: for the emulator, or on Amazon Linux 2023 itself.
+# machine, for this machine's architecture: on Amazon Linux 2023 itself, with --certificates; or for the emulator, with
+# --emulator, whose database shows no certificate.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 
 architecture=arm64
 native=no
+emulator=no
 hooks_alone=no
 output="$root/.build/lambda"
 certificates=""
@@ -30,15 +32,39 @@ while [[ $# -gt 0 ]]; do
     case "$1" in
     --architecture) need_value "$@" && architecture="$2" && shift 2 ;;
     --native) native=yes && shift ;;
+    --emulator) emulator=yes && shift ;;
     --hooks) hooks_alone=yes && shift ;;
     --output) need_value "$@" && output="$2" && shift 2 ;;
     --certificates) need_value "$@" && certificates="$(readlink -f "$2")" && shift 2 ;;
     *) fail "'$1' is not known" \
         "usage: package.sh [--architecture arm64|x86_64] [--native] [--output DIRECTORY] [--certificates FILE]" \
+        "       [--emulator]" \
         "or:    package.sh --hooks [--output DIRECTORY]" ;;
     esac
 done
 [[ "$architecture" =~ ^(arm64|x86_64)$ ]] || fail "'$architecture' is no architecture of Lambda: it is arm64 or x86_64"
+
+# The functions trust the database by a file in the package: without it none reaches its database.
+check_certificates() {
+    [[ -n "$certificates" || "$emulator" == yes ]] || fail "the package would have no certificates of RDS" \
+        "Fetch them: curl --output rds-ca.pem $bundle   and name them: --certificates rds-ca.pem" \
+        "A package for the emulator needs none: --emulator"
+    [[ -z "$certificates" ]] || grep -q "BEGIN CERTIFICATE" "$certificates" ||
+        fail "there is no certificate in $certificates"
+}
+
+# Whether containers of another architecture run here, and how.
+check_platform() {
+    local platform="$1" wanted="$2" own
+    [[ "$(docker run --rm --platform "$platform" "$image" uname -m 2>/dev/null)" == "$wanted" ]] ||
+        fail "docker runs no container for $platform here" \
+            "Build on a machine of that architecture (for arm64: Graviton, CodeBuild, an arm64 runner)," \
+            "or deploy for this one: LAMBDA_ARCHITECTURE=x86_64 or arm64"
+    own="$(docker info --format '{{.Architecture}}')"
+    [[ "${own/arm64/aarch64}" == "$wanted" || -z "$own" ]] ||
+        say "the container for $platform is emulated on $own: the compiler takes hours there, or fails. Build on a \
+machine of that architecture, or deploy with LAMBDA_ARCHITECTURE=${own/aarch64/arm64}"
+}
 
 # Builds on the machine that this runs on and leaves bootstrap and lib/ in $1.
 build_here() {
@@ -62,6 +88,7 @@ build_here() {
     check_size "$staging/bootstrap"
     check_contents "$binary"
     [[ -z "$certificates" ]] || cp "$certificates" "$staging/rds-ca.pem"
+    python3 "$serverless/scripts/roots.py" "$staging/aws-ca.pem"
     pack_libraries "$staging"
 }
 
@@ -97,14 +124,16 @@ pack_libraries() {
 }
 
 build_in_container() {
-    local staging="$1" platform="linux/arm64"
-    [[ "$architecture" == arm64 ]] || platform="linux/amd64"
+    local staging="$1" platform="linux/arm64" machine=aarch64
+    [[ "$architecture" == arm64 ]] || platform="linux/amd64" machine=x86_64
     command -v docker >/dev/null || fail "there is no docker command, and the program is built in Amazon Linux 2023" \
         "Install docker: https://docs.docker.com/engine/install/" \
         "or build on Amazon Linux 2023 itself with --native"
     docker info >/dev/null 2>&1 || fail "docker is installed, but its daemon does not answer" \
         "Start it: sudo systemctl start docker   (or open Docker Desktop)"
+    check_platform "$platform" "$machine"
     if [[ -n "$certificates" ]]; then
+        check_certificates
         cp "$certificates" "$staging/rds-ca.pem"
     else
         curl --silent --show-error --fail --max-time 60 --output "$staging/rds-ca.pem" "$bundle" ||
@@ -115,7 +144,8 @@ build_in_container() {
     local scratch=".build/lambda-$architecture"
     mkdir -p "$root/$scratch"
     docker run --rm --platform "$platform" --volume "$root:/src" --volume "$staging:/out" --workdir /src "$image" \
-        bash -c "dnf install -y -q libcurl-devel libpq-devel libstdc++-static sqlite-devel binutils >/dev/null &&
+        bash -c "dnf install -y -q libcurl-devel libpq-devel libstdc++-static sqlite-devel binutils \
+                python3 ca-certificates >/dev/null &&
             SCRATCH=/src/$scratch serverless/scripts/package.sh --native --architecture $architecture \
                 --output /out/package --certificates /out/rds-ca.pem
             status=\$?
@@ -157,6 +187,7 @@ elif [[ "$native" == yes ]]; then
     [[ "${machine/aarch64/arm64}" == "$architecture" ]] ||
         fail "this machine is $machine and builds nothing for $architecture" \
             "Leave --native out, or name --architecture"
+    check_certificates
     command -v swift >/dev/null || fail "there is no swift command" "Install it: https://www.swift.org/install/linux/"
     # A folder of its own: static libraries would make .build/release anew, and so would the next build without them.
     build_here "$staging/bootstrap" "${SCRATCH:-$root/.build/lambda-build}"

@@ -8,10 +8,12 @@ import stat
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
-from emulator import SECRETS
-from validation.services import ROOT, SERVERLESS
+import roots
+from emulator import SECRETS, package
+from validation.services import ROOT, SERVERLESS, STAGES, services
 
 SCRIPTS = SERVERLESS / "scripts"
 BASICS = """bash basename cat chmod cp cut date dirname env find grep head id ls mkdir mktemp mv readlink rm rmdir
@@ -95,7 +97,7 @@ def machine(bare):
     packages = bare.log.parent / "packages"
     packages.mkdir()
     for variable, name in (("BOOTSTRAP_PACKAGE", "bootstrap.zip"), ("HOOKS_PACKAGE", "hooks.zip")):
-        (packages / name).write_text("packed")
+        package(packages / name, dict.fromkeys(("bootstrap", "rds-ca.pem", "aws-ca.pem"), "packed"))
         bare.environment[variable] = str(packages / name)
     bare.put("aws", AWS)
     plugin = SERVERLESS / "node_modules/serverless-plugin-canary-deployments"
@@ -378,6 +380,7 @@ def test_removal_takes_the_application_first(machine, arguments, text):
 
 
 ARCHITECTURE = os.uname().machine.replace("aarch64", "arm64")
+EMULATED = ("--native", "--emulator", "--architecture", ARCHITECTURE)
 
 
 @pytest.fixture
@@ -411,7 +414,7 @@ def test_a_program_with_what_does_not_belong_in_lambda_is_refused(machine, sourc
     (machine.bin / command).unlink(missing_ok=True)
     machine.put(command, says)
     output = str(tmp_path / "out")
-    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", output)
+    done = machine.run("package.sh", *EMULATED, "--output", output)
     assert done.returncode == 1 and complaint in done.stderr
     assert not (tmp_path / "out/bootstrap.zip").exists()
 
@@ -420,12 +423,14 @@ def test_a_program_with_what_does_not_belong_in_lambda_is_refused(machine, sourc
 def test_a_build_in_a_container_leaves_nothing_of_roots_and_has_a_folder_of_its_own(machine, tmp_path, architecture):
     machine.put(
         "docker",
-        """case "$1" in run) for word in "$@"; do case "$word" in
+        """[[ "$*" != *"uname -m"* ]] || { echo "$MACHINE" && exit; }
+        case "$1" in run) for word in "$@"; do case "$word" in
             *:/out) mkdir "${word%:/out}/package" && echo packed >"${word%:/out}/package/bootstrap.zip" ;;
             *) : ;; esac; done ;; esac""",
     )
+    machine.environment["MACHINE"] = architecture.replace("arm64", "aarch64")
     certificates = tmp_path / "ca.pem"
-    certificates.write_text("")
+    certificates.write_text("-----BEGIN CERTIFICATE-----\n")
     output = tmp_path / "out"
     done = machine.run(
         "package.sh", "--architecture", architecture, "--certificates", str(certificates), "--output", str(output)
@@ -439,7 +444,7 @@ def test_a_build_in_a_container_leaves_nothing_of_roots_and_has_a_folder_of_its_
 
 def test_a_machine_without_the_library_that_is_linked_in_is_told_where_it_is(machine, source, tmp_path):
     machine.put("clang", "echo libstdc++.a")
-    done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(tmp_path / "out"))
+    done = machine.run("package.sh", *EMULATED, "--output", str(tmp_path / "out"))
     assert done.returncode == 1 and "apt-get install libstdc++-12-dev" in done.stderr
 
 
@@ -447,17 +452,71 @@ def test_the_same_program_makes_the_same_package(machine, source, tmp_path):
     packages = []
     for attempt in ("first", "second"):
         output = tmp_path / attempt
-        done = machine.run("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(output))
+        done = machine.run("package.sh", *EMULATED, "--output", str(output))
         assert done.returncode == 0, done.stderr
         packages.append({path.name: path.read_bytes() for path in output.iterdir()})
         os.utime(source / "bootstrap", (1, 1))
     assert set(packages[0]) == {"bootstrap.zip", "hooks.zip"}
     assert packages[0] == packages[1]
     with zipfile.ZipFile(tmp_path / "first/bootstrap.zip") as archive:
-        (entry,) = archive.infolist()
-        assert entry.filename == "bootstrap" and (entry.external_attr >> 16) & 0o777 == 0o755
+        assert archive.namelist() == ["aws-ca.pem", "bootstrap"]
+        assert (archive.getinfo("bootstrap").external_attr >> 16) & 0o777 == 0o755
     with zipfile.ZipFile(tmp_path / "first/hooks.zip") as archive:
         assert archive.namelist() == ["traffic.py"]
+
+
+def test_a_package_holds_the_roots_of_aws_where_every_function_looks_for_them(machine, source, tmp_path):
+    assert machine.run("package.sh", *EMULATED, "--output", str(tmp_path)).returncode == 0
+    with zipfile.ZipFile(tmp_path / "bootstrap.zip") as archive:
+        packed = archive.read("aws-ca.pem").decode()
+    # What is not Amazon's is not there, and of Amazon's all.
+    assert packed.count("BEGIN CERTIFICATE") == 5 and set(roots.roots(packed)) == set(roots.ROOTS)
+    for stage in STAGES:
+        for name, function in services(stage)[1].service["functions"].items():
+            named = function.get("environment", {}).get("AWS_CA_BUNDLE")
+            assert named == (None if name.endswith("Validation") else "/var/task/aws-ca.pem")
+
+
+@pytest.mark.parametrize("bundle", ["", "one"])
+def test_a_system_without_amazons_roots_is_told_so(tmp_path, bundle):
+    system = next(path for path in map(Path, roots.SYSTEMS) if path.exists())
+    only = roots.roots(system.read_text(encoding="utf-8"))["Amazon Root CA 1"]
+    (tmp_path / "bundle").write_text(only if bundle else "")
+    command = [sys.executable, SCRIPTS / "roots.py", tmp_path / "out", "--from", tmp_path / "bundle"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "lacks" in done.stderr and "Amazon Root CA 3" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_without_the_certificates_of_the_database_is_for_the_emulator_alone(machine, source, tmp_path):
+    native = ("package.sh", "--native", "--architecture", ARCHITECTURE, "--output", str(tmp_path / "out"))
+    done = machine.run(*native)
+    assert done.returncode == 1 and "would have no certificates of RDS" in done.stderr
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("<html>")
+    done = machine.run(*native, "--certificates", str(certificates))
+    assert done.returncode == 1 and "there is no certificate in" in done.stderr
+    certificates.write_text("-----BEGIN CERTIFICATE-----")
+    assert machine.run(*native, "--certificates", str(certificates)).returncode == 0
+    with zipfile.ZipFile(tmp_path / "out/bootstrap.zip") as archive:
+        assert archive.namelist() == ["aws-ca.pem", "bootstrap", "rds-ca.pem"]
+
+
+@pytest.mark.parametrize("script", [("deploy.sh",), ("infrastructure.sh", "plan")])
+@pytest.mark.parametrize("file", ["rds-ca.pem", "aws-ca.pem"])
+def test_a_package_of_the_emulator_is_not_deployed(machine, script, file):
+    held = {"bootstrap", "rds-ca.pem", "aws-ca.pem"} - {file}
+    package(machine.log.parent / "packages/bootstrap.zip", dict.fromkeys(held, "packed"))
+    done = machine.run(*script, "staging", "us-east-1")
+    assert done.returncode == 1 and f"bootstrap.zip does not hold {file}" in done.stderr
+    assert not machine.called("osls deploy")
+
+
+def test_a_docker_that_runs_no_container_of_the_architecture_is_found_before_the_build(machine, tmp_path):
+    machine.put("docker", """[[ "$*" != *"uname -m"* ]] || { echo "exec format error" >&2; exit 255; }""")
+    done = machine.run("package.sh", "--architecture", "arm64", "--output", str(tmp_path / "out"))
+    assert done.returncode == 1 and "docker runs no container for linux/arm64 here" in done.stderr
+    assert "LAMBDA_ARCHITECTURE=x86_64" in done.stderr
 
 
 def test_what_is_built_is_not_committed():
