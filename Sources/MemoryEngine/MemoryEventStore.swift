@@ -90,6 +90,8 @@ extension MemoryEventStore {
 
     var treeNow: MemoryTree { state.withLock { $0.tree } }
 
+    func remakeTree() { state.withLock { $0.tree = MemoryTree($0.log) } }
+
     /// Stored hashes of the tree, immediately.
     package func hashesNow(_ ranges: [HashRange]) -> [[Hash]] {
         state.withLock { state in ranges.map(state.tree.hashes) }

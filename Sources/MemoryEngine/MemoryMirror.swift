@@ -36,6 +36,8 @@ package final class MemoryMirror: MirrorStore, EventFeed, StreamReader, AuditLog
     /// Puts a backup back.
     package func restore(_ contents: Contents) { state.withLock { $0 = contents } }
 
+    func remakeTree() { state.withLock { $0.tree = MemoryTree($0.entries) } }
+
     package func state() async throws(EventStoreError) -> MirrorState {
         state.withLock { $0.state }
     }

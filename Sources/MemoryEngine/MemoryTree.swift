@@ -43,6 +43,9 @@ struct MemoryTree {
 extension MemoryEventStore: StoredTree {
     package func growTree(limit: Int) async throws(EventStoreError) -> Bool { true }
 
+    /// It is made anew immediately.
+    package func forgetTree() async throws(EventStoreError) { remakeTree() }
+
     package func frontier() async throws(EventStoreError) -> Frontier { frontierNow }
 
     package func hashes(_ ranges: [HashRange]) async throws(EventStoreError) -> [[Hash]] { hashesNow(ranges) }
@@ -63,6 +66,9 @@ extension MemoryEventStore: StoredTree {
 
 extension MemoryMirror: StoredTree {
     package func growTree(limit: Int) async throws(EventStoreError) -> Bool { true }
+
+    /// It is made anew immediately.
+    package func forgetTree() async throws(EventStoreError) { remakeTree() }
 
     package func frontier() async throws(EventStoreError) -> Frontier { contents.tree.frontier }
 

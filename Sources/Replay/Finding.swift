@@ -138,6 +138,9 @@ extension Finding.Kind {
     /// Whether it concerns a row, which can be folded again, and not an event, which stays as it is.
     package var isOfRows: Bool { parts == [.views] }
 
+    /// Whether it concerns what is stored of the tree, which can be made anew from the entries.
+    package var isOfTree: Bool { [.treeDiffers, .treeMissing, .treeOutside].contains(self) }
+
     /// Whether `repair` can put it right: what is derived, and no event of the store.
     package var isMendable: Bool { isOfRows || parts == [.mirror] || isOfGivenBack }
 

@@ -1,3 +1,4 @@
+import TransparencyLog
 package import EventStore
 package import Projections
 
@@ -44,8 +45,10 @@ package struct MirrorRepair: Sendable {
         package internal(set) var unsettled = 0
         /// The position that the mirror's head goes back to, after which it holds nothing; nil when it stands well.
         package fileprivate(set) var head: Int?
+        /// Whether the tree over the entries is made anew, since it is not what they make.
+        package fileprivate(set) var remakesTree = false
 
-        package var isEmpty: Bool { entries.isEmpty && rows == 0 && head == nil }
+        package var isEmpty: Bool { entries.isEmpty && rows == 0 && head == nil && !remakesTree }
 
         package init() {}
     }
@@ -78,13 +81,21 @@ package struct MirrorRepair: Sendable {
             if try await cut(behind: head, expecting: state, &work, report) || round == Self.rounds { break }
         }
         try await mendRows(isDry: isDry, &work.outcome)
-        if !isDry { try await growTree() }
+        if !fillsOnly { try await mendTree(isDry: isDry, &work.outcome) }
         return work.outcome
     }
 
-    /// Has the tree take in what stands in new places. One that is damaged, or meets a hole, is named by `verify`.
-    private func growTree() async throws(EventStoreError) {
+    /// Makes the tree anew if it is not what the entries make, and has it take in what stands in new places. One that
+    /// meets a hole stays, and is named by `verify`.
+    private func mendTree(isDry: Bool, _ outcome: inout Outcome) async throws(EventStoreError) {
         let mirror = mirror
+        let found = try await Verify(
+            feed: mirror, scan: mirror, store: mirror, views: mirror, tree: mirror, people: nil, parts: [.log],
+            batch: batch
+        ).run()
+        outcome.remakesTree = found.findings.contains { $0.kind.isOfTree }
+        if isDry { return }
+        if outcome.remakesTree { try await mirror.forgetTree() }
         while try await unlessDamaged({ () throws(EventStoreError) in try await mirror.growTree(limit: 10_000) })
             == false
         {}

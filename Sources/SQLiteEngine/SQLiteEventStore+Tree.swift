@@ -34,13 +34,13 @@ extension SQLiteEventStore: LogTree, StoredTree {
     package func heads(ofSize size: Int) async throws(EventStoreError) -> [Head] {
         try await file.scan { database in
             var heads: [Head] = []
-            // The index over streams has their positions as well: only the last event of each is looked up.
+            // The index over streams has their positions as well: only the last event of each is looked up, in the
+            // order of the index, which CROSS JOIN keeps.
             try database.each(
                 """
                 SELECT last.stream, last.version, event.leaf
                 FROM (SELECT stream, max(version) AS version, position FROM events WHERE position <= ? GROUP BY stream)
-                    AS last JOIN events AS event ON event.position = last.position
-                ORDER BY last.stream
+                    AS last CROSS JOIN events AS event ON event.position = last.position
                 """, [size]
             ) { row in
                 heads.append(
@@ -65,5 +65,9 @@ extension SQLiteEventStore: LogTree, StoredTree {
 
     package func growTree(limit: Int) async throws(EventStoreError) -> Bool {
         try await file.write { try $0.growTree(limit: limit) }
+    }
+
+    package func forgetTree() async throws(EventStoreError) {
+        try await file.write { try $0.forgetTree() }
     }
 }

@@ -120,6 +120,20 @@ extension Writing {
         return edge.frontier.size == stored
     }
 
+    /// Takes all of the tree away. The triggers that refuse it are laid aside within this transaction.
+    func forgetTree() throws {
+        let triggers = try database.rows(
+            """
+            SELECT name, sql FROM sqlite_master
+            WHERE type = 'trigger' AND name IN ('tiles_are_never_deleted', 'tree_only_grows')
+            """
+        ) { (name: $0[0] as String, sql: $0[1] as String) }
+        for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger.name)") }
+        try database.execute(sql: "DELETE FROM tiles; UPDATE head SET tree = zeroblob(8)")
+        for trigger in triggers { try database.execute(sql: trigger.sql) }
+        edge = nil
+    }
+
     /// The edge of the tree; nil when it is damaged.
     private func loadEdge(of stored: Int) throws -> TreeEdge? {
         if let edge { return edge }

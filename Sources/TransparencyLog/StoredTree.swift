@@ -18,6 +18,11 @@ package protocol StoredTree: LogTree {
     /// - Returns: whether the tree has all events then.
     /// - Throws: `unavailable`; `corrupt` when it can't be gone on with.
     func growTree(limit: Int) async throws(EventStoreError) -> Bool
+
+    /// Takes all of the tree away, so that `growTree` makes it anew from the leaves of the events.
+    ///
+    /// - Throws: `unavailable`; `invalid` when this login may not.
+    func forgetTree() async throws(EventStoreError)
 }
 
 /// How far a log and its tree have come.

@@ -127,6 +127,21 @@ struct MirrorTreeTests {
         #expect(found.first?.message.hasPrefix("\(kind) in the mirror: ") == true, "\(found)")
         try await grow(by: 250, to: 2)
         #expect(try await !findings().isEmpty)
+        #expect(await failure { try await mirror().forgetTree() } == .invalid)
+        let outcome = try await repair(isDry: true)
+        #expect(outcome.remakesTree && outcome.entries.isEmpty)
+        #expect(try await !findings().isEmpty, "a dry run changes nothing")
+        #expect(try await repair(isDry: false).remakesTree)
+        try await expectWhole(size: 850)
+        #expect(try await repair(isDry: true).isEmpty)
+    }
+
+    private func repair(isDry: Bool) async throws -> MirrorRepair.Outcome {
+        let keys = try KeyRing(master: Array(repeating: 1, count: 32))
+        return try await MirrorRepair(
+            feed: histories.store, scan: histories.store, mirror: PostgresMirror(try database.pool),
+            people: PersonResolver(directory: MemorySubjectDirectory(), keys: keys)
+        ).run(isDry: isDry) { _ in }
     }
 
     @Test("nobody changes the tree, and the mirror's role only lets it grow")

@@ -130,6 +130,14 @@ import TransparencyLog
         DROP TRIGGER tiles_are_never_updated; DROP TRIGGER tiles_are_never_deleted; DROP TRIGGER tree_only_grows;
         DROP TRIGGER events_are_never_updated; DROP TRIGGER events_are_never_deleted; DROP TRIGGER head_only_grows;
         """
+    /// Two of them as the file had them.
+    private static let guards = """
+        CREATE TRIGGER tree_only_grows BEFORE UPDATE ON head
+            WHEN length(NEW.tree) < 8 OR substr(NEW.tree, 1, 8) < substr(OLD.tree, 1, 8)
+            BEGIN SELECT RAISE(ABORT, 'no leaf is taken out of the tree'); END;
+        CREATE TRIGGER tiles_are_never_deleted BEFORE DELETE ON tiles
+            BEGIN SELECT RAISE(ABORT, 'a tile is never deleted'); END;
+        """
     private static let hash = "x'\(String(repeating: "5a", count: 32))'"
 
     @Test(
@@ -167,6 +175,16 @@ import TransparencyLog
         #expect(found.map(\.kind) == kinds && found.first?.position == position, "\(found)")
         try await append(300, to: 2)
         #expect(try await !findings().isEmpty)
+        // Where only the tree is wrong it can be made anew, and is guarded as before.
+        guard kinds.allSatisfy(\.isOfTree), try await store.events(after: 0, limit: .max).count == 900 else { return }
+        try tamper(Self.guards)
+        try await store.forgetTree()
+        #expect(try await store.edge().frontier == Frontier())
+        while try await !store.growTree(limit: 500) {}
+        try await expectWhole(store, size: 900)
+        for sql in ["DELETE FROM tiles", "UPDATE head SET tree = zeroblob(8)"] {
+            #expect(throws: DatabaseError.self, "\(sql)") { try tamper(sql) }
+        }
     }
 
     @Test("an event that was replaced with all of its hashes is found by the tree alone")

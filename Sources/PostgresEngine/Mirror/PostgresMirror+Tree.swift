@@ -72,6 +72,18 @@ extension PostgresMirror: StoredTree {
         }
     }
 
+    package func forgetTree() async throws(EventStoreError) {
+        try await mending { session in
+            try session.row("SELECT position FROM ledger.head FOR UPDATE") { _ in }
+            try Self.asOwner(session) {
+                try Self.layingAside(["tiles_never_change", "a_tile_never_changes"], of: "ledger.tiles", session) {
+                    try session.run("DELETE FROM ledger.tiles")
+                }
+                try Self.movingBack(session) { try session.run("UPDATE ledger.head SET tree = DEFAULT") }
+            }
+        }
+    }
+
     /// Has the tree go back to a size, in a transaction of the owner: takes away the tiles that are not complete then.
     ///
     /// - Returns: the edge for the head row, which the caller writes.

@@ -35,6 +35,7 @@ struct MirrorMending {
         }
         var moves = planned.head.map { "; its head goes back to \($0)" } ?? ""
         if standing == .misplaced { moves += "; its checkpoint is set back from \(state.checkpoint)" }
+        if planned.remakesTree { moves += "; its tree is made anew" }
         let what = """
             in the mirror, entries: \(entries.isEmpty ? "none" : entries.joined(separator: ", "))\(moves); rows: \
             \(planned.rows); events to take in: \(behind)

@@ -10,7 +10,9 @@ struct RepairCommand: Verb {
         discussion: """
             Verifies first and prints what it will do about each finding; then it asks on a terminal, and needs --yes \
             elsewhere. Events are never touched: what is wrong with them is shown as `none`, and only a backup helps. \
-            Without --views, --mirror, --backfill or --countries all are mended, the mirror where one is configured. \
+            Without --views, --mirror, --backfill or --countries all of these are mended, the mirror where one is \
+            configured. --log makes the tree over the events anew where it is not what they make, if all of them \
+            verify: look first, in a backup or the mirror, whether it is the events that were changed. \
             What was changed in the mirror can be replaced by a member of ledger_owner only; --backfill replaces \
             nothing. --countries gives back slots that no appointment of this ledger holds, and puts the claim of a \
             booked one back where its slot is free; the rest is shown with the history of both appointments.
@@ -19,6 +21,7 @@ struct RepairCommand: Verb {
               ledger repair --dry-run
               ledger repair --backfill --yes
               ledger repair --countries --dry-run
+              ledger repair --log --dry-run
               ledger repair --yes
             """)
 
@@ -26,6 +29,7 @@ struct RepairCommand: Verb {
     @Flag(help: "Mend the mirror: its entries and its rows.") var mirror = false
     @Flag(help: "Only take in what the mirror lacks, at the positions where it belongs.") var backfill = false
     @Flag(help: "Give back slots that nobody holds, and put missing claims back.") var countries = false
+    @Flag(help: "Make the tree over the events anew where it is not what they make.") var log = false
     @OptionGroup var claims: ClaimOptions
     @Flag(help: "Say what would be done, change nothing.") var dryRun = false
     @OptionGroup var consent: ConsentOptions
@@ -33,9 +37,14 @@ struct RepairCommand: Verb {
 
     func run(in shell: Shell) async throws {
         let ledger = try await options.open(in: shell)
-        let isAll = !views && !mirror && !backfill && !countries
+        let isAll = !views && !mirror && !backfill && !countries && !log
         var isWhole = true
-        if views || isAll { isWhole = try await mendViews(of: ledger, shell) }
+        if log {
+            isWhole = try await TreeMending(
+                ledger: ledger, isDry: dryRun, consent: consent, options: options, shell: shell
+            ).run()
+        }
+        if views || isAll { isWhole = try await mendViews(of: ledger, shell) && isWhole }
         if mirror || backfill || isAll && ledger.mirror != nil {
             try await MirrorMending(
                 ledger: ledger, mirror: try ledger.requireMirror(), fillsOnly: backfill && !mirror, isDry: dryRun,
@@ -68,7 +77,7 @@ struct RepairCommand: Verb {
         if plan.isEmpty {
             shell.tell(
                 "there is nothing to mend in the views"
-                    + (others > 0 ? "; \(others) findings concern events" : ""))
+                    + (others > 0 ? "; \(others) findings concern events or their tree" : ""))
             return others == 0
         }
         let what = """
