@@ -1,11 +1,8 @@
 import EventStore
-import Glibc
 import HostSystem
 
 /// The file next to an embedded ledger that remembers which one it is and how far it had come: `ledger.seen`. It stays
 /// where it is when the ledger is put back from a backup, and so tells that it was.
-///
-/// It is written next to its place and gets its name when it is durable: who is killed in between leaves the older one.
 struct SeenFile: Sendable {
     let path: String
     private static let maximumBytes = 4096
@@ -16,16 +13,8 @@ struct SeenFile: Sendable {
     ///
     /// - Throws: `invalid` when it holds something else; `unavailable` when it can't be read.
     func read() throws(EventStoreError) -> SeenLedger? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        if descriptor < 0 {
-            if errno == ENOENT { return nil }
-            throw failure("can't be read")
-        }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: Self.maximumBytes + 1)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw failure("can't be read") }
-        guard count <= Self.maximumBytes, let seen = SeenLedger(json: Array(bytes.prefix(count))) else {
+        guard let bytes = try DurableFile(path).read(limit: Self.maximumBytes) else { return nil }
+        guard bytes.count <= Self.maximumBytes, let seen = SeenLedger(json: bytes) else {
             throw EventStoreError(
                 .invalid,
                 message: """
@@ -40,32 +29,7 @@ struct SeenFile: Sendable {
     ///
     /// - Throws: `unavailable`; what was remembered stays then.
     func write(_ seen: SeenLedger) throws(EventStoreError) {
-        let draft = "\(path).\(String(System.number(), radix: 16))"
-        do throws(EventStoreError) {
-            try write(seen.json, to: draft)
-            guard rename(draft, path) == 0 else { throw failure("can't be written") }
-        } catch {
-            unlink(draft)
-            throw error
-        }
-        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
-        let directory = open(String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw failure("can't be made durable") }
-        defer { close(directory) }
-        guard fsync(directory) == 0 else { throw failure("can't be made durable") }
-    }
-
-    private func write(_ bytes: [UInt8], to draft: String) throws(EventStoreError) {
-        let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure("can't be written") }
-        defer { close(descriptor) }
-        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-            throw failure("can't be written")
-        }
-    }
-
-    private func failure(_ what: String) -> EventStoreError {
-        EventStoreError(.unavailable, message: "\(path) \(what): \(String(cString: strerror(errno)))")
+        try DurableFile(path).replace(with: seen.json)
     }
 }
 
