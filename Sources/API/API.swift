@@ -1,5 +1,6 @@
 package import EventStore
 package import Handlers
+package import LogService
 package import Logging
 package import Projections
 import Replay
@@ -17,6 +18,8 @@ package struct API: Sendable {
     let histories: any StreamReader
     let trail: any AccessLog
     let status: StatusWatch
+    /// The signed log; nil for a ledger that signs none.
+    let log: ServedLog?
     let droppedLogLines: @Sendable () -> Int
     let random: @Sendable (_ count: Int) -> [UInt8]
     let cursors: PageCursor
@@ -30,6 +33,7 @@ package struct API: Sendable {
     /// - Parameter secrets: the ring that the secrets of cursors and idempotency keys are derived from.
     /// - Parameter audit: answers auditors; `histories` as well, for one appointment.
     /// - Parameter trail: is told who looked at the events, before they are shown.
+    /// - Parameter signedLog: the log that anybody with a key may check.
     /// - Parameter proxies: whose word is believed for who calls.
     /// - Parameter origins: whose pages may read the answers.
     /// - Parameter elapsed: the time by a clock that is never set, for limits and beliefs.
@@ -39,12 +43,13 @@ package struct API: Sendable {
         performer: Performer, callers: Callers = Callers(), views: any AppointmentView,
         log: any AuditLog, people: PersonResolver, progress: ViewProgress, audit: any AuditLog,
         histories: any StreamReader, trail: any AccessLog, authenticator: Authenticator,
-        status: StatusWatch, secrets: KeyRing, limits: RateLimits = RateLimits(),
+        status: StatusWatch, signedLog: ServedLog? = nil, secrets: KeyRing, limits: RateLimits = RateLimits(),
         proxies: TrustedProxies = .none, origins: AllowedOrigins = .any, elapsed: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable (_ count: Int) -> [UInt8],
         droppedLogLines: @escaping @Sendable () -> Int = { 0 }, logger: Logger
     ) {
         self.droppedLogLines = droppedLogLines
+        self.log = signedLog
         (self.performer, store, self.views, self.audit) = (performer, performer.store, views, audit)
         past = PastEvents(log: log, people: people, progress: progress)
         (self.callers, self.histories, self.trail) = (callers, histories, trail)
@@ -109,6 +114,11 @@ package struct API: Sendable {
         case .appointment: return try await appointment(request, path)
         case .history: return try await history(request, path, caller)
         case .auditEvents: return try await auditEvents(request, caller)
+        case .checkpoint: return try await checkpoint(request)
+        case .logKey: return try logKey(request)
+        case .tile: return try await tile(request, path)
+        case .logProof: return try await logProof(request, path)
+        case .logHistory: return try await logHistory(request, path, caller)
         case .metrics:
             try request.refuseParameters()
             return try await metrics()
@@ -173,6 +183,8 @@ extension API {
         response.headers.append(("X-Request-Id", requestID))
         if isPublic || origins != .any { response.headers.append(contentsOf: origins.headers(to: origin)) }
         response.headers.append(contentsOf: Self.commonHeaders)
+        // What never changes says so itself.
+        if response.header("Cache-Control") == nil { response.headers.append(("Cache-Control", "no-store")) }
     }
 
     private static let commonHeaders: [(String, String)] = [
@@ -186,7 +198,6 @@ extension API {
             "Access-Control-Expose-Headers",
             "Location,Retry-After,Idempotent-Replayed,X-Correlation-Id,X-Next-After,X-Request-Id"
         ),
-        ("Cache-Control", "no-store"),
         ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
         ("Referrer-Policy", "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),

@@ -10,6 +10,8 @@ package struct Problem: Error, Sendable {
         case forbidden = "FORBIDDEN"
         case routeNotFound = "ROUTE_NOT_FOUND"
         case appointmentNotFound = "APPOINTMENT_NOT_FOUND"
+        case logEmpty = "LOG_EMPTY"
+        case notInLog = "NOT_IN_LOG"
         case methodNotAllowed = "METHOD_NOT_ALLOWED"
         case requestTimeout = "REQUEST_TIMEOUT"
         case payloadTooLarge = "PAYLOAD_TOO_LARGE"
@@ -78,7 +80,7 @@ extension Problem.Code {
         case .validation: 400
         case .unauthenticated: 401
         case .forbidden: 403
-        case .routeNotFound, .appointmentNotFound: 404
+        case .routeNotFound, .appointmentNotFound, .logEmpty, .notInLog: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .payloadTooLarge: 413
@@ -100,6 +102,8 @@ extension Problem.Code {
         case .forbidden: "Forbidden"
         case .routeNotFound: "Route not found"
         case .appointmentNotFound: "Appointment not found"
+        case .logEmpty: "No checkpoint yet"
+        case .notInLog: "Not in the log"
         case .methodNotAllowed: "Method not allowed"
         case .requestTimeout: "Request timed out"
         case .payloadTooLarge: "Payload too large"

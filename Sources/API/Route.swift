@@ -8,6 +8,12 @@ package enum Route: String, CaseIterable, Sendable {
     case appointment = "GET /appointments/{insuredId}/{appointmentId}"
     case history = "GET /appointments/{insuredId}/{appointmentId}/events"
     case auditEvents = "GET /audit/events"
+    case checkpoint = "GET /ledger/checkpoint"
+    case logKey = "GET /ledger/key"
+    /// Also the longer paths of later tiles, of partial ones, and of entries.
+    case tile = "GET /ledger/tile/{level}/{index}"
+    case logProof = "GET /ledger/proof/{appointmentId}/{version}"
+    case logHistory = "GET /ledger/history/{appointmentId}"
     case live = "GET /health/live"
     case ready = "GET /health/ready"
     case metrics = "GET /metrics"
@@ -27,6 +33,7 @@ package enum Route: String, CaseIterable, Sendable {
         case .listAppointments: .roles([.operator])
         case .personAppointments, .appointment: .roles([.intake, .operator])
         case .history, .auditEvents: .roles([.auditor])
+        case .checkpoint, .logKey, .tile, .logProof, .logHistory: .roles(Role.allCases)
         case .metrics: .roles([.operator])
         case .live, .ready, .specification: .open
         }
@@ -49,12 +56,17 @@ struct RoutePath {
     let routes: [Route]
     let insured: Substring
     let appointment: Substring
+    /// The version of an event of the appointment.
+    let version: Substring
+    /// The path of a tile below the prefix of the log.
+    let tile: Substring
 
     /// Nil for a path that no route has.
     init?(_ path: String) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count >= 2, parts[0].isEmpty else { return nil }
         var parameters: (Substring, Substring) = ("", "")
+        var (version, tile): (Substring, Substring) = ("", "")
         switch (parts.count, parts[1]) {
         case (2, "appointments"): routes = [.requestAppointment, .listAppointments]
         case (3, "appointments"):
@@ -67,6 +79,17 @@ struct RoutePath {
             routes = [.history]
             parameters = (parts[2], parts[3])
         case (3, "audit") where parts[2] == "events": routes = [.auditEvents]
+        case (3, "ledger") where parts[2] == "checkpoint": routes = [.checkpoint]
+        case (3, "ledger") where parts[2] == "key": routes = [.logKey]
+        case (5..., "ledger") where parts[2] == "tile":
+            routes = [.tile]
+            tile = path.dropFirst("/ledger/".count)
+        case (5, "ledger") where parts[2] == "proof":
+            routes = [.logProof]
+            (parameters.1, version) = (parts[3], parts[4])
+        case (4, "ledger") where parts[2] == "history":
+            routes = [.logHistory]
+            parameters.1 = parts[3]
         case (3, "health") where parts[2] == "live": routes = [.live]
         case (3, "health") where parts[2] == "ready": routes = [.ready]
         case (2, "metrics"): routes = [.metrics]
@@ -74,6 +97,7 @@ struct RoutePath {
         default: return nil
         }
         (insured, appointment) = parameters
+        (self.version, self.tile) = (version, tile)
     }
 
     /// The methods that the path answers to, for `Allow`.

@@ -38,6 +38,12 @@ package struct Finding: Equatable, Sendable {
         case treeOutside = "tree-outside"
         /// The tree can't be recomputed, since an entry is missing or can't be read.
         case treeUnknown = "tree-unknown"
+        /// The log is smaller than the last checkpoint that was signed of it: its end was cut off.
+        case logCutOff = "log-cut-off"
+        /// The entries do not make the root that was signed at the size of the last checkpoint.
+        case logForked = "log-forked"
+        /// The last checkpoint is not signed by the log's key, or no checkpoint.
+        case checkpointUnreadable = "checkpoint-unreadable"
         /// Positions of the log are missing or stand twice.
         case positionGap = "position-gap"
         /// Versions of a stream are missing or stand twice.
@@ -155,7 +161,8 @@ extension Finding.Kind {
         case .leafDiffers, .positionGap, .previousDiffers, .foreignItem, .outsideLog, .keyRecordBroken, .keyDiffers,
             .countDiffers:
             [.chain]
-        case .treeDiffers, .treeMissing, .treeOutside, .treeUnknown: [.log]
+        case .treeDiffers, .treeMissing, .treeOutside, .treeUnknown, .logCutOff, .logForked, .checkpointUnreadable:
+            [.log]
         // The mirror has a chain of its own.
         case .recordDiffers, .recordMissing: [.chain, .mirror]
         case .rowMissing, .rowBehind, .rowDiffers, .rowUnreadable, .rowWithoutEvents, .checkpointAhead: [.views]

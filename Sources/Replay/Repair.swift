@@ -71,7 +71,8 @@ package struct Repair: Sendable {
                 case .rowWithoutEvents: .remove
                 case .leafDiffers, .entryUnreadable, .positionGap, .versionGap, .previousDiffers, .sealedDiffers,
                     .foreignItem, .outsideLog, .recordDiffers, .recordMissing, .keyRecordBroken, .keyDiffers,
-                    .countDiffers, .treeDiffers, .treeMissing, .treeOutside, .treeUnknown:
+                    .countDiffers, .treeDiffers, .treeMissing, .treeOutside, .treeUnknown,
+                    .logCutOff, .logForked, .checkpointUnreadable:
                     .none
                 case .mirrorMissing, .mirrorExtra, .mirrorDiffers, .mirrorMisplaced, .mirrorDamaged,
                     .mirrorRowDiffers, .mirrorConflict, .mirrorCheckpointAhead:

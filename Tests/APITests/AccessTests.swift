@@ -12,7 +12,11 @@ import Testing
         ("GET", "/appointments/00123", [.intake, .operator, .admin]),
         ("GET", "/appointments/00123/\(UUIDs.some)", [.intake, .operator, .admin]),
         ("GET", "/appointments/00123/\(UUIDs.some)/events", [.auditor, .admin]),
-        ("GET", "/audit/events", [.auditor, .admin]),
+        ("GET", "/audit/events", [.auditor, .admin]), ("GET", "/ledger/checkpoint", Role.allCases),
+        ("GET", "/ledger/key", Role.allCases), ("GET", "/ledger/tile/0/000.p/1", Role.allCases),
+        ("GET", "/ledger/tile/entries/000.p/1", Role.allCases),
+        ("GET", "/ledger/proof/\(UUIDs.some)/1", Role.allCases),
+        ("GET", "/ledger/history/\(UUIDs.some)", Role.allCases),
     ]
 
     @Test("a role may use its routes and no other", arguments: Role.allCases)
@@ -33,7 +37,7 @@ import Testing
         #expect(try await world.send("GET", "/appointments/00123").status == 200)
         _ = try await world.key("front-desk", .intake)
         world.clock.advance(milliseconds: 1000)
-        for target in ["/appointments/00123", "/audit/events"] {
+        for target in ["/appointments/00123", "/audit/events", "/ledger/checkpoint", "/ledger/key"] {
             let answer = try await world.send("GET", target)
             #expect(answer.status == 401)
             #expect(answer.errorCode == "UNAUTHENTICATED")

@@ -1,6 +1,7 @@
 import API
 import EventStore
 import HTTPServer
+import LogService
 import MemoryEngine
 import NIOCore
 import RawHTTP
@@ -61,6 +62,11 @@ import Testing
         case .routeNotFound: return Provocation(world: plain, requests: [request("GET /appointment/00123")])
         case .appointmentNotFound:
             return Provocation(world: plain, requests: [request("GET /appointments/00123/\(UUIDs.some)")])
+        case .logEmpty: return Provocation(world: plain, requests: [request("GET /ledger/checkpoint")])
+        case .notInLog:
+            _ = try await plain.ask()
+            _ = try await plain.checkpointer.sign()
+            return Provocation(world: plain, requests: [request("GET /ledger/tile/0/000")])
         case .methodNotAllowed:
             return Provocation(world: plain, requests: [request("PUT /appointments/00123")], header: "Allow")
         case .requestTimeout:

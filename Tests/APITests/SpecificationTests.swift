@@ -59,7 +59,7 @@ import Yams
         }
         switch route {
         case .requestAppointment: wanted.formUnion(["413", "415", "422"])
-        case .appointment, .history: wanted.insert("404")
+        case .appointment, .history, .checkpoint, .logKey, .tile, .logProof, .logHistory: wanted.insert("404")
         case .ready: wanted.insert("503")
         default: break
         }
@@ -74,7 +74,8 @@ import Yams
         #expect(all.count > 15)
         let documented = document.queryParameters(of: route)
         let path = route.template.replacing("{insuredId}", with: "00123")
-            .replacing("{appointmentId}", with: UUIDs.some)
+            .replacing("{appointmentId}", with: UUIDs.some).replacing("{version}", with: "1")
+            .replacing("{level}", with: "0").replacing("{index}", with: "000")
         for name in all {
             let answer = try await World().send(route.method, "\(path)?\(name)=%20")
             #expect(answer.codes(name) == ["INVALID_QUERY_PARAM"], "\(name)")

@@ -2,12 +2,14 @@ import API
 import Appointments
 import EventStore
 import Handlers
+import LogService
 import Logging
 import MemoryEngine
 import Projections
 import RawHTTP
 import Synchronization
 import Testing
+import TransparencyLog
 
 /// A whole ledger in memory, with its request table and a clock that is turned by hand.
 struct World {
@@ -23,6 +25,8 @@ struct World {
     let table: API
     let clock: Clock
     let logger: Logger
+    /// Signs the log, when a test says so.
+    let checkpointer: Checkpointer
 
     final class Clock: Sendable {
         private let time = Mutex(Timestamp("2026-11-24T07:10:53.123Z")!)
@@ -64,9 +68,14 @@ struct World {
             countries: countries, topics: messaging, bus: messaging, now: now)
         runner = ProjectionRunner(
             feed: store, store: store, views: views, people: PersonResolver(directory: directory, keys: ring))
+        let signer = HeldKey(
+            try SigningKey(name: "log.example/world", type: .ed25519, seed: Array(repeating: 5, count: 32)))
+        let checkpoints = MemoryCheckpointStore()
+        checkpointer = Checkpointer(tree: store, store: checkpoints, signer: signer)
         let status = LedgerStatus(
             feed: store, views: views, checkpoints: views, projections: [ProjectionRunner.projection], audit: store,
             queues: Dictionary(uniqueKeysWithValues: QueueName.allCases.map { ($0, messaging.queue($0)) }),
+            standing: { [checkpointer] () throws(EventStoreError) in try await checkpointer.standing() },
             sweeps: MemorySweepLog(views: views), now: now)
         table = API(
             performer: performer, views: other ?? views,
@@ -74,7 +83,10 @@ struct World {
             people: PersonResolver(directory: directory, keys: ring),
             progress: ViewProgress(feed: store, checkpoints: views),
             audit: store, histories: store, trail: trail,
-            authenticator: Authenticator(keys: keys), status: StatusWatch(status), secrets: ring,
+            authenticator: Authenticator(keys: keys), status: StatusWatch(status),
+            signedLog: ServedLog(
+                tree: store, feed: store, streams: store, checkpoints: checkpoints, signer: signer),
+            secrets: ring,
             limits: limits,
             proxies: proxies, origins: origins, elapsed: { clock.elapsed }, random: random, logger: logger)
     }

@@ -12,6 +12,8 @@ from validation.services import STAGES, services
 OPENAPI = yaml.safe_load(models.OPENAPI.read_text(encoding="utf-8"))
 # Answered by a server that holds its connections, or of no use behind a gateway.
 LOCAL = {("get", "/metrics")}
+# On AWS no checkpoint is signed yet.
+LOCAL |= {("get", path) for path in OPENAPI["paths"] if path.startswith("/ledger/")}
 
 
 @pytest.fixture(scope="module")

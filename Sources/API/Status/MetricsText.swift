@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 import Handlers
+import LogService
 import Projections
 
 /// The metrics in the text format of Prometheus (version 0.0.4). Labels hold routes, states and names of our own, and
@@ -60,6 +61,7 @@ struct MetricsText {
         movements(readiness.projections)
         queues(readiness.queues)
         if let mirror = readiness.mirror { self.mirror(mirror) }
+        if let log = readiness.log { self.log(log) }
         if readiness.countries.isEmpty { return }
         family("ledger_country_up", "gauge", "Whether the database of a country answers.")
         for country in readiness.countries {
@@ -90,6 +92,19 @@ struct MetricsText {
         sample("ledger_mirror_lag_seconds", [], "\(Double(progress.lagMilliseconds) / 1000)")
         family("ledger_mirror_conflicts", "gauge", "Events that contradict what the mirror holds.")
         sample("ledger_mirror_conflicts", [], "\(progress.conflicts)")
+    }
+
+    private mutating func log(_ log: LogStanding) {
+        family("ledger_log_state", "gauge", "1 for how the log stands to its last checkpoint.")
+        for state in LogStanding.State.allCases {
+            sample("ledger_log_state", [("state", state.rawValue)], state == log.state ? "1" : "0")
+        }
+        family("ledger_log_alarm", "gauge", "Whether the log is not signed any more before somebody has looked at it.")
+        sample("ledger_log_alarm", [], log.isAlarm ? "1" : "0")
+        family("ledger_log_size", "gauge", "Events in the log, now and at its last checkpoint.")
+        for (of, size) in [("now", log.size), ("checkpoint", log.signed)] {
+            if let size { sample("ledger_log_size", [("of", of)], "\(size)") }
+        }
     }
 
     private mutating func projections(_ projections: [ConsumerStatus]) {

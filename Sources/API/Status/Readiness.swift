@@ -1,6 +1,7 @@
 package import Appointments
 package import EventStore
 package import Handlers
+package import LogService
 package import Projections
 
 /// How full a queue is, with its name.
@@ -40,6 +41,9 @@ package struct Readiness: Equatable, Sendable {
     /// Nil where there is none. A mirror that lags or is away keeps no request from its answer, and so is no reason
     /// not to be ready.
     package var mirror: MirrorStatus?
+    /// How the log stands to its last checkpoint; nil where that is not known. An alarm of the log keeps no request
+    /// from its answer either.
+    package var log: LogStanding?
 
     /// Why the ledger is not ready, one sentence each; empty when it is.
     package var reasons: [String] {
@@ -97,6 +101,15 @@ extension JSONWriter {
         if let mirror = readiness.mirror {
             key("mirror")
             object { $0.members(of: mirror) }
+        }
+        if let log = readiness.log {
+            key("log")
+            object {
+                $0.member("state", log.state.rawValue)
+                $0.member("size", log.size)
+                $0.member("signed", log.signed)
+                if let problem = log.problem { $0.member("problem", problem) }
+            }
         }
         if readiness.countries.isEmpty { return }
         key("countries")

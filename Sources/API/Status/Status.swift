@@ -1,6 +1,7 @@
 package import Appointments
 package import EventStore
 package import Handlers
+package import LogService
 package import Projections
 import Synchronization
 
@@ -16,6 +17,7 @@ package final class LedgerStatus: Sendable {
     private let countries: [Country: any CountryDatabase]
     private let mirror: (any MirrorStore)?
     private let mirrorGate: MirrorGate?
+    private let standing: (@Sendable () async throws(EventStoreError) -> LogStanding?)?
     private let sweeps: any SweepLog
     /// Says why nothing can be written; nil when it can.
     let writeProblem: @Sendable () async -> String?
@@ -30,6 +32,7 @@ package final class LedgerStatus: Sendable {
     ///   answer. They are to give up soon when they don't.
     /// - Parameter mirror: the mirror that follows the feed, asked how far it has come. It too is to give up soon.
     /// - Parameter mirrorGate: knows whose that mirror has to be.
+    /// - Parameter standing: says how the log stands to its last checkpoint; nil where it has none yet.
     /// - Parameter lastRound: says when a worker last came to the end of the change stream, where the projections
     ///   follow one and have no checkpoint that tells how far they are.
     /// - Parameter writeProblem: says why nothing can be written; nil when it can.
@@ -39,14 +42,15 @@ package final class LedgerStatus: Sendable {
         feed: (any EventFeed)?, views: any AppointmentView, checkpoints: any ConsumerStore,
         control: (any ConsumerControl)? = nil, sets: (any ViewCopies)? = nil, projections: [ConsumerName],
         audit: any AuditLog, queues: [QueueName: any MessageQueue], countries: [Country: any CountryDatabase] = [:],
-        mirror: (any MirrorStore)? = nil, mirrorGate: MirrorGate? = nil, sweeps: any SweepLog,
+        mirror: (any MirrorStore)? = nil, mirrorGate: MirrorGate? = nil,
+        standing: (@Sendable () async throws(EventStoreError) -> LogStanding?)? = nil, sweeps: any SweepLog,
         lastRound: LastRound? = nil, writeProblem: @escaping @Sendable () async -> String? = { nil },
         stallMilliseconds: Int64 = 30_000,
         patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds, now: @escaping @Sendable () -> Timestamp
     ) {
         (self.feed, self.views, self.checkpoints, self.projections) = (feed, views, checkpoints, projections)
         self.mirror = mirror
-        self.mirrorGate = mirrorGate
+        (self.mirrorGate, self.standing) = (mirrorGate, standing)
         (self.audit, self.queues, self.countries, self.sweeps, self.now) = (audit, queues, countries, sweeps, now)
         self.writeProblem = writeProblem
         self.patienceMilliseconds = patienceMilliseconds
@@ -67,6 +71,8 @@ package final class LedgerStatus: Sendable {
         readiness.queues = try await queueStatus()
         readiness.countries = await countryStatus()
         if mirror != nil { readiness.mirror = try await mirrorStatus() }
+        // Where the tree is still being made, all else is told.
+        readiness.log = try? await logStanding()
         return readiness
     }
 
@@ -127,6 +133,13 @@ package final class LedgerStatus: Sendable {
         guard let mirror, let feed else { return MirrorStatus(progress: nil, damage: nil) }
         return try await .read(mirror, through: mirrorGate, following: feed, now: now())
     }
+
+    var isSigned: Bool { standing != nil }
+
+    /// How the log stands to its last checkpoint; nil where it is not signed.
+    ///
+    /// - Throws: `unavailable` when the store or the place of the checkpoint does not answer.
+    func logStanding() async throws(EventStoreError) -> LogStanding? { try await standing?() }
 
     /// What has to be counted.
     func figures() async throws(EventStoreError) -> Figures {

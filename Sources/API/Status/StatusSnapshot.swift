@@ -36,6 +36,7 @@ struct StatusSnapshot: Sendable {
             readiness.queues = state.queues.value ?? []
             readiness.countries = countries.map { Self.status(of: $0, state.countries[$0]) }
             if mirrored { readiness.mirror = Self.mirror(state.mirror) }
+            readiness.log = state.log.value.flatMap(\.self)
             reasons += readiness.reasons
             self.readiness = readiness
         }
@@ -47,6 +48,7 @@ struct StatusSnapshot: Sendable {
         note("figures", state.figures.age)
         for country in countries { note("country-\(country.code)", state.countries[country]?.age) }
         if mirrored { note("mirror", state.mirror.age) }
+        note("log", state.log.age)
     }
 
     private mutating func note(_ name: String, _ age: Duration?) {

@@ -1,6 +1,7 @@
 import Appointments
 import EventStore
 package import Handlers
+import LogService
 import Projections
 import Synchronization
 
@@ -25,6 +26,7 @@ package final class StatusWatch: Sendable {
         var writes = Reading<String?>()
         var countries: [Country: Reading<Bool>] = [:]
         var mirror = Reading<MirrorStatus>()
+        var log = Reading<LogStanding?>()
         var figures = Reading<Figures>()
         var figuresReadAt: ContinuousClock.Instant?
 
@@ -66,6 +68,9 @@ package final class StatusWatch: Sendable {
         }
         if status.hasMirror {
             tasks.append(follow(\.mirror) { [status] () throws(EventStoreError) in try await status.mirrorStatus() })
+        }
+        if status.isSigned {
+            tasks.append(follow(\.log) { [status] () throws(EventStoreError) in try await status.logStanding() })
         }
         while !stop.isRequested { await stop.sleep(milliseconds: 60_000) }
         for task in tasks { task.cancel() }
@@ -138,6 +143,9 @@ package final class StatusWatch: Sendable {
                 group.addTask { [self] in
                     await ask(\.mirror) { [status] () throws(EventStoreError) in try await status.mirrorStatus() }
                 }
+            }
+            if status.isSigned {
+                await ask(\.log) { [status] () throws(EventStoreError) in try await status.logStanding() }
             }
             await ask(\.projections) { [status] () throws(EventStoreError) in try await status.projectionStatus().1 }
             await ask(\.head) { [status] () throws(EventStoreError) in try await status.head() }
