@@ -14,6 +14,7 @@ struct LedgerCommand: ParsableCommand {
             DeadLettersCommand.self, VerifyCommand.self, ProjectionsCommand.self, RepairCommand.self,
             ReconcileCommand.self, RebuildCommand.self, ReplayCommand.self, DiffCommand.self, WhyCommand.self,
             WitnessCommand.self, MonitorCommand.self,
+            CheckpointCommand.self, ProveCommand.self, VerifyProof.self,
         ])
 
     static func main() async {

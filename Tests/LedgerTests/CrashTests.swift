@@ -4,6 +4,7 @@ import RawHTTP
 import Synchronization
 import TestPrograms
 import Testing
+import TransparencyLog
 
 /// What a client knows of its requests, kept outside of the server.
 private final class Acknowledgements: Sendable {
@@ -34,11 +35,15 @@ private final class Acknowledgements: Sendable {
         print("seed of the kills: \(seed)")
         var random = SplitMix(state: seed)
         let requests = Acknowledgements(requests: 1000)
+        var signed: [Checkpoint] = []
         for _ in 0..<50 {
             try await live(forMilliseconds: Int(random.next() % 250) + 5, requests)
             if FileManager.default.fileExists(atPath: scratch.data + "/ledger.key") {
                 let verified = try await LedgerBinary.run("verify", "--data", scratch.data)
                 try #require(verified.status == 0, "\(verified.output)\(verified.errors) with seed \(seed)")
+            }
+            if let note = try? Data(contentsOf: URL(fileURLWithPath: scratch.data + "/ledger.checkpoint")) {
+                signed.append(try Checkpoint(text: try SignedNote(Array(note)).text))
             }
         }
         let server = try await LedgerServer(scratch.data, arguments: ["--sweep-after", "2"])
@@ -51,6 +56,31 @@ private final class Acknowledgements: Sendable {
         #expect(ids.count == 1000, "with seed \(seed)")
         #expect(Set(ids) == Set(requests.ids.values.map(Optional.some)), "with seed \(seed)")
         #expect(try await LedgerBinary.run("verify", "--data", scratch.data).status == 0, "with seed \(seed)")
+        try await expectOneLog(signed, seed)
+    }
+
+    /// All checkpoints that were signed are of the log as it is now.
+    private func expectOneLog(_ signed: [Checkpoint], _ seed: UInt64) async throws {
+        try #require(!signed.isEmpty, "with seed \(seed)")
+        let directory = scratch.path + "/published"
+        let published = try await LedgerBinary.run("checkpoint", "publish", "--to", directory, "--data", scratch.data)
+        try #require(published.status == 0, "\(published)")
+        let note = try SignedNote(Array(try Data(contentsOf: URL(fileURLWithPath: directory + "/checkpoint"))))
+        let last = try Checkpoint(text: note.text)
+        var (frontier, roots) = (Frontier(), [MerkleTree.emptyRoot])
+        for index in 0...(last.size / 256) {
+            guard let bundle = TilePath.bundle(index: index, ofSize: last.size) else { continue }
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(bundle)"))
+            for entry in try EntryBundle.decode(Array(bytes), count: bundle.width) {
+                frontier.append(Hash.leaf(of: entry))
+                roots.append(frontier.root)
+            }
+        }
+        for checkpoint in signed + [last] {
+            try #require(checkpoint.size < roots.count, "with seed \(seed)")
+            #expect(checkpoint.root == roots[checkpoint.size], "with seed \(seed)")
+            #expect(checkpoint.origin == last.origin, "with seed \(seed)")
+        }
     }
 
     /// Runs a server under load for a while, then kills it.

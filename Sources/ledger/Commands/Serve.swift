@@ -8,6 +8,7 @@ import Handlers
 import Logging
 import Projections
 import SQLiteEngine
+import ServiceLifecycle
 
 /// `ledger serve`: the embedded ledger in one process.
 struct Serve: Verb {
@@ -24,6 +25,7 @@ struct Serve: Verb {
               ledger serve
               ledger serve --port 9000 --data /var/lib/ledger
               ledger serve --host 0.0.0.0
+              ledger serve --origin clinic.example/appointments
               ledger serve --trusted-proxy 127.0.0.1 --trusted-proxy 10.1.0.0/16
               ledger serve --engine aws
               RDS_URL_LEDGER=postgresql://ledger_mirror@/ledger?host=/run/postgresql ledger serve --mirror
@@ -34,6 +36,8 @@ struct Serve: Verb {
     @Option(help: "Seconds after which an appointment that stands still is sent round again.")
     var sweepAfter = Int(Sweeper.patienceMilliseconds / 1000)
     @Flag(help: "Keep the mirror up to the ledger beside it.") var mirror = false
+    @Option(help: "What the signed log of a new ledger is called, such as clinic.example/appointments.")
+    var origin: String?
     @Flag(inversion: .prefixedNo, help: "Fill a new ledger with 500 slots a country to try it out.")
     var demoSlots = true
     @Option(help: "The address or network of a proxy whose word is believed for who calls; repeat it for others.")
@@ -59,14 +63,18 @@ struct Serve: Verb {
         if options.engine == .embedded, !address.isLoopback, access(options.data + "/ledger.sqlite", F_OK) != 0 {
             throw Self.needsKeys
         }
+        if options.engine == .aws, origin != nil {
+            throw ValidationError("on AWS no log is signed: leave out --origin")
+        }
         if options.engine == .aws, mirror {
             throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror")
         }
         let ledger = try await options.open(in: shell, .create(demoSlots: demoSlots), logger: logger)
         let callers = Callers()
-        func server(_ watch: StatusWatch) -> APIServer {
+        func server(_ watch: StatusWatch, _ log: SignedLog?) -> APIServer {
             let table = ledger.table(
-                callers, watch, proxies: proxies, origins: AllowedOrigins(shell.environment["CORS_ORIGINS"]), logger)
+                callers, watch, signedLog: log?.served, proxies: proxies,
+                origins: AllowedOrigins(shell.environment["CORS_ORIGINS"]), logger)
             return APIServer(
                 table: table, host: host, port: port, limits: transport.limits(proxies, logger), logger: logger)
         }
@@ -76,15 +84,21 @@ struct Serve: Verb {
             defer { withExtendedLifetime(lock) {} }
             try await requireKeys(ledger.apiKeys, logger)
             let mirror = try await begin(ledger, files, logger)
+            let log = try await begin(files.log, logger)
             let patience = Int64(sweepAfter) * 1000
             let watch = StatusWatch(ledger.status(patienceMilliseconds: patience), memory: nil)
             let pumps = Pumps(ledger: ledger, sweepAfterMilliseconds: patience, logger: logger)
             // The last one stops first: no request comes in any more when the pumps finish.
-            try await Farewell.run(
-                [
-                    UntilStopped { await pumps.run(files, callers, mirror: mirror, until: $0) },
-                    UntilStopped { await watch.run(until: $0) }, server(watch),
-                ], logger)
+            var services: [any Service] = [
+                UntilStopped { await pumps.run(files, callers, mirror: mirror, until: $0) },
+                UntilStopped { await watch.run(until: $0) }, server(watch, log),
+            ]
+            if let log {
+                let signing = CheckpointPump(checkpointer: log.checkpointer, logger: logger)
+                // It stops after all others, and so signs what they have recorded.
+                services.insert(UntilStopped { await signing.run(until: $0) }, at: 0)
+            }
+            try await Farewell.run(services, logger)
         case .aws(let aws, _):
             // Others work on its queues and stream: Lambda, or `ledger worker`.
             try await ledger.checkMirrorForReading(shell)
@@ -95,7 +109,7 @@ struct Serve: Verb {
             try await Farewell.run(
                 [
                     UntilStopped { try await identity.run(until: $0) }, UntilStopped { await watch.run(until: $0) },
-                    server(watch),
+                    server(watch, nil),
                 ], logger)
         }
         logger.notice("stopped; everything that was accepted is stored")
@@ -151,6 +165,19 @@ struct Serve: Verb {
         }
         let count = try await ledger.catchUp(ProjectionRunner.projection, logger)
         if count > 0 { logger.notice("the view caught up", metadata: ["events": "\(count)"]) }
+    }
+
+    /// The log that is signed here; nil while its key can't be read, which keeps no request from its answer.
+    ///
+    /// - Throws: `invalid` when it was begun under another origin than this one.
+    private func begin(_ log: EmbeddedLog, _ logger: Logger) async throws(EventStoreError) -> SignedLog? {
+        do throws(EventStoreError) {
+            return try await log.begin(origin: origin)
+        } catch {
+            if origin != nil { throw error }
+            logger.error("no checkpoint is signed: \(error.message)")
+            return nil
+        }
     }
 
     private static let needsKeys = ValidationError(

@@ -3,6 +3,7 @@ import Appointments
 import ArgumentParser
 import EventStore
 import Handlers
+import LogService
 import Projections
 
 /// `ledger stats`: how the ledger is doing.
@@ -57,6 +58,11 @@ struct StatsCommand: Verb {
                 row("mirrorLagSeconds", nil, nil, Int(progress.lagMilliseconds / 1000))
                 row("mirrorConflicts", nil, nil, progress.conflicts)
             }
+        }
+        if let log = report.readiness.log {
+            row("logState", log.state.rawValue, nil, 1)
+            if let size = log.size { row("logSize", nil, nil, size) }
+            if let signed = log.signed { row("logSigned", nil, nil, signed) }
         }
         for country in report.readiness.countries {
             row("databaseAnswers", nil, country.country.code, country.answers ? 1 : 0)

@@ -14,6 +14,8 @@ struct EmbeddedFiles: Sendable {
     let identity: LedgerIdentity
     let keyRing: KeyRing
     let messaging: SQLiteMessaging
+    /// The log that is signed, and the files that it has outside of the database.
+    let log: EmbeddedLog
     /// Whether this call has made the demo slots.
     private(set) var hasNewDemoSlots = false
 
@@ -33,7 +35,8 @@ struct EmbeddedFiles: Sendable {
         return EmbeddedFiles(
             file: file, seenFile: seenFile, identity: identity,
             keyRing: try await keyRing(directory + "/ledger.key", file),
-            messaging: SQLiteMessaging(file, now: System.now))
+            messaging: SQLiteMessaging(file, now: System.now),
+            log: EmbeddedLog(directory, SQLiteEventStore(file), of: identity))
     }
 
     /// Makes the directory of a new ledger.

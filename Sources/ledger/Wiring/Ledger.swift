@@ -4,6 +4,7 @@ import Appointments
 import EventStore
 import Handlers
 import HostSystem
+import LogService
 import Logging
 import Projections
 import SQLiteEngine
@@ -154,16 +155,20 @@ struct Ledger: Sendable {
     func status(patienceMilliseconds: Int64 = Sweeper.patienceMilliseconds) -> LedgerStatus {
         var lastRound: LastRound?
         var writeProblem: @Sendable () async -> String? = { nil }
+        var standing: (@Sendable () async throws(EventStoreError) -> LogStanding?)?
         switch engine {
-        case .embedded(let files): writeProblem = { await files.file.writeProblem() }
+        case .embedded(let files):
+            writeProblem = { await files.file.writeProblem() }
+            standing = { () throws(EventStoreError) in try await files.log.standing() }
         case .aws(let aws, _): lastRound = aws.lastRound
         }
         let probed = isEmbedded ? mirror : nil
         return LedgerStatus(
             feed: feed, views: views, checkpoints: views, control: views, sets: isEmbedded ? viewSets : nil,
             projections: Self.consumers, audit: store, queues: queues, countries: countryPools.probes,
-            mirror: probed?.probe, mirrorGate: probed.map { $0.gate($0.probe, store) }, sweeps: sweepLog,
-            lastRound: lastRound, writeProblem: writeProblem, patienceMilliseconds: patienceMilliseconds,
+            mirror: probed?.probe, mirrorGate: probed.map { $0.gate($0.probe, store) },
+            standing: standing, sweeps: sweepLog, lastRound: lastRound, writeProblem: writeProblem,
+            patienceMilliseconds: patienceMilliseconds,
             now: System.now)
     }
 
@@ -171,15 +176,18 @@ struct Ledger: Sendable {
     ///
     /// - Parameter callers: counts who waits for a request to be recorded.
     /// - Parameter watch: keeps how the ledger is doing.
+    /// - Parameter signedLog: the log that anybody with a key may check.
     /// - Parameter proxies: whose word is believed for who calls.
     /// - Parameter origins: whose pages may read the answers.
     func table(
-        _ callers: Callers, _ watch: StatusWatch, proxies: TrustedProxies, origins: AllowedOrigins, _ logger: Logger
+        _ callers: Callers, _ watch: StatusWatch, signedLog: ServedLog?, proxies: TrustedProxies,
+        origins: AllowedOrigins, _ logger: Logger
     ) -> API {
         API(
             performer: performer, callers: callers, views: views, log: store, people: people, progress: progress,
             audit: log, histories: log, trail: trail, authenticator: Authenticator(keys: apiKeys), status: watch,
-            secrets: secrets, proxies: proxies, origins: origins, elapsed: System.elapsed, random: System.random,
+            signedLog: signedLog, secrets: secrets, proxies: proxies, origins: origins, elapsed: System.elapsed,
+            random: System.random,
             droppedLogLines: { Logs.droppedLines }, logger: logger)
     }
 }
