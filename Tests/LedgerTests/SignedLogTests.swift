@@ -157,6 +157,8 @@ import TransparencyLog
         let shown = try await run("checkpoint", "show")
         #expect(shown.status == 2 && shown.output.contains(#""state":"cut-off""#), "\(shown)")
         #expect(try await run("checkpoint", "sign").status == 2)
+        let cut = try await run("verify", "--log")
+        #expect(cut.status == 2 && cut.output.contains("log-cut-off"), "\(cut)")
 
         server = try await LedgerServer(scratch.data)
         try await server.run.waitForErrors("no checkpoint is signed: the log has 12 events, and had 36")
@@ -169,6 +171,8 @@ import TransparencyLog
         #expect(try await run("checkpoint", "begin", "--origin", "clinic.example/2", "--yes").status == 1)
         try await server.stop()
         #expect(try note().bytes == signed.bytes)
+        let forked = try await run("verify")
+        #expect(forked.status == 2 && forked.lines.count == 1 && forked.output.contains("log-forked"), "\(forked)")
 
         #expect(try await run("checkpoint", "begin", "--origin", "clinic.example/2").status == 1)
         let old = try Checkpoint(text: signed.text).origin
@@ -187,6 +191,7 @@ import TransparencyLog
         try await waitUntilSigned(server)
         #expect(try await server.get("/ledger/key").text.hasPrefix("clinic.example/2+"))
         try await server.stop()
+        #expect(try await run("verify").status == 0)
     }
 
     @Test("a lost key stops the signing and nothing else, and an origin stays as it was begun")

@@ -92,7 +92,8 @@ struct VerifyCommand: Verb {
         }
         if !own.isEmpty {
             try await tellUnfinished(ledger.tree, shell)
-            result = try await ledger.verify(own, progress: progress).run()
+            let signed = own.contains(.log) ? try await ledger.lastSigned() : nil
+            result = try await ledger.verify(own, signed: signed, progress: progress).run()
         }
         if log, ledger.tree == nil {
             let mirror = try ledger.requireMirror().worker
@@ -138,11 +139,21 @@ extension VerifyReport {
 }
 
 extension Ledger {
+    /// The last checkpoint that was signed; nil where none was.
+    func lastSigned() async throws(EventStoreError) -> LastSigned? {
+        guard case .embedded(let files) = engine else { return nil }
+        return try await LastSigned(files.log)
+    }
+
     /// A verification of this ledger.
-    func verify(_ parts: Set<Finding.Part> = Set(Finding.Part.allCases), progress: Progress) -> Verify {
+    ///
+    /// - Parameter signed: what was signed of its tree.
+    func verify(
+        _ parts: Set<Finding.Part> = Set(Finding.Part.allCases), signed: (any SignedStates)? = nil, progress: Progress
+    ) -> Verify {
         Verify(
             feed: store, scan: store, store: store, views: rows, checkpoints: views,
-            consumers: Self.consumers, records: records, tree: tree, people: people, parts: parts,
+            consumers: Self.consumers, records: records, tree: tree, signed: signed, people: people, parts: parts,
             progress: { progress.show($0.position, of: $0.head) })
     }
 }
