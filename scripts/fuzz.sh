@@ -13,7 +13,7 @@ runs="$1"
 shift
 readers=("$@")
 [[ ${#readers[@]} -gt 0 ]] ||
-    readers=(note checkpoint path proof consistency policy request history key bundle frontier)
+    readers=(note checkpoint path proof consistency policy request answer history key bundle frontier)
 
 # A debug build: it keeps every check.
 LEDGER_FUZZ=1 swift build --scratch-path .build/fuzz/build --sanitize fuzzer --product ledger-fuzz

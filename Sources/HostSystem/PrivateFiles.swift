@@ -8,7 +8,8 @@ import Glibc
 package enum PrivateFiles {
     private static let names = [
         "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.key", "ledger.seen",
-        "ledger.checkpoint", "log.key", "serve.lock",
+        "ledger.checkpoint", "log.key", "serve.lock", "witness.sqlite", "witness.sqlite-wal", "monitor.sqlite",
+        "monitor.sqlite-wal",
     ]
 
     /// Looks at a directory and at those files of a ledger that are in it. The directory may be named by a link.

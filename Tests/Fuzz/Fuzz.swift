@@ -5,7 +5,7 @@ import TransparencyLog
 /// A reader of the log's formats that is given random bytes. It may refuse them; it may not trap, and what it takes it
 /// must write back byte for byte, so that no two texts mean the same.
 enum FuzzedReader: String, CaseIterable {
-    case note, checkpoint, path, proof, consistency, policy, request, history, key, bundle, frontier
+    case note, checkpoint, path, proof, consistency, policy, request, answer, history, key, bundle, frontier
 
     /// The reader that the environment names.
     static let chosen: FuzzedReader = {
@@ -26,6 +26,7 @@ enum FuzzedReader: String, CaseIterable {
         case .consistency: return (try? ConsistencyProof(bytes))?.bytes
         case .policy: return (try? TrustPolicy(bytes)).map { _ in bytes }
         case .request: return (try? AddCheckpointRequest(bytes))?.bytes
+        case .answer: return answer(bytes)
         case .history: return history(bytes)
         case .key: return text(bytes).flatMap { try? VerifierKey($0) }.map { Array($0.description.utf8) }
         case .bundle: return bundle(bytes)
@@ -41,6 +42,15 @@ enum FuzzedReader: String, CaseIterable {
         let written = proof.bytes
         precondition((try? HistoryProof(written))?.bytes == written, "a history does not come back")
         return bytes
+    }
+
+    /// The first byte says whether a witness has signed, or names the size that it signed last.
+    private func answer(_ bytes: [UInt8]) -> [UInt8]? {
+        guard let first = bytes.first else { return nil }
+        let status = first & 1 == 0 ? 200 : 409
+        let answer = try? AddCheckpointAnswer(
+            status: status, contentType: "text/x.tlog.size", body: bytes.dropFirst())
+        return answer.map { [first] + $0.body }
     }
 
     /// The first byte says how many entries there should be.

@@ -27,6 +27,7 @@ struct Serve: Verb {
               ledger serve --host 0.0.0.0
               ledger serve --origin clinic.example/appointments
               ledger serve --trusted-proxy 127.0.0.1 --trusted-proxy 10.1.0.0/16
+              ledger serve --witness https://witness.example.org/w1 --witness-key VKEY
               ledger serve --engine aws
               RDS_URL_LEDGER=postgresql://ledger_mirror@/ledger?host=/run/postgresql ledger serve --mirror
             """)
@@ -42,6 +43,7 @@ struct Serve: Verb {
     var demoSlots = true
     @Option(help: "The address or network of a proxy whose word is believed for who calls; repeat it for others.")
     var trustedProxy: [String] = []
+    @OptionGroup var witnesses: WitnessOptions
     @OptionGroup var transport: TransportOptions
     @OptionGroup var options: SharedOptions
 
@@ -63,8 +65,9 @@ struct Serve: Verb {
         if options.engine == .embedded, !address.isLoopback, access(options.data + "/ledger.sqlite", F_OK) != 0 {
             throw Self.needsKeys
         }
-        if options.engine == .aws, origin != nil {
-            throw ValidationError("on AWS no log is signed: leave out --origin")
+        let witnesses = try witnesses.addresses()
+        if options.engine == .aws, origin != nil || !witnesses.isEmpty {
+            throw ValidationError("on AWS no log is signed: leave out --origin, --witness and --policy")
         }
         if options.engine == .aws, mirror {
             throw ValidationError("on AWS `ledger worker` keeps the mirror: leave out --mirror")
@@ -97,6 +100,8 @@ struct Serve: Verb {
                 let signing = CheckpointPump(checkpointer: log.checkpointer, logger: logger)
                 // It stops after all others, and so signs what they have recorded.
                 services.insert(UntilStopped { await signing.run(until: $0) }, at: 0)
+                let collecting = WitnessPump(witnesses, checkpointer: log.checkpointer, logger: logger)
+                services.append(UntilStopped { await collecting.run(until: $0) })
             }
             try await Farewell.run(services, logger)
         case .aws(let aws, _):
