@@ -38,15 +38,13 @@ struct TreeEdge {
 
 /// What the writer remembers of the tree from one transaction to the next.
 final class TreeMemory: Sendable {
-    private let edge = Mutex<TreeEdge?>(nil)
+    private let kept = Mutex<(stored: Data, edge: TreeEdge)?>(nil)
 
     /// The edge that was kept last, if it is the one that the file has: another process may have written since.
-    func edge(of frontier: Frontier) -> TreeEdge? {
-        edge.withLock { $0?.frontier == frontier ? $0 : nil }
-    }
+    func edge(storedAs stored: Data) -> TreeEdge? { kept.withLock { $0?.stored == stored ? $0?.edge : nil } }
 
     /// Keeps an edge whose transaction is durable.
-    func keep(_ new: TreeEdge) { edge.withLock { $0 = new } }
+    func keep(_ edge: TreeEdge, storedAs stored: Data) { kept.withLock { $0 = (stored, edge) } }
 }
 
 /// The rows of complete tiles.

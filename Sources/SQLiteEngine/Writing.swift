@@ -9,11 +9,11 @@ import TransparencyLog
 final class Writing {
     let database: Database
     private let memory: TreeMemory
-    private var log: (head: Int, stored: Int, viewIsCurrent: Bool)?
+    private var log: (head: Int, stored: Int, tree: Data, viewIsCurrent: Bool)?
     /// The leaves of the events that were appended.
     private var leaves: [Hash] = []
-    /// The right edge of the tree, once it was written.
-    private var edge: TreeEdge?
+    /// The right edge of the tree, once it was written, and as it was.
+    private var written: (stored: Data, edge: TreeEdge)?
     private var bells: [Doorbell] = []
     /// Events that were appended, to be counted before the commit.
     private var appended: [[String]: Int] = [:]
@@ -44,12 +44,13 @@ final class Writing {
         if let head = log?.head { log?.viewIsCurrent = head == position }
     }
 
-    private func loadLog() throws -> (head: Int, stored: Int, viewIsCurrent: Bool) {
+    private func loadLog() throws -> (head: Int, stored: Int, tree: Data, viewIsCurrent: Bool) {
         if let log { return log }
-        let head = try Int.fetchOne(database.cachedStatement(sql: "SELECT position FROM head")) ?? 0
+        let (head, tree) =
+            try database.row("SELECT position, tree FROM head") { ($0[0] as Int, $0[1] as Data) } ?? (0, Data())
         let checkpoint = try SQLiteAppointmentView.checkpoint(of: ProjectionRunner.projection, in: database)
         let isPaused = try SQLiteAppointmentView.pausedAt(ProjectionRunner.projection, in: database) != nil
-        let loaded = (head: head, stored: head, viewIsCurrent: checkpoint == head && !isPaused)
+        let loaded = (head: head, stored: head, tree: tree, viewIsCurrent: checkpoint == head && !isPaused)
         log = loaded
         return loaded
     }
@@ -77,7 +78,7 @@ final class Writing {
 
     /// Tells what others share that all of this is durable.
     func committed() {
-        if let edge { memory.keep(edge) }
+        if let written { memory.keep(written.edge, storedAs: written.stored) }
         for bell in bells { bell.ring() }
     }
 }
@@ -92,8 +93,9 @@ extension Writing {
             return try database.run("UPDATE head SET position = ?", [head])
         }
         for leaf in leaves { try edge.append(leaf, in: database) }
-        try database.run("UPDATE head SET position = ?, tree = ?", [head, Data(edge.frontier.bytes)])
-        self.edge = edge
+        let bytes = Data(edge.frontier.bytes)
+        try database.run("UPDATE head SET position = ?, tree = ?", [head, bytes])
+        written = (bytes, edge)
     }
 
     /// Takes into the tree events that were stored before this transaction and are not in it.
@@ -115,8 +117,9 @@ extension Writing {
                 .corrupt, message: "the event at position \(size + leaves.count + 1) is missing: run `ledger verify`")
         }
         for leaf in leaves { try edge.append(leaf, in: database) }
-        try database.run("UPDATE head SET tree = ?", [Data(edge.frontier.bytes)])
-        self.edge = edge
+        let bytes = Data(edge.frontier.bytes)
+        try database.run("UPDATE head SET tree = ?", [bytes])
+        written = (bytes, edge)
         return edge.frontier.size == stored
     }
 
@@ -131,16 +134,17 @@ extension Writing {
         for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger.name)") }
         try database.execute(sql: "DELETE FROM tiles; UPDATE head SET tree = zeroblob(8)")
         for trigger in triggers { try database.execute(sql: trigger.sql) }
-        edge = nil
+        written = nil
+        log?.tree = Data(Frontier().bytes)
     }
 
     /// The edge of the tree; nil when it is damaged.
     private func loadEdge(of stored: Int) throws -> TreeEdge? {
-        if let edge { return edge }
-        guard let frontier = try SQLiteEventStore.edge(in: database).frontier, frontier.size <= stored else {
-            return nil
-        }
-        return try memory.edge(of: frontier) ?? TreeEdge(frontier, in: database)
+        if let written { return written.edge }
+        let tree = try loadLog().tree
+        if let edge = memory.edge(storedAs: tree) { return edge.frontier.size <= stored ? edge : nil }
+        guard let frontier = Frontier(bytes: tree), frontier.size <= stored else { return nil }
+        return try TreeEdge(frontier, in: database)
     }
 }
 

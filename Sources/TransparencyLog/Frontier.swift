@@ -93,13 +93,14 @@ extension Frontier {
     /// Reads what `bytes` wrote; nil for any other bytes.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count >= 8, bytes.count <= 8 + 32 * 63 else { return nil }
+        let bytes = Array(bytes)
         let size = bytes.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard let size = Int(exactly: size), bytes.count == 8 + 32 * size.nonzeroBitCount else { return nil }
-        var (hashes, rest): ([Hash], _) = ([], bytes.dropFirst(8))
-        while !rest.isEmpty {
-            guard let hash = Hash(bytes: rest.prefix(32)) else { return nil }
-            hashes.append(hash)
-            rest = rest.dropFirst(32)
+        // An engine reads one with each transaction.
+        let hashes = bytes.withUnsafeBytes { bytes in
+            stride(from: 8, to: bytes.count, by: 32).compactMap { start in
+                Hash(raw: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + 32)]))
+            }
         }
         self.init(size: size, hashes: hashes)
     }
