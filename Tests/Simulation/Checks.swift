@@ -228,8 +228,8 @@ extension Checks {
 
     /// Nothing waits longer than its life, whatever the clock does.
     ///
-    /// - Parameter messages: all that are hidden now, in whatever queue. One that was seen otherwise begins anew: a clock
-    ///   that steps back an hour lets it be received, and hides it once more when that hour is over.
+    /// - Parameter messages: all that are hidden now, in whatever queue. One that was seen otherwise begins anew: a
+    ///   clock that steps back an hour lets it be received, and hides it once more when that hour is over.
     func waits(_ messages: [String], at time: Int64) {
         hidden = Dictionary(uniqueKeysWithValues: messages.map { ($0, hidden[$0] ?? time) })
         for message in messages {
