@@ -64,7 +64,9 @@ import TransparencyLog
         let directory = scratch.path + "/served"
         var older: [String] = []
         for round in 0..<4 {
-            for number in 0..<20 { _ = try await server.ask(insured: number, schedule: 20 * round + number + 1) }
+            for number in (20 * round)..<(20 * round + 20) {
+                _ = try await server.ask(insured: number, schedule: number + 1)
+            }
             try await server.get("/ledger/checkpoint", until: "clinic.example")
             if round == 3 { try await waitUntilSigned(server) }
             let checkpoint = try await download(server, to: directory)
