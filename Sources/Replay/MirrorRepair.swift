@@ -1,6 +1,6 @@
-import TransparencyLog
 package import EventStore
 package import Projections
+import TransparencyLog
 
 /// Makes a mirror the copy of its store again: each entry at its position, each row the fold of its events. The store
 /// is never touched.
