@@ -49,7 +49,7 @@ struct WitnessPump: Sendable {
                 pause = min(pause * 2, Self.longestMilliseconds)
                 if problem.text != told {
                     logger.log(
-                        level: problem.level, "a witness has not signed the last checkpoint: \(problem.text)",
+                        level: problem.level, "not signed: \(problem.text)",
                         metadata: ["witness": "\(witnesses.clients[place].key.name)"])
                 }
                 told = problem.text
